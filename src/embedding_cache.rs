@@ -1,0 +1,1 @@
+//! Image embeddings of recent frames, bounded by bytes.

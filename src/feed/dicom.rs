@@ -1,0 +1,1 @@
+//! Multi-frame DICOM ultrasound clips and stills.

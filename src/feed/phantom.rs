@@ -1,0 +1,1 @@
+//! A live B-mode simulator with a known outline.

@@ -1,0 +1,33 @@
+//! Segment Anything at the bedside: tap a structure on a live ultrasound or endoscope picture and
+//! see it outlined, on the device's own CPU.
+//!
+//! The modules follow the data:
+//! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
+//! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
+//! state machine they drive, and [`app`] runs it all on threads. [`convert`] makes model packages
+//! from checkpoints.
+//!
+//! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
+//! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
+
+#![deny(missing_docs, rustdoc::broken_intra_doc_links, unsafe_op_in_unsafe_fn)]
+
+pub mod app;
+pub mod convert;
+mod embedding_cache;
+pub mod feed;
+mod frame;
+pub mod geometry;
+mod mask;
+pub mod model;
+pub mod overlay;
+pub mod prompt;
+pub mod screen;
+pub mod session;
+pub mod touch;
+
+pub use frame::{Frame, FrameError, PixelSpacing};
+pub use geometry::{FrameBox, FramePoint, FrameSize};
+pub use mask::Mask;
+pub use model::{ImageEmbedding, MaskCandidate, Masks, Package, Segmenter};
+pub use prompt::Prompt;

@@ -1,0 +1,3 @@
+//! The `tapseg` program.
+
+fn main() {}

@@ -1,0 +1,129 @@
+//! `model.toml`: what a package says about itself.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the package layout this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Name of the manifest inside a package.
+pub const MANIFEST_FILE: &str = "model.toml";
+
+/// A kind of prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptKind {
+    /// Positive and negative points.
+    Point,
+    /// A box.
+    Box,
+    /// A mask from an earlier prediction.
+    Mask,
+}
+
+/// Which of the decoder's mask tokens were trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskTokens {
+    /// Token 0 alone (`multimask_output=False` in training).
+    Single,
+    /// Token 0 for unambiguous prompts, tokens 1 to 3 (whole, part, sub-part) for a lone point.
+    Multi,
+}
+
+/// How a frame is brought to the model's square input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resize {
+    /// The longer side takes the input's length, the rest is padded with zeros (after
+    /// normalisation) at the bottom and right: SAM, LiteMedSAM.
+    LongestSide,
+    /// Both sides take the input's length, whatever that does to the aspect ratio: MedSAM.
+    Squash,
+}
+
+/// How pixels are averaged when a frame is resized; both as Pillow does it on 8-bit pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// Area averaging (Pillow's `BOX`): LiteMedSAM.
+    Area,
+    /// Antialiased triangle filter (Pillow's `BILINEAR`): SAM.
+    Bilinear,
+}
+
+/// How 8-bit pixel values become the network's floats.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Normalisation {
+    /// `(v − min) / (max − min)` over all channels of the resized picture: LiteMedSAM, MedSAM.
+    MinMax,
+    /// `(v − mean) / std` per channel, in 8-bit units: SAM.
+    MeanStd {
+        /// Mean of red, green, blue.
+        mean: [f32; 3],
+        /// Standard deviation of red, green, blue.
+        std: [f32; 3],
+    },
+}
+
+/// How a frame becomes the encoder's input.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// Side of the square input in pixels.
+    pub input_size: u32,
+    /// Geometry.
+    pub resize: Resize,
+    /// Averaging.
+    pub filter: Filter,
+    /// Values.
+    pub normalisation: Normalisation,
+}
+
+/// A file of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageFile {
+    /// Its name inside the package's folder: no folders, no `..`.
+    pub name: String,
+    /// SHA-256 of its content in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The content of `model.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Layout version: [`FORMAT`].
+    pub format: u32,
+    /// The model's name, as shown on the status line.
+    pub name: String,
+    /// The image encoder's architecture, e.g. `tiny-vit`.
+    pub architecture: String,
+    /// Storage type of the weights, e.g. `f16`.
+    pub weights: String,
+    /// Licence of the weights (SPDX).
+    pub licence: String,
+    /// Where the weights come from.
+    pub source: String,
+    /// The prompts it was trained for.
+    pub prompts: Vec<PromptKind>,
+    /// The mask tokens it was trained for.
+    pub mask_tokens: MaskTokens,
+    /// From frame to encoder input.
+    pub preprocessing: Preprocessing,
+    /// The image encoder: ONNX, `image` 1×3×S×S → `image_embeddings` 1×C×G×G.
+    pub encoder: PackageFile,
+    /// Prompt encoder and mask decoder: ONNX with the names of Segment Anything's own export
+    /// (`scripts/export_onnx_model.py`). `image_embeddings` 1×C×G×G, `point_coords` B×N×2 in
+    /// input pixels, `point_labels` B×N, `mask_input` B×1×4G×4G, `has_mask_input` B →
+    /// `low_res_masks` B×T×4G×4G, `iou_predictions` B×T.
+    pub decoder: PackageFile,
+}
+
+impl Manifest {
+    /// Whether the model was trained for prompts of `kind`.
+    pub fn was_trained_for(&self, kind: PromptKind) -> bool {
+        self.prompts.contains(&kind)
+    }
+}

@@ -1,0 +1,43 @@
+//! What a prompt is answered with.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use crate::mask::Mask;
+
+/// One proposed mask.
+#[derive(Clone, Debug)]
+pub struct MaskCandidate {
+    /// At frame resolution: logits above 0.
+    pub mask: Mask,
+    /// The decoder's output, `4G × 4G` (rows × columns) for an embedding of `G × G`, over the
+    /// padded model input. Refines the mask when given back as
+    /// [`MaskPrompt::LowResLogits`](crate::prompt::MaskPrompt::LowResLogits).
+    pub low_res_logits: Arc<Array2<f32>>,
+    /// The decoder's own estimate of the mask's IoU with the truth, about 0 to 1.
+    pub predicted_iou: f32,
+    /// How little the mask depends on the threshold: IoU of the masks at logits above +1 and
+    /// above −1 (Segment Anything, appendix B; `calculate_stability_score`); 0 to 1.
+    pub stability_score: f32,
+}
+
+/// The masks proposed for one prompt, best predicted IoU first; never empty.
+#[derive(Clone, Debug)]
+pub struct Masks {
+    /// The candidates, best first.
+    pub candidates: Vec<MaskCandidate>,
+}
+
+impl Masks {
+    /// Ranks candidates by predicted IoU; equal ones keep their order.
+    pub(super) fn ranked(mut candidates: Vec<MaskCandidate>) -> Self {
+        candidates.sort_by(|a, b| b.predicted_iou.total_cmp(&a.predicted_iou));
+        Self { candidates }
+    }
+
+    /// The candidate with the highest predicted IoU.
+    pub fn best(&self) -> &MaskCandidate {
+        &self.candidates[0]
+    }
+}

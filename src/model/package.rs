@@ -1,0 +1,223 @@
+//! A model package on disk or inside the program: `model.toml`, encoder and decoder.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{FORMAT, MANIFEST_FILE, Manifest, PackageFile};
+
+/// Why a package can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// A file can't be read or written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `model.toml` does not say what it must.
+    #[error("{path}: {reason}", path = .path.display())]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is not the one the manifest was written for.
+    #[error(
+        "{path}: SHA-256 is {found}, but {MANIFEST_FILE} says {expected}; the file is damaged or \
+         was changed: install or convert the package again",
+        path = .path.display()
+    )]
+    Checksum {
+        /// Which.
+        path: PathBuf,
+        /// The checksum of what is there.
+        found: String,
+        /// The checksum the manifest asks for.
+        expected: String,
+    },
+    /// A file larger than any package has.
+    #[error("{path}: {found} bytes, more than the limit of {limit}", path = .path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// Its size in bytes.
+        found: u64,
+        /// The largest size accepted.
+        limit: u64,
+    },
+}
+
+/// The largest ONNX file accepted: protobuf's own limit of 2 GiB.
+const MAX_FILE: u64 = i32::MAX as u64;
+const MAX_MANIFEST: u64 = 64 * 1024;
+
+/// A verified model package.
+#[derive(Clone)]
+pub struct Package {
+    manifest: Manifest,
+    location: PathBuf,
+    encoder: Cow<'static, [u8]>,
+    decoder: Cow<'static, [u8]>,
+}
+
+impl Package {
+    /// Name of the package inside the program.
+    pub const EMBEDDED: &'static str = "litemedsam";
+
+    /// LiteMedSAM, which ships inside the program.
+    ///
+    /// # Errors
+    /// [`PackageError`] only if the program file itself is damaged.
+    pub fn embedded() -> Result<Self, PackageError> {
+        let read = |file: &str| {
+            let bytes: &'static [u8] = match file {
+                MANIFEST_FILE => include_bytes!("../../models/litemedsam/model.toml"),
+                "encoder.onnx" => include_bytes!("../../models/litemedsam/encoder.onnx"),
+                _ => include_bytes!("../../models/litemedsam/decoder.onnx"),
+            };
+            Ok(Cow::Borrowed(bytes))
+        };
+        Self::verified(Path::new("embedded:litemedsam"), read)
+    }
+
+    /// Reads the package in the folder `location` and verifies its checksums.
+    ///
+    /// # Errors
+    /// [`PackageError`] naming the file that is missing, malformed or changed.
+    pub fn open(location: &Path) -> Result<Self, PackageError> {
+        Self::verified(location, |file| {
+            let limit = if file == MANIFEST_FILE { MAX_MANIFEST } else { MAX_FILE };
+            read_limited(&location.join(file), limit).map(Cow::Owned)
+        })
+    }
+
+    /// Writes a package to the folder `location`, which is made where it does not exist; other
+    /// files there are left alone. Each file appears whole or not at all, the manifest last, so
+    /// that an interrupted write can't pass for a package.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] where a file can't be written.
+    pub fn write(
+        location: &Path,
+        mut manifest: Manifest,
+        encoder: Vec<u8>,
+        decoder: Vec<u8>,
+    ) -> Result<Self, PackageError> {
+        let io = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| PackageError::Io { path, source }
+        };
+        manifest.encoder.sha256 = hex_sha256(&encoder);
+        manifest.decoder.sha256 = hex_sha256(&decoder);
+        let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
+            path: location.join(MANIFEST_FILE),
+            reason: e.to_string(),
+        })?;
+        fs::create_dir_all(location).map_err(io(location))?;
+        let files: [(&str, &[u8]); 3] = [
+            (&manifest.encoder.name, &encoder),
+            (&manifest.decoder.name, &decoder),
+            (MANIFEST_FILE, text.as_bytes()),
+        ];
+        for (name, bytes) in files {
+            let path = location.join(name);
+            let partial = location.join(format!(".{name}.partial"));
+            let written = fs::File::create(&partial)
+                .and_then(|mut file| {
+                    std::io::Write::write_all(&mut file, bytes)?;
+                    file.sync_all()
+                })
+                .and_then(|()| fs::rename(&partial, &path));
+            if let Err(source) = written {
+                // The write has failed already; a partial file that can't be removed is harmless.
+                let _ = fs::remove_file(&partial);
+                return Err(PackageError::Io { path, source });
+            }
+        }
+        Ok(Self {
+            manifest,
+            location: location.to_path_buf(),
+            encoder: Cow::Owned(encoder),
+            decoder: Cow::Owned(decoder),
+        })
+    }
+
+    /// What the package says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The folder it was read from, or `embedded:NAME`.
+    pub fn location(&self) -> &Path {
+        &self.location
+    }
+
+    /// The image encoder's ONNX file.
+    pub fn encoder(&self) -> &[u8] {
+        &self.encoder
+    }
+
+    /// The prompt encoder and mask decoder's ONNX file.
+    pub fn decoder(&self) -> &[u8] {
+        &self.decoder
+    }
+
+    fn verified(
+        location: &Path,
+        read: impl Fn(&str) -> Result<Cow<'static, [u8]>, PackageError>,
+    ) -> Result<Self, PackageError> {
+        let manifest_path = location.join(MANIFEST_FILE);
+        let bad = |reason: String| PackageError::Manifest { path: manifest_path.clone(), reason };
+        let text = String::from_utf8(read(MANIFEST_FILE)?.into_owned())
+            .map_err(|_| bad("is not text".into()))?;
+        let manifest: Manifest = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        if manifest.format != FORMAT {
+            let found = manifest.format;
+            return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
+        }
+        let preprocessing = &manifest.preprocessing;
+        if !(16..=4096).contains(&preprocessing.input_size) {
+            let found = preprocessing.input_size;
+            return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
+        }
+        let checked = |file: &PackageFile| {
+            if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
+                return Err(bad(format!("{:?} is not a plain file name", file.name)));
+            }
+            let bytes = read(&file.name)?;
+            let found = hex_sha256(&bytes);
+            let (path, expected) = (location.join(&file.name), file.sha256.clone());
+            let same = found == expected;
+            same.then_some(bytes).ok_or(PackageError::Checksum { path, found, expected })
+        };
+        let (encoder, decoder) = (checked(&manifest.encoder)?, checked(&manifest.decoder)?);
+        Ok(Self { location: location.to_path_buf(), encoder, decoder, manifest })
+    }
+}
+
+/// Name and place only.
+impl std::fmt::Debug for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Package({} at {})", self.manifest.name, self.location.display())
+    }
+}
+
+fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
+    let io = |source| PackageError::Io { path: path.to_path_buf(), source };
+    let found = fs::metadata(path).map_err(io)?.len();
+    if found > limit {
+        return Err(PackageError::TooLarge { path: path.to_path_buf(), found, limit });
+    }
+    fs::read(path).map_err(io)
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,112 @@
+//! What there is to draw, as plain data: the session fills it in, the overlay draws it.
+
+use std::time::Duration;
+
+use crate::frame::Frame;
+use crate::geometry::FrameBox;
+use crate::mask::Mask;
+use crate::prompt::PromptPoint;
+
+/// The touch buttons, in the order they stand on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Button {
+    /// Live ⇄ frozen picture.
+    LiveFreeze,
+    /// The next taps are positive points.
+    Positive,
+    /// The next taps are negative points.
+    Negative,
+    /// The next drag spans a box (and a tap places its corners).
+    Box,
+    /// Begin another object.
+    NewObject,
+    /// Take the last prompt back.
+    Undo,
+    /// Remove all prompts and masks.
+    Clear,
+    /// The next of the ranked masks.
+    NextMask,
+    /// Keep what is shown.
+    Save,
+}
+
+impl Button {
+    /// All of them, in the order they stand on the screen.
+    pub const ALL: [Button; 9] = [
+        Button::LiveFreeze,
+        Button::Positive,
+        Button::Negative,
+        Button::Box,
+        Button::NewObject,
+        Button::Undo,
+        Button::Clear,
+        Button::NextMask,
+        Button::Save,
+    ];
+}
+
+/// How a button is to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ButtonState {
+    /// Which.
+    pub button: Button,
+    /// What is written on it (it may change: Live, Freeze).
+    pub label: &'static str,
+    /// Whether pressing it does anything now.
+    pub enabled: bool,
+    /// Whether it is the chosen tool.
+    pub active: bool,
+}
+
+/// One segmented structure.
+#[derive(Clone, Debug)]
+pub struct SceneObject {
+    /// Its outline, once decoded; at frame resolution.
+    pub mask: Option<Mask>,
+    /// Its points.
+    pub points: Vec<PromptPoint>,
+    /// Its box.
+    pub bounding_box: Option<FrameBox>,
+    /// Index into the overlay's colours; taken modulo their number.
+    pub colour: usize,
+    /// Whether further prompts go to it.
+    pub active: bool,
+}
+
+/// The status line's figures; what is unknown is left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The feed's name.
+    pub source: String,
+    /// The model's name.
+    pub model: String,
+    /// Frames a second that the feed delivers.
+    pub feed_fps: Option<f32>,
+    /// The last encoder run in milliseconds.
+    pub encode_ms: Option<f32>,
+    /// The last decoder run in milliseconds.
+    pub decode_ms: Option<f32>,
+    /// Predicted IoU of the mask shown for the active object.
+    pub predicted_iou: Option<f32>,
+    /// Which of how many ranked masks is shown for the active object, counted from 1.
+    pub mask_of: Option<(usize, usize)>,
+    /// A sentence for the person: an error, or what to do next.
+    pub message: Option<String>,
+}
+
+/// Everything on the screen.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// The picture; nothing before the first frame.
+    pub frame: Option<Frame>,
+    /// The structures on it.
+    pub objects: Vec<SceneObject>,
+    /// A box being dragged.
+    pub rubber_band: Option<FrameBox>,
+    /// The buttons, in order.
+    pub buttons: Vec<ButtonState>,
+    /// The figures below.
+    pub status: Status,
+    /// How long the network has been at work, while it is.
+    pub working: Option<Duration>,
+}

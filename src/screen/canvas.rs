@@ -1,0 +1,4 @@
+//! The picture a screen shows.
+
+/// A picture in memory.
+pub struct Canvas {}

@@ -1,0 +1,96 @@
+//! Where the picture is shown, and where pointers come from.
+//!
+//! A [`Screen`] takes a finished [`Canvas`] and tells what was pressed. Two are here: [`window`],
+//! on a desktop, and [`picture`], which writes PNG files where there is no display.
+
+mod canvas;
+pub mod picture;
+pub mod window;
+
+use std::time::Duration;
+
+use embedded_graphics::geometry::{Point, Size};
+
+pub use canvas::Canvas;
+
+/// Why a screen can't show.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScreenError {
+    /// There is no display to open a window on.
+    #[error("no display: {reason}; use `--screen picture:DIR` to write PNG files instead")]
+    NoDisplay {
+        /// What the window system said.
+        reason: String,
+    },
+    /// The window system refused to draw.
+    #[error("the window can't be drawn: {reason}")]
+    Draw {
+        /// What it said.
+        reason: String,
+    },
+    /// A PNG file can't be written.
+    #[error("{path}: {reason}", path = .path.display())]
+    Write {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a pointer (a finger or a mouse) did, in screen pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointerPhase {
+    /// It touched down.
+    Down,
+    /// It moved while down.
+    Move,
+    /// It was lifted.
+    Up,
+    /// The window system took it away: whatever it began is void.
+    Cancel,
+}
+
+/// A pointer event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PointerEvent {
+    /// Which finger; a mouse is 0.
+    pub id: u64,
+    /// What it did.
+    pub phase: PointerPhase,
+    /// Where, in screen pixels; may lie outside the screen while dragging.
+    pub position: Point,
+    /// When, since the program began.
+    pub time: Duration,
+}
+
+/// What a screen reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScreenEvent {
+    /// A finger or the mouse.
+    Pointer(PointerEvent),
+    /// The screen has another size now.
+    Resized(Size),
+    /// The person closed the window.
+    Closed,
+}
+
+/// A place to show pictures on.
+pub trait Screen {
+    /// Width and height in screen pixels.
+    fn size(&self) -> Size;
+
+    /// Waits up to `timeout` and appends what happened to `events`.
+    ///
+    /// # Errors
+    /// [`ScreenError`] where the screen is gone for good.
+    fn poll(&mut self, timeout: Duration, events: &mut Vec<ScreenEvent>)
+    -> Result<(), ScreenError>;
+
+    /// Shows `canvas`, which has the screen's size.
+    ///
+    /// # Errors
+    /// [`ScreenError`] where it can't be shown.
+    fn present(&mut self, canvas: &Canvas) -> Result<(), ScreenError>;
+}

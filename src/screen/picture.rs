@@ -1,0 +1,1 @@
+//! PNG files where there is no display.

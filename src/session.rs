@@ -1,0 +1,1 @@
+//! The state machine a person drives: Live, Frozen, Encoding, Prompting.

@@ -1,0 +1,1 @@
+//! Fingers and mice become gestures.
