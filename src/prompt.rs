@@ -69,6 +69,9 @@ pub enum PromptError {
         /// The frame's size for a binary mask, the decoder's for logits.
         expected: FrameSize,
     },
+    /// A mask with nothing in it, and nothing else to go by.
+    #[error("the prompt's mask is empty: add a point or a box")]
+    EmptyMask,
     /// Only negative points: nothing says where the structure is.
     #[error("the prompt has only negative points: add a positive point, a box or a mask")]
     OnlyNegative,

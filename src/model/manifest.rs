@@ -51,6 +51,17 @@ pub enum Filter {
     Bilinear,
 }
 
+/// How prompt coordinates follow a frame that is resized by its longest side, where rounding the
+/// shorter side makes the two differ by up to half an input pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoordinateScale {
+    /// Each axis by its own resized over original length: SAM (`ResizeLongestSide.apply_coords`).
+    PerAxis,
+    /// Both axes by input size over longest side: LiteMedSAM (`CVPR24_LiteMedSAM_infer.py`).
+    Uniform,
+}
+
 /// How 8-bit pixel values become the network's floats.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -76,8 +87,21 @@ pub struct Preprocessing {
     pub resize: Resize,
     /// Averaging.
     pub filter: Filter,
+    /// Positions.
+    pub coordinate_scale: CoordinateScale,
     /// Values.
     pub normalisation: Normalisation,
+}
+
+impl Preprocessing {
+    /// LiteMedSAM's, as in upstream's `CVPR24_LiteMedSAM_infer.py`.
+    pub const LITEMEDSAM: Self = Self {
+        input_size: 256,
+        resize: Resize::LongestSide,
+        filter: Filter::Area,
+        coordinate_scale: CoordinateScale::Uniform,
+        normalisation: Normalisation::MinMax,
+    };
 }
 
 /// A file of the package.

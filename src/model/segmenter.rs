@@ -1,48 +1,252 @@
 //! The predictor: a frame is encoded once, and each prompt on it decoded.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, ArrayView4};
+use tract_onnx::prelude::TValue;
+
 use crate::frame::Frame;
-use crate::prompt::Prompt;
+use crate::geometry::FrameSize;
+use crate::mask::Mask;
+use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
 
+use super::decoder::{Decoded, Decoder, Tokens, label};
+use super::encoder::Encoder;
 use super::error::ModelError;
-use super::masks::Masks;
+use super::manifest::{Manifest, MaskTokens, PromptKind};
+use super::masks::{MaskCandidate, Masks};
+use super::network::Threads;
 use super::package::Package;
+use super::preprocess::InputGeometry;
+use super::tap_boxes;
 
-/// What the image encoder made of a frame; prompts on that frame are decoded from it.
+/// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
+/// shares the features.
 #[derive(Clone, Debug)]
-pub struct ImageEmbedding {}
+pub struct ImageEmbedding {
+    features: TValue,
+    geometry: InputGeometry,
+    /// How long the frame took to become the encoder's input.
+    pub preprocess_time: Duration,
+    /// How long the encoder ran.
+    pub encode_time: Duration,
+}
 
 impl ImageEmbedding {
-    /// The memory it takes, in bytes.
+    /// The features: 1 × channels × rows × columns over the padded model input.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] if the encoder gave something else than 32-bit floats.
+    pub fn features(&self) -> Result<ArrayView4<'_, f32>, ModelError> {
+        let wrong = |reason: String| ModelError::Run { network: "encoder", reason };
+        let view = self.features.to_plain_array_view::<f32>().map_err(|e| wrong(e.to_string()))?;
+        view.into_dimensionality().map_err(|e| wrong(e.to_string()))
+    }
+
+    /// The size of the frame it was made from.
+    pub fn frame_size(&self) -> FrameSize {
+        self.geometry.frame
+    }
+
+    /// The memory the features take, in bytes.
     pub fn size_bytes(&self) -> usize {
-        todo!()
+        self.features.len() * size_of::<f32>()
     }
 }
 
-/// A loaded model.
-pub struct Segmenter {}
+/// A loaded model, used as Segment Anything's own predictor is: [`set_image`](Self::set_image)
+/// once, then [`predict`](Self::predict) for every prompt.
+///
+/// ```no_run
+/// use tapseg::{Package, Prompt, Segmenter, feed};
+///
+/// let segmenter = Segmenter::load(&Package::embedded()?)?;
+/// let frame = feed::read_still("breast.png".as_ref())?;
+/// let embedding = segmenter.set_image(&frame)?;
+/// let masks = segmenter.predict(&embedding, &Prompt::default().positive(310.0, 222.0))?;
+/// println!("{} px", masks.best().mask.area_px());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Segmenter {
+    manifest: Manifest,
+    encoder: Encoder,
+    decoder: Decoder,
+}
 
 impl Segmenter {
-    /// Loads the networks of `package`.
-    pub fn load(_package: &Package) -> Result<Self, ModelError> {
-        todo!()
+    /// Loads the networks of `package` to run on all the processor's cores.
+    ///
+    /// # Errors
+    /// [`ModelError::Network`] where a graph can't be loaded or has other shapes than the manifest
+    /// says.
+    pub fn load(package: &Package) -> Result<Self, ModelError> {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self::load_with_threads(package, cores)
     }
 
-    /// The model's name.
-    pub fn name(&self) -> &str {
-        todo!()
+    /// Like [`load`](Self::load), to run on `threads` threads.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with_threads(package: &Package, threads: NonZeroUsize) -> Result<Self, ModelError> {
+        let threads = Threads::new(threads);
+        let encoder = Encoder::load(package, &threads)?;
+        let decoder = Decoder::load(package, encoder.embedding_shape(), &threads)?;
+        Ok(Self { manifest: package.manifest().clone(), encoder, decoder })
+    }
+
+    /// What the package says about the model.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// Encodes a frame.
-    pub fn set_image(&self, _frame: &Frame) -> Result<ImageEmbedding, ModelError> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the engine fails.
+    pub fn set_image(&self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
+        let start = Instant::now();
+        let input = self.encoder.prepare(frame);
+        let prepared = Instant::now();
+        let features = self.encoder.encode(input)?;
+        Ok(ImageEmbedding {
+            features,
+            geometry: InputGeometry::new(frame.size(), self.encoder.preprocessing()),
+            preprocess_time: prepared - start,
+            encode_time: prepared.elapsed(),
+        })
     }
 
-    /// Decodes a prompt.
+    /// Decodes a prompt on the frame that `embedding` was made from.
+    ///
+    /// A model trained on points takes the prompt as it is. A lone positive point is ambiguous and
+    /// answered with three nested masks, if they were trained, anything else with one (*Segment
+    /// Anything*, section 3, "Resolving ambiguity"). For a model trained on boxes alone, a tap is
+    /// decoded through boxes, which gives up to seven masks; a mask counts as its box, and
+    /// negative points cut.
+    ///
+    /// # Errors
+    /// [`ModelError::Prompt`] where the prompt can't be answered on this frame,
+    /// [`ModelError::Run`] where the engine fails.
     pub fn predict(
         &self,
-        _embedding: &ImageEmbedding,
-        _prompt: &Prompt,
+        embedding: &ImageEmbedding,
+        prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
-        todo!()
+        let geometry = embedding.geometry;
+        let prompt = prompt.clone().checked(geometry.frame)?;
+        if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
+            self.check_logits(logits)?;
+        }
+        if self.manifest.was_trained_for(PromptKind::Point) {
+            self.predict_directly(embedding, &prompt)
+        } else {
+            self.predict_through_boxes(embedding, &prompt)
+        }
     }
+
+    fn predict_directly(
+        &self,
+        embedding: &ImageEmbedding,
+        prompt: &Prompt,
+    ) -> Result<Masks, ModelError> {
+        let geometry = embedding.geometry;
+        let mut tokens = Tokens::default();
+        for point in &prompt.points {
+            let kind = match point.label {
+                PointLabel::Positive => label::POSITIVE,
+                PointLabel::Negative => label::NEGATIVE,
+            };
+            tokens.push(geometry.to_input(point.position), kind);
+        }
+        match prompt.bounding_box {
+            Some(b) => tokens.push_box(geometry.box_to_input(b)),
+            None => tokens.push([0.0, 0.0], label::PADDING),
+        }
+        let side = self.decoder.low_res_side();
+        let from_binary;
+        let mask = match &prompt.mask {
+            None => None,
+            Some(MaskPrompt::LowResLogits(logits)) => Some(&**logits),
+            Some(MaskPrompt::Binary(mask)) => {
+                from_binary = geometry.mask_to_low_res(mask, side as u32);
+                Some(&from_binary)
+            }
+        };
+        let decoded = self.decoder.decode(&embedding.features, &[tokens], mask)?;
+        let ambiguous =
+            prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none();
+        let mut candidates = Vec::new();
+        for Decoded { low_res_logits, predicted_iou } in decoded {
+            let tokens = match self.manifest.mask_tokens {
+                MaskTokens::Multi if ambiguous && predicted_iou.len() > 1 => 1..predicted_iou.len(),
+                _ => 0..1,
+            };
+            let all = low_res_logits.into_iter().zip(predicted_iou);
+            let wanted = all.skip(tokens.start).take(tokens.len());
+            candidates.extend(wanted.map(|(l, iou)| candidate(geometry, l, iou)));
+        }
+        Ok(Masks::ranked(candidates))
+    }
+
+    fn predict_through_boxes(
+        &self,
+        embedding: &ImageEmbedding,
+        prompt: &Prompt,
+    ) -> Result<Masks, ModelError> {
+        let geometry = embedding.geometry;
+        let mask_box = match &prompt.mask {
+            None => None,
+            Some(MaskPrompt::Binary(mask)) => mask.bounding_box(),
+            Some(MaskPrompt::LowResLogits(logits)) => {
+                threshold(&geometry.logits_to_frame(logits), geometry.frame).bounding_box()
+            }
+        };
+        let boxes = tap_boxes::boxes(prompt, mask_box, geometry);
+        if boxes.is_empty() {
+            return Err(PromptError::EmptyMask.into());
+        }
+        let batch: Vec<Tokens> = boxes
+            .iter()
+            .map(|b| {
+                let mut tokens = Tokens::default();
+                tokens.push_box(geometry.box_to_input(*b));
+                tokens
+            })
+            .collect();
+        let decoded = self.decoder.decode(&embedding.features, &batch, None)?;
+        let candidates = decoded.into_iter().filter_map(|d| {
+            let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
+            token.map(|(logits, iou)| candidate(geometry, logits, iou))
+        });
+        let mut masks = Masks::ranked(candidates.collect());
+        tap_boxes::apply_negative_points(&mut masks.candidates, prompt, &boxes);
+        Ok(masks)
+    }
+
+    fn check_logits(&self, logits: &Array2<f32>) -> Result<(), PromptError> {
+        let side = self.decoder.low_res_side() as u32;
+        let (rows, columns) = logits.dim();
+        let expected = FrameSize::new(side, side);
+        let found = FrameSize::new(columns as u32, rows as u32);
+        if found == expected { Ok(()) } else { Err(PromptError::MaskSize { found, expected }) }
+    }
+}
+
+fn candidate(geometry: InputGeometry, low_res: Array2<f32>, predicted_iou: f32) -> MaskCandidate {
+    let logits = geometry.logits_to_frame(&low_res);
+    let above = |limit: f32| logits.iter().filter(|l| **l > limit).count();
+    let (inner, outer) = (above(1.0), above(-1.0));
+    MaskCandidate {
+        mask: threshold(&logits, geometry.frame),
+        low_res_logits: Arc::new(low_res),
+        predicted_iou,
+        stability_score: if outer == 0 { 1.0 } else { inner as f32 / outer as f32 },
+    }
+}
+
+fn threshold(logits: &Array2<f32>, size: FrameSize) -> Mask {
+    Mask::from_pixels(size, logits.iter().map(|&l| u8::from(l > 0.0)).collect())
 }

@@ -1,0 +1,139 @@
+//! Prompt encoder and mask decoder: prompts in model input space → low-res logits.
+
+use ndarray::{Array2, Array4, Axis};
+use tract_onnx::prelude::*;
+
+use super::error::ModelError;
+use super::network::{Network, Threads};
+use super::package::Package;
+
+/// Point labels as the prompt encoder knows them (`PromptEncoder._embed_points`, `_embed_boxes`).
+pub(super) mod label {
+    /// Fills the place of a box where there is none.
+    pub const PADDING: f32 = -1.0;
+    pub const NEGATIVE: f32 = 0.0;
+    pub const POSITIVE: f32 = 1.0;
+    pub const BOX_TOP_LEFT: f32 = 2.0;
+    pub const BOX_BOTTOM_RIGHT: f32 = 3.0;
+}
+
+/// One prompt as the network takes it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens {
+    /// `[x, y]` in model input pixels; the centre of a pixel is a whole number.
+    pub coordinates: Vec<[f32; 2]>,
+    /// One [`label`] a coordinate.
+    pub labels: Vec<f32>,
+}
+
+impl Tokens {
+    pub fn push(&mut self, coordinate: [f32; 2], label: f32) {
+        self.coordinates.push(coordinate);
+        self.labels.push(label);
+    }
+
+    pub fn push_box(&mut self, corners: [[f32; 2]; 2]) {
+        self.push(corners[0], label::BOX_TOP_LEFT);
+        self.push(corners[1], label::BOX_BOTTOM_RIGHT);
+    }
+}
+
+/// What the network says to one prompt: all its mask tokens.
+pub(super) struct Decoded {
+    /// Low-res logits (4G × 4G) of each mask token.
+    pub low_res_logits: Vec<Array2<f32>>,
+    /// Predicted IoU of each mask token.
+    pub predicted_iou: Vec<f32>,
+}
+
+pub(super) struct Decoder {
+    network: Network,
+    low_res_side: usize,
+}
+
+impl Decoder {
+    /// Loads the decoder of `package` for embeddings of shape 1 × `channels` × `grid` × `grid`.
+    pub fn load(
+        package: &Package,
+        (channels, grid): (usize, usize),
+        threads: &Threads,
+    ) -> Result<Self, ModelError> {
+        let place = package.location().display().to_string();
+        let network = Network::load(
+            "decoder",
+            &place,
+            package.decoder(),
+            &["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"],
+            &["low_res_masks", "iou_predictions"],
+            threads,
+        )?;
+        let low_res_side = 4 * grid;
+        let expected = [
+            (0, vec![Some(1), Some(channels), Some(grid), Some(grid)]),
+            (1, vec![None, None, Some(2)]),
+            (2, vec![None, None]),
+            (3, vec![None, Some(1), Some(low_res_side), Some(low_res_side)]),
+            (4, vec![None]),
+        ];
+        for (input, expected) in expected {
+            let found = network.input_shape(input);
+            if found.as_ref() != Some(&expected) {
+                return Err(ModelError::Network {
+                    network: "decoder",
+                    package: place,
+                    reason: format!(
+                        "input {input} has shape {found:?}, expected {expected:?} (None is any length)"
+                    ),
+                });
+            }
+        }
+        Ok(Self { network, low_res_side })
+    }
+
+    /// Rows and columns of the low-res logits.
+    pub fn low_res_side(&self) -> usize {
+        self.low_res_side
+    }
+
+    /// Decodes a batch of prompts with equally many tokens each, and one mask for all of them.
+    pub fn decode(
+        &self,
+        image_embedding: &TValue,
+        batch: &[Tokens],
+        mask: Option<&Array2<f32>>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        let broken = |reason: String| ModelError::Run { network: "decoder", reason };
+        let engine = |e: TractError| broken(format!("{e:#}"));
+        let (prompts, points) = (batch.len(), batch.first().map_or(0, |t| t.labels.len()));
+        let coordinates: Vec<f32> =
+            batch.iter().flat_map(|t| t.coordinates.iter().flatten().copied()).collect();
+        let labels: Vec<f32> = batch.iter().flat_map(|t| t.labels.iter().copied()).collect();
+        let side = self.low_res_side;
+        let mut mask_input = Array4::<f32>::zeros((prompts, 1, side, side));
+        if let Some(mask) = mask {
+            mask_input
+                .axis_iter_mut(Axis(0))
+                .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
+        }
+        let has_mask = vec![if mask.is_some() { 1f32 } else { 0.0 }; prompts];
+        let outputs = self.network.run(tvec![
+            image_embedding.clone(),
+            Tensor::from_shape(&[prompts, points, 2], &coordinates).map_err(engine)?.into(),
+            Tensor::from_shape(&[prompts, points], &labels).map_err(engine)?.into(),
+            mask_input.into_tvalue(),
+            tensor1(&has_mask).into(),
+        ])?;
+        let logits = outputs[0].to_plain_array_view::<f32>().map_err(engine)?;
+        let iou = outputs[1].to_plain_array_view::<f32>().map_err(engine)?;
+        let logits = logits
+            .into_dimensionality::<tract_ndarray::Ix4>()
+            .map_err(|e| broken(e.to_string()))?;
+        let iou =
+            iou.into_dimensionality::<tract_ndarray::Ix2>().map_err(|e| broken(e.to_string()))?;
+        let decoded = logits.outer_iter().zip(iou.outer_iter()).map(|(logits, iou)| Decoded {
+            low_res_logits: logits.outer_iter().map(|l| l.to_owned()).collect(),
+            predicted_iou: iou.to_vec(),
+        });
+        Ok(decoded.collect())
+    }
+}

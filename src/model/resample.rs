@@ -1,0 +1,185 @@
+//! Resizing as the reference implementations do it: 8-bit pictures like Pillow (which SAM's
+//! `ResizeLongestSide` calls), logits like PyTorch's `interpolate(mode="bilinear")`.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::geometry::FrameSize;
+
+use super::manifest::Filter;
+
+/// Fraction bits of Pillow's fixed-point weights (`PRECISION_BITS` in `Resample.c`).
+const PRECISION_BITS: u32 = 32 - 8 - 2;
+
+/// The source pixels that make one destination pixel, with fixed-point weights.
+struct Taps {
+    first: usize,
+    weights: Vec<i32>,
+}
+
+/// The taps of every destination pixel along one axis (`precompute_coeffs` and
+/// `normalize_coeffs_8bpc` in Pillow's `Resample.c`).
+fn taps(source: u32, destination: u32, filter: Filter) -> Vec<Taps> {
+    let scale = f64::from(source) / f64::from(destination);
+    let filter_scale = scale.max(1.0);
+    let (radius, weight): (f64, fn(f64) -> f64) = match filter {
+        Filter::Area => (0.5, |x| if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 }),
+        Filter::Bilinear => (1.0, |x| (1.0 - x.abs()).max(0.0)),
+    };
+    let support = radius * filter_scale;
+    (0..destination)
+        .map(|i| {
+            let centre = (f64::from(i) + 0.5) * scale;
+            let first = (centre - support + 0.5).max(0.0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(source as usize);
+            let raw: Vec<f64> =
+                (first..end).map(|x| weight((x as f64 - centre + 0.5) / filter_scale)).collect();
+            let sum: f64 = raw.iter().sum();
+            let one = f64::from(1u32 << PRECISION_BITS);
+            let weights = raw
+                .iter()
+                .map(|w| (if sum == 0.0 { *w } else { w / sum } * one).round() as i32)
+                .collect();
+            Taps { first, weights }
+        })
+        .collect()
+}
+
+/// Half a unit, so that the shift below rounds.
+const ROUND: i32 = 1 << (PRECISION_BITS - 1);
+
+fn to_u8(sum: i32) -> u8 {
+    (sum >> PRECISION_BITS).clamp(0, 255) as u8
+}
+
+/// Resizes interleaved 8-bit RGB from `from` to `to`, bit for bit as Pillow's
+/// `Image.resize((w, h), BOX | BILINEAR)`: first along rows, then along columns, rounding to 8 bits
+/// after each pass.
+pub(super) fn resize_rgb(rgb: &[u8], from: FrameSize, to: FrameSize, filter: Filter) -> Vec<u8> {
+    let (width, new_width) = (from.width as usize, to.width as usize);
+    let rows = if from.width == to.width {
+        rgb.to_vec()
+    } else {
+        let taps = taps(from.width, to.width, filter);
+        let mut out = Vec::with_capacity(new_width * from.height as usize * 3);
+        for row in rgb.chunks_exact(width * 3) {
+            for tap in &taps {
+                let mut sum = [ROUND; 3];
+                for (pixel, w) in row[tap.first * 3..].chunks_exact(3).zip(&tap.weights) {
+                    for (s, p) in sum.iter_mut().zip(pixel) {
+                        *s += i32::from(*p) * w;
+                    }
+                }
+                out.extend(sum.map(to_u8));
+            }
+        }
+        out
+    };
+    if from.height == to.height {
+        return rows;
+    }
+    let stride = new_width * 3;
+    let mut sums = vec![0i32; stride];
+    let mut out = Vec::with_capacity(stride * to.height as usize);
+    for tap in taps(from.height, to.height, filter) {
+        sums.fill(ROUND);
+        for (row, w) in rows[tap.first * stride..].chunks_exact(stride).zip(&tap.weights) {
+            for (s, p) in sums.iter_mut().zip(row) {
+                *s += i32::from(*p) * w;
+            }
+        }
+        out.extend(sums.iter().map(|&s| to_u8(s)));
+    }
+    out
+}
+
+/// Where a destination sample lies between two source samples along one axis.
+struct Between {
+    low: usize,
+    high: usize,
+    fraction: f32,
+}
+
+/// `area_pixel_compute_source_index` of PyTorch for `align_corners=False`.
+fn between(source: usize, destination: usize) -> Vec<Between> {
+    let scale = source as f32 / destination as f32;
+    (0..destination)
+        .map(|i| {
+            let position = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
+            let low = (position as usize).min(source - 1);
+            let high = (low + 1).min(source - 1);
+            Between { low, high, fraction: position - low as f32 }
+        })
+        .collect()
+}
+
+/// Resizes a map (rows × columns) like PyTorch's
+/// `interpolate(mode="bilinear", align_corners=False)`, without antialiasing.
+///
+/// `map` has at least one element; an empty `to` gives an empty map.
+pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32> {
+    let (rows, columns) = map.dim();
+    let (height, width) = (to.height as usize, to.width as usize);
+    let horizontal = between(columns, width);
+    let stretched = |row: usize| -> Vec<f32> {
+        let row = map.row(row);
+        horizontal.iter().map(|b| row[b.low] + (row[b.high] - row[b.low]) * b.fraction).collect()
+    };
+    // Neighbouring output rows share their source rows: each is stretched once.
+    let mut low = (usize::MAX, Vec::new());
+    let mut high = (usize::MAX, Vec::new());
+    let mut out = Vec::with_capacity(height * width);
+    for b in between(rows, height) {
+        if low.0 != b.low {
+            std::mem::swap(&mut low, &mut high);
+        }
+        for (row, wanted) in [(&mut low, b.low), (&mut high, b.high)] {
+            if row.0 != wanted {
+                *row = (wanted, stretched(wanted));
+            }
+        }
+        out.extend(low.1.iter().zip(&high.1).map(|(l, h)| l + (h - l) * b.fraction));
+    }
+    // The buffer holds height × width values, so this can't fail; an empty map would be visible.
+    Array2::from_shape_vec((height, width), out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    /// Expected values printed by Pillow: `Image.fromarray(a).resize(size, filter)`.
+    #[test]
+    fn pictures_are_resized_as_pillow_does() {
+        let ramp: Vec<u8> =
+            (0..5 * 4).flat_map(|i| [(i * 13) as u8, 255 - i as u8, (i * i) as u8]).collect();
+        for (name, filter, (w, h), expected) in PILLOW {
+            let to = FrameSize::new(w, h);
+            let found = resize_rgb(&ramp, FrameSize::new(5, 4), to, filter);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    type Case = (&'static str, Filter, (u32, u32), &'static [u8]);
+
+    #[rustfmt::skip]
+    const PILLOW: [Case; 4] = [
+        ("area, smaller", Filter::Area, (3, 3), &[7, 255, 1, 26, 253, 4, 46, 252, 13, 105, 248, 71, 124, 246, 97, 144, 245, 128, 202, 240, 113, 221, 238, 33, 241, 237, 87]),
+        ("area, uneven", Filter::Area, (2, 3), &[13, 254, 2, 46, 252, 13, 111, 247, 80, 144, 245, 128, 208, 239, 86, 241, 237, 87]),
+        ("bilinear, smaller", Filter::Bilinear, (3, 2), &[52, 251, 28, 72, 249, 43, 92, 247, 64, 155, 244, 106, 175, 242, 83, 195, 240, 128]),
+        ("bilinear, larger", Filter::Bilinear, (7, 4), &[0, 255, 0, 7, 254, 1, 17, 254, 2, 26, 253, 4, 35, 252, 8, 45, 252, 12, 52, 251, 16, 65, 250, 25, 72, 249, 31, 82, 249, 40, 91, 248, 49, 100, 247, 60, 110, 247, 71, 117, 246, 81, 130, 245, 100, 137, 244, 112, 147, 244, 128, 156, 243, 144, 165, 242, 162, 175, 242, 181, 182, 241, 196, 195, 240, 225, 202, 239, 96, 212, 239, 9, 221, 238, 33, 230, 237, 58, 240, 237, 84, 247, 236, 105]),
+    ];
+    #[test]
+    fn maps_are_resized_as_torch_does() {
+        let map = array![[0.0, 4.0], [8.0, 12.0]];
+        let found = resize_map(map.view(), FrameSize::new(4, 3));
+        // torch.nn.functional.interpolate(map, (3, 4), mode="bilinear", align_corners=False)
+        let expected = array![[0.0, 1.0, 3.0, 4.0], [4.0, 5.0, 7.0, 8.0], [8.0, 9.0, 11.0, 12.0],];
+        assert_eq!(found, expected);
+        assert_eq!(resize_map(map.view(), FrameSize::new(2, 2)), map);
+        assert_eq!(
+            resize_map(array![[3.0]].view(), FrameSize::new(2, 3)),
+            Array2::from_elem((3, 2), 3.0)
+        );
+    }
+}

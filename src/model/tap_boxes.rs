@@ -1,0 +1,157 @@
+//! Prompts for a model that was trained on boxes alone.
+//!
+//! LiteMedSAM answers points with nothing. A tap is therefore decoded through square boxes of
+//! several sizes round it, and the decoder's predicted IoU picks among them; a mask is replaced by
+//! its box, and negative points cut what the boxes gave.
+
+use crate::geometry::{FrameBox, FramePoint};
+use crate::mask::Mask;
+use crate::prompt::{PointLabel, Prompt};
+
+use super::masks::MaskCandidate;
+use super::preprocess::InputGeometry;
+
+/// Sides of the square boxes round a tap, in model input pixels.
+const SIDES: [f32; 7] = [16.0, 24.0, 36.0, 52.0, 76.0, 108.0, 150.0];
+
+/// The boxes that stand for a prompt. `mask_box` is the box of the prompt's mask, if it has one
+/// with anything in it.
+///
+/// A box given by the person, or else the mask's, is grown to hold every positive point and is the
+/// only one; taps alone give one box for each of [`SIDES`], grown likewise. All are cut to the
+/// frame; none is left where nothing was given.
+pub(super) fn boxes(
+    prompt: &Prompt,
+    mask_box: Option<FrameBox>,
+    geometry: InputGeometry,
+) -> Vec<FrameBox> {
+    let taps = prompt
+        .points_labelled(PointLabel::Positive)
+        .map(|p| FrameBox { x0: p.x, y0: p.y, x1: p.x, y1: p.y })
+        .reduce(union);
+    let boxes = match (prompt.bounding_box.or(mask_box), taps) {
+        (Some(given), taps) => vec![taps.map_or(given, |taps| union(given, taps))],
+        (None, Some(taps)) => SIDES
+            .map(|side| {
+                let (width, height) = geometry.lengths_to_frame(side);
+                FrameBox {
+                    x0: taps.x0 - width / 2.0,
+                    y0: taps.y0 - height / 2.0,
+                    x1: taps.x1 + width / 2.0,
+                    y1: taps.y1 + height / 2.0,
+                }
+            })
+            .to_vec(),
+        (None, None) => Vec::new(),
+    };
+    boxes.iter().filter_map(|b| b.clipped(geometry.frame)).collect()
+}
+
+/// Applies the negative points to the candidates: those that held fewer negative points come
+/// first, and what lies nearer to a negative point inside the mask than to any positive one (or,
+/// without positive points, to the middle of the prompt's box) is cut off.
+pub(super) fn apply_negative_points(
+    candidates: &mut [MaskCandidate],
+    prompt: &Prompt,
+    boxes: &[FrameBox],
+) {
+    let negative: Vec<FramePoint> = prompt.points_labelled(PointLabel::Negative).collect();
+    if negative.is_empty() {
+        return;
+    }
+    let mut positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
+    if positive.is_empty() {
+        positive.extend(
+            boxes.iter().map(|b| FramePoint::new((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0)),
+        );
+    }
+    let held = |mask: &Mask| negative.iter().filter(|p| mask.contains(**p)).count();
+    candidates.sort_by_key(|c| held(&c.mask));
+    for candidate in candidates {
+        let inside: Vec<_> =
+            negative.iter().copied().filter(|p| candidate.mask.contains(*p)).collect();
+        if !inside.is_empty() {
+            candidate.mask = cut(&candidate.mask, &positive, &inside);
+        }
+    }
+}
+
+/// The pixels of `mask` that are at least as near to one of `positive` as to all of `negative`.
+fn cut(mask: &Mask, positive: &[FramePoint], negative: &[FramePoint]) -> Mask {
+    let nearest = |points: &[FramePoint], x: f32, y: f32| {
+        points.iter().map(|p| (p.x - x).powi(2) + (p.y - y).powi(2)).fold(f32::INFINITY, f32::min)
+    };
+    let width = mask.size().width as usize;
+    let mut pixels = mask.pixels().to_vec();
+    for (i, pixel) in pixels.iter_mut().enumerate().filter(|(_, p)| **p != 0) {
+        let (x, y) = ((i % width) as f32, (i / width) as f32);
+        *pixel = u8::from(nearest(positive, x, y) <= nearest(negative, x, y));
+    }
+    Mask::from_pixels(mask.size(), pixels)
+}
+
+fn union(a: FrameBox, b: FrameBox) -> FrameBox {
+    FrameBox { x0: a.x0.min(b.x0), y0: a.y0.min(b.y0), x1: a.x1.max(b.x1), y1: a.y1.max(b.y1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::geometry::FrameSize;
+    use crate::model::manifest::Preprocessing;
+
+    const SIZE: FrameSize = FrameSize::new(512, 256);
+
+    fn geometry() -> InputGeometry {
+        InputGeometry::new(SIZE, &Preprocessing::LITEMEDSAM)
+    }
+
+    #[test]
+    fn a_tap_becomes_seven_squares_and_a_box_stays_one() {
+        let tap = Prompt::default().positive(200.0, 100.0);
+        let squares = boxes(&tap, None, geometry());
+        assert_eq!(squares.len(), 7);
+        assert_eq!(squares[0], FrameBox { x0: 184.0, y0: 84.0, x1: 216.0, y1: 116.0 });
+        assert_eq!(squares[6], FrameBox { x0: 50.0, y0: 0.0, x1: 350.0, y1: 250.0 });
+
+        let given = FrameBox { x0: 10.0, y0: 20.0, x1: 60.0, y1: 70.0 };
+        let both = tap.clone().in_box(given);
+        let grown = FrameBox { x0: 10.0, y0: 20.0, x1: 200.0, y1: 100.0 };
+        assert_eq!(boxes(&both, None, geometry()), [grown]);
+        assert_eq!(boxes(&Prompt::default(), Some(given), geometry()), [given]);
+        assert_eq!(boxes(&Prompt::default(), None, geometry()), []);
+    }
+
+    #[test]
+    fn two_taps_lie_in_every_box() {
+        let taps = Prompt::default().positive(100.0, 100.0).positive(300.0, 120.0);
+        for b in boxes(&taps, None, geometry()) {
+            assert!(b.x0 < 100.0 && b.x1 > 300.0 && b.y0 < 100.0 && b.y1 > 120.0, "{b:?}");
+        }
+    }
+
+    #[test]
+    fn a_negative_point_cuts_and_prefers_masks_without_it() {
+        let columns = |from: u32, to: u32, predicted_iou| MaskCandidate {
+            mask: Mask::from_pixels(
+                SIZE,
+                (0..SIZE.pixels() as u32)
+                    .map(|i| u8::from((from..to).contains(&(i % SIZE.width))))
+                    .collect(),
+            ),
+            low_res_logits: Arc::new(Array2::zeros((4, 4))),
+            predicted_iou,
+            stability_score: 1.0,
+        };
+        let mut candidates = [columns(0, 400, 0.9), columns(0, 200, 0.5)];
+        let prompt = Prompt::default().positive(100.0, 50.0).negative(300.0, 50.0);
+        apply_negative_points(&mut candidates, &prompt, &[]);
+        assert_eq!(candidates[0].predicted_iou, 0.5, "it leaves the negative point out");
+        assert_eq!(candidates[0].mask.area_px(), 200 * 256, "and is not cut");
+        assert_eq!(candidates[1].mask.area_px(), 201 * 256, "cut half way between the points");
+    }
+}
