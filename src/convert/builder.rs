@@ -1,0 +1,323 @@
+//! Layers of SAM-family networks, from checkpoint weights to ONNX nodes.
+//!
+//! Sequences are batch × token × channel throughout, so that nearly all work is a plain matrix
+//! product over the last axis.
+
+use std::borrow::Cow;
+
+use ndarray::{Array1, Array2, ArrayD, Axis, CowArray};
+
+use super::WeightPrecision;
+use super::checkpoint::Checkpoint;
+use super::error::ConvertError;
+use super::graph::{Attribute, Graph, Value};
+
+/// `torch.nn.LayerNorm`'s default.
+pub(super) const LAYER_NORM_EPSILON: f32 = 1e-5;
+/// SAM's `LayerNorm2d`, which normalises over channels at each position.
+pub(super) const LAYER_NORM_2D_EPSILON: f32 = 1e-6;
+/// `torch.nn.BatchNorm2d`'s default.
+const BATCH_NORM_EPSILON: f64 = 1e-5;
+
+/// A graph, and the checkpoint its weights come from.
+///
+/// A missing weight is noted and stands as zeros, so that [`finish`](Self::finish) can name all
+/// that are missing at once.
+pub(super) struct Builder<'a> {
+    pub(super) graph: Graph,
+    checkpoint: &'a Checkpoint,
+    network: &'static str,
+    missing: Vec<String>,
+    /// Elements that missing weights may still stand for.
+    room: usize,
+}
+
+impl<'a> Builder<'a> {
+    /// Starts the graph of `network`.
+    pub(super) fn new(
+        network: &'static str,
+        checkpoint: &'a Checkpoint,
+        precision: WeightPrecision,
+    ) -> Self {
+        let (graph, room) = (Graph::new(network, precision), checkpoint.elements());
+        Self { graph, checkpoint, network, missing: vec![], room }
+    }
+
+    /// The ONNX file.
+    ///
+    /// # Errors
+    /// [`ConvertError::Missing`] with every key that was not found.
+    pub(super) fn finish(self) -> Result<Vec<u8>, ConvertError> {
+        let Self { graph, network, missing: keys, .. } = self;
+        if keys.is_empty() {
+            Ok(graph.finish())
+        } else {
+            Err(ConvertError::Missing { network, keys })
+        }
+    }
+
+    /// The shape of the tensor `key`, which has `N` axes.
+    pub(super) fn shape<const N: usize>(&self, key: &str) -> Result<[usize; N], ConvertError> {
+        let Some(tensor) = self.checkpoint.tensor(key) else {
+            let keys = [&self.missing[..], &[key.to_owned()]].concat();
+            return Err(ConvertError::Missing { network: self.network, keys });
+        };
+        tensor.shape().try_into().map_err(|_| wrong_shape(key, tensor, format!("{N} axes")))
+    }
+
+    /// How many of `key(0)`, `key(1)`, … there are before the first that is missing.
+    pub(super) fn count(&self, key: impl Fn(usize) -> String) -> usize {
+        (0..).take_while(|&index| self.checkpoint.tensor(&key(index)).is_some()).count()
+    }
+
+    /// The tensor `key`, which must have the shape `shape`.
+    pub(super) fn tensor(
+        &mut self,
+        key: &str,
+        shape: &[usize],
+    ) -> Result<Cow<'a, ArrayD<f32>>, ConvertError> {
+        if let Some(tensor) = self.checkpoint.tensor(key) {
+            if tensor.shape() != shape {
+                return Err(wrong_shape(key, tensor, format!("{shape:?}")));
+            }
+            return Ok(Cow::Borrowed(tensor));
+        }
+        self.missing.push(key.to_owned());
+        let elements = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        let Some(room) = elements.and_then(|elements| self.room.checked_sub(elements)) else {
+            let keys = std::mem::take(&mut self.missing);
+            return Err(ConvertError::Missing { network: self.network, keys });
+        };
+        self.room = room;
+        Ok(Cow::Owned(ArrayD::zeros(shape)))
+    }
+
+    /// The tensor `key` with one axis.
+    pub(super) fn vector(&mut self, key: &str, len: usize) -> Result<Array1<f32>, ConvertError> {
+        let tensor = self.tensor(key, &[len])?;
+        Ok(tensor.iter().copied().collect())
+    }
+
+    /// The tensor `key` with two axes.
+    pub(super) fn matrix(
+        &mut self,
+        key: &str,
+        shape: [usize; 2],
+    ) -> Result<Array2<f32>, ConvertError> {
+        let tensor = self.tensor(key, &shape)?;
+        let matrix = tensor.to_shape(shape).map(CowArray::into_owned);
+        matrix.map_err(|_| wrong_shape(key, &tensor, format!("{shape:?}")))
+    }
+
+    /// `x · weight + bias` for a `torch.nn.Linear` of `inputs` to `outputs` channels.
+    pub(super) fn linear(
+        &mut self,
+        x: &Value,
+        key: &str,
+        [inputs, outputs]: [usize; 2],
+    ) -> Result<Value, ConvertError> {
+        let weight = self.matrix(&format!("{key}.weight"), [outputs, inputs])?;
+        let bias = self.vector(&format!("{key}.bias"), outputs)?;
+        Ok(self.affine(x, key, weight.reversed_axes(), bias))
+    }
+
+    /// `x · weight + bias` with `weight` as inputs × outputs.
+    pub(super) fn affine(
+        &mut self,
+        x: &Value,
+        key: &str,
+        weight: Array2<f32>,
+        bias: Array1<f32>,
+    ) -> Value {
+        let weight = self.graph.weight(&format!("{key}.weight"), &weight.into_dyn());
+        let bias = self.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
+        let product = self.matmul(x, &weight);
+        self.add(&product, &bias)
+    }
+
+    /// Layers of a perceptron `key.layers.0`, `key.layers.1`, … with ReLU between them, as wide as
+    /// their weights say; `inputs` channels in.
+    ///
+    /// Gives the output and its width.
+    pub(super) fn perceptron(
+        &mut self,
+        x: &Value,
+        key: &str,
+        inputs: usize,
+    ) -> Result<(Value, usize), ConvertError> {
+        let layers = self.count(|layer| format!("{key}.layers.{layer}.weight"));
+        let (mut x, mut width) = (x.clone(), inputs);
+        for layer in 0..layers.max(1) {
+            let key = format!("{key}.layers.{layer}");
+            let [outputs, _] = self.shape(&format!("{key}.weight"))?;
+            if layer > 0 {
+                x = self.graph.node("Relu", &[&x], &[]);
+            }
+            x = self.linear(&x, &key, [width, outputs])?;
+            width = outputs;
+        }
+        Ok((x, width))
+    }
+
+    /// Normalises the last axis, which has `width` channels.
+    pub(super) fn layer_norm(
+        &mut self,
+        x: &Value,
+        key: &str,
+        width: usize,
+        epsilon: f32,
+    ) -> Result<Value, ConvertError> {
+        let [weight, bias] = [format!("{key}.weight"), format!("{key}.bias")];
+        let scale = self.tensor(&weight, &[width])?;
+        let scale = self.graph.constant(&weight, &scale);
+        let shift = self.tensor(&bias, &[width])?;
+        let shift = self.graph.constant(&bias, &shift);
+        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(epsilon))];
+        Ok(self.graph.node("LayerNormalization", &[x, &scale, &shift], &attributes))
+    }
+
+    /// A convolution without bias followed by BatchNorm (`key.c`, `key.bn`), folded into one in
+    /// f64; padded so that a stride of 1 keeps the size.
+    pub(super) fn conv_batch_norm(
+        &mut self,
+        x: &Value,
+        key: &str,
+        conv: Conv,
+    ) -> Result<Value, ConvertError> {
+        let Conv { outputs, .. } = conv;
+        let name = format!("{key}.c.weight");
+        let mut weight = self.tensor(&name, &conv.weight_shape())?.into_owned();
+        let mut parameter = |part: &str| self.vector(&format!("{key}.bn.{part}"), outputs);
+        let (gamma, beta) = (parameter("weight")?, parameter("bias")?);
+        let (mean, variance) = (parameter("running_mean")?, parameter("running_var")?);
+        let mut bias = Array1::zeros(outputs);
+        for (channel, mut kernel) in weight.axis_iter_mut(Axis(0)).enumerate() {
+            let deviation = (f64::from(variance[channel]) + BATCH_NORM_EPSILON).sqrt();
+            let factor = f64::from(gamma[channel]) / deviation;
+            kernel.mapv_inplace(|value| (f64::from(value) * factor) as f32);
+            let shift = f64::from(beta[channel]) - f64::from(mean[channel]) * factor;
+            bias[channel] = shift as f32;
+        }
+        if !weight.iter().chain(&bias).all(|value| value.is_finite()) {
+            let key = format!("{key}.bn");
+            return Err(ConvertError::BatchNorm { key });
+        }
+        let weight = self.graph.weight(&name, &weight);
+        let bias = self.graph.constant(&format!("{key}.c.bias"), &bias.into_dyn());
+        Ok(self.conv(&[x, &weight, &bias], conv))
+    }
+
+    /// A convolution of `[x, weight]` or `[x, weight, bias]`.
+    pub(super) fn conv(&mut self, inputs: &[&Value], conv: Conv) -> Value {
+        let Conv { kernel, stride, groups, .. } = conv;
+        let (kernel, stride, pad) = (kernel as i64, stride as i64, (kernel / 2) as i64);
+        let attributes = [
+            ("kernel_shape", Attribute::Ints(&[kernel, kernel])),
+            ("strides", Attribute::Ints(&[stride, stride])),
+            ("pads", Attribute::Ints(&[pad, pad, pad, pad])),
+            ("group", Attribute::Int(groups as i64)),
+        ];
+        self.graph.node("Conv", inputs, &attributes)
+    }
+
+    /// Multi-head attention of projected sequences, each batch × token × (`heads` · `width`):
+    /// `softmax(q kᵀ + bias) v`. The scale is the caller's, best within the projection to `q`.
+    pub(super) fn attend(
+        &mut self,
+        [q, k, v]: [&Value; 3],
+        [heads, width]: [usize; 2],
+        bias: Option<&Value>,
+    ) -> Value {
+        let mut split = |x: &Value, order: &[i64]| {
+            let split = self.reshape(x, &[0, 0, heads as i64, width as i64]);
+            self.transpose(&split, order)
+        };
+        let (q, k, v) = (split(q, &[0, 2, 1, 3]), split(k, &[0, 2, 3, 1]), split(v, &[0, 2, 1, 3]));
+        let mut scores = self.matmul(&q, &k);
+        if let Some(bias) = bias {
+            scores = self.add(&scores, bias);
+        }
+        let shares = self.graph.node("Softmax", &[&scores], &[("axis", Attribute::Int(-1))]);
+        let mixed = self.matmul(&shares, &v);
+        let mixed = self.transpose(&mixed, &[0, 2, 1, 3]);
+        self.reshape(&mixed, &[0, 0, (heads * width) as i64])
+    }
+
+    /// The exact GELU, `x/2 · (1 + erf(x/√2))`.
+    pub(super) fn gelu(&mut self, x: &Value) -> Value {
+        let (root, half, one) = (
+            self.graph.scalar(2f32.sqrt().recip()),
+            self.graph.scalar(0.5),
+            self.graph.scalar(1.0),
+        );
+        let scaled = self.mul(x, &root);
+        let erf = self.graph.node("Erf", &[&scaled], &[]);
+        let gate = self.add(&erf, &one);
+        let halved = self.mul(x, &half);
+        self.mul(&halved, &gate)
+    }
+
+    pub(super) fn add(&mut self, a: &Value, b: &Value) -> Value {
+        self.graph.node("Add", &[a, b], &[])
+    }
+
+    pub(super) fn mul(&mut self, a: &Value, b: &Value) -> Value {
+        self.graph.node("Mul", &[a, b], &[])
+    }
+
+    pub(super) fn matmul(&mut self, a: &Value, b: &Value) -> Value {
+        self.graph.node("MatMul", &[a, b], &[])
+    }
+
+    pub(super) fn concat(&mut self, parts: &[&Value], axis: i64) -> Value {
+        self.graph.node("Concat", parts, &[("axis", Attribute::Int(axis))])
+    }
+
+    /// Gives `x` the shape `shape`, in which 0 keeps the side at that position.
+    pub(super) fn reshape(&mut self, x: &Value, shape: &[i64]) -> Value {
+        let shape = self.graph.integers(&[shape.len()], shape);
+        self.graph.node("Reshape", &[x, &shape], &[])
+    }
+
+    pub(super) fn transpose(&mut self, x: &Value, order: &[i64]) -> Value {
+        self.graph.node("Transpose", &[x], &[("perm", Attribute::Ints(order))])
+    }
+
+    /// The part of `x` from `start` to before `end` along `axis`.
+    pub(super) fn slice(&mut self, x: &Value, axis: i64, start: usize, end: usize) -> Value {
+        let [start, end, axis] =
+            [start as i64, end as i64, axis].map(|value| self.graph.integers(&[1], &[value]));
+        self.graph.node("Slice", &[x, &start, &end, &axis], &[])
+    }
+}
+
+pub(super) fn wrong_shape(key: &str, found: &ArrayD<f32>, expected: String) -> ConvertError {
+    ConvertError::Shape { name: key.to_owned(), found: found.shape().to_vec(), expected }
+}
+
+/// The size of a square convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Conv {
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) groups: usize,
+}
+
+impl Conv {
+    /// A convolution of one pixel.
+    pub(super) fn pointwise(inputs: usize, outputs: usize) -> Self {
+        Self { inputs, outputs, kernel: 1, stride: 1, groups: 1 }
+    }
+
+    /// A 3×3 convolution of each channel by itself.
+    pub(super) fn depthwise(channels: usize, stride: usize) -> Self {
+        Self { inputs: channels, outputs: channels, kernel: 3, stride, groups: channels }
+    }
+
+    /// The shape of its weight.
+    pub(super) fn weight_shape(self) -> [usize; 4] {
+        [self.outputs, self.inputs / self.groups.max(1), self.kernel, self.kernel]
+    }
+}

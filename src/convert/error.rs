@@ -1,0 +1,124 @@
+//! Why a checkpoint can't be converted.
+
+use std::path::PathBuf;
+
+use crate::model::PackageError;
+
+/// Why a file can't be read as a PyTorch checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file can't be read, or an entry's content does not match its CRC.
+    #[error("can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The container is not the zip that `torch.save` writes.
+    #[error("is not a PyTorch checkpoint: {0}")]
+    Container(String),
+    /// The pickle inside is damaged or does what no state dict needs.
+    #[error("data.pkl, byte {at}: {reason}")]
+    Pickle {
+        /// Offset in `data.pkl`.
+        at: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The pickle names something other than the few globals of a state dict. It was not run.
+    #[error(
+        "data.pkl asks for {0}, which no state dict needs; it was not run. Save the weights alone \
+         with torch.save(model.state_dict(), …), if you trust where the file comes from"
+    )]
+    ForeignGlobal(String),
+    /// There are no weights where a state dict has them.
+    #[error("holds no state dict; {0}")]
+    NoStateDict(String),
+    /// A tensor can't be read.
+    #[error("tensor {name}: {reason}")]
+    Tensor {
+        /// Its key in the state dict.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Why a checkpoint can't be converted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The checkpoint can't be read.
+    #[error("{path} {source}", path = .path.display())]
+    Checkpoint {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// The checkpoint is of a network that is not known here.
+    #[error(
+        "the checkpoint is not of {expected}; it has {count} tensors, the first being {first}",
+        first = listed(.first)
+    )]
+    OtherNetwork {
+        /// What was expected, with the keys that tell it.
+        expected: String,
+        /// How many tensors there are.
+        count: usize,
+        /// The first keys found, in alphabetical order.
+        first: Vec<String>,
+    },
+    /// Some weights of the network are not in the checkpoint.
+    #[error("the {network} lacks {count} tensors: {keys}", count = .keys.len(), keys = listed(.keys))]
+    Missing {
+        /// Which network.
+        network: &'static str,
+        /// The keys that were looked for and not found.
+        keys: Vec<String>,
+    },
+    /// A weight has a shape that the rest of the network contradicts.
+    #[error("tensor {name} has shape {found:?}; the rest of the checkpoint asks for {expected}")]
+    Shape {
+        /// Its key.
+        name: String,
+        /// The shape it has.
+        found: Vec<usize>,
+        /// The shape, or the property of it, that was expected.
+        expected: String,
+    },
+    /// A BatchNorm can't be folded into its convolution.
+    #[error(
+        "{key} has statistics that no training gives; its variance is below zero or its scale beyond f32"
+    )]
+    BatchNorm {
+        /// Its key.
+        key: String,
+    },
+    /// The network can't be built for the image embedding asked for.
+    #[error("an image embedding of {grid}×{grid} is not possible; from 1 to {max} is", max = super::MAX_GRID)]
+    Grid {
+        /// Side of the embedding asked for.
+        grid: usize,
+    },
+    /// The package can't be written.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+}
+
+/// The first few of many keys, so that a message stays readable.
+fn listed(keys: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = keys.iter().take(SHOWN).map(|key| shortened(key)).collect::<Vec<_>>().join(", ");
+    match keys.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A name from a foreign file, short enough for a message and without control characters.
+pub(super) fn shortened(name: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut short: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if name.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,223 @@
+//! A small builder of ONNX graphs (opset 17, IR 8; standard operators only).
+//!
+//! The same calls give the same bytes: names are weight keys or counters, and nothing depends on
+//! a hash order, a clock or a path.
+
+use std::collections::BTreeMap;
+
+use half::f16;
+use ndarray::ArrayD;
+use prost::Message;
+use tract_onnx::pb;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+
+use super::WeightPrecision;
+
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+/// Smaller tensors, such as norm parameters and biases, stay f32: f16 would save nothing.
+const MIN_F16_ELEMENTS: usize = 1024;
+
+/// A value that flows through the graph.
+#[derive(Clone, Debug)]
+pub(super) struct Value(String);
+
+/// A side of an input or output.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Fixed(usize),
+    /// Chosen by the caller at each run.
+    Free(&'static str),
+}
+
+/// An attribute of a node.
+pub(super) enum Attribute<'a> {
+    Float(f32),
+    Int(i64),
+    Ints(&'a [i64]),
+}
+
+impl Attribute<'_> {
+    /// The element type f32, as `Cast` has it.
+    pub(super) const FLOAT: Self = Self::Int(DataType::Float as i64);
+}
+
+/// A graph under construction.
+pub(super) struct Graph {
+    graph: pb::GraphProto,
+    precision: WeightPrecision,
+    /// Constants made so far, so that equal ones are stored once.
+    scalars: BTreeMap<u32, Value>,
+    indices: BTreeMap<(Vec<usize>, Vec<i64>), Value>,
+}
+
+impl Graph {
+    /// An empty graph whose weights are stored as `precision`.
+    pub(super) fn new(name: &str, precision: WeightPrecision) -> Self {
+        Self {
+            graph: pb::GraphProto { name: name.to_owned(), ..Default::default() },
+            precision,
+            scalars: BTreeMap::new(),
+            indices: BTreeMap::new(),
+        }
+    }
+
+    /// An f32 input.
+    pub(super) fn input(&mut self, name: &str, sides: &[Side]) -> Value {
+        self.graph.input.push(f32_tensor(name, sides));
+        Value(name.to_owned())
+    }
+
+    /// Names `value` as an f32 output.
+    pub(super) fn output(&mut self, value: &Value, name: &str, sides: &[Side]) {
+        self.add_node("Identity", &[value], &[], name.to_owned());
+        self.graph.output.push(f32_tensor(name, sides));
+    }
+
+    /// A node with one output.
+    pub(super) fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute)],
+    ) -> Value {
+        let output = format!("{operator}_{}", self.graph.node.len());
+        self.add_node(operator, inputs, attributes, output)
+    }
+
+    fn add_node(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute)],
+        output: String,
+    ) -> Value {
+        self.graph.node.push(pb::NodeProto {
+            input: inputs.iter().map(|value| value.0.clone()).collect(),
+            output: vec![output.clone()],
+            name: output.clone(),
+            op_type: operator.to_owned(),
+            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+            ..Default::default()
+        });
+        Value(output)
+    }
+
+    /// A weight of the network under its state dict key: stored as the graph's precision, f32
+    /// where it is used.
+    pub(super) fn weight(&mut self, key: &str, tensor: &ArrayD<f32>) -> Value {
+        let fits = || tensor.iter().all(|&value| f16::from_f32(value).is_finite());
+        let shape = tensor.shape();
+        match self.precision {
+            WeightPrecision::F16 if tensor.len() >= MIN_F16_ELEMENTS && fits() => {
+                let bytes = tensor.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
+                let stored =
+                    self.initializer(format!("{key}.f16"), DataType::Float16, shape, bytes);
+                self.add_node("Cast", &[&stored], &[("to", Attribute::FLOAT)], key.to_owned())
+            }
+            _ => self.constant(key, tensor),
+        }
+    }
+
+    /// A constant that is stored as f32 whatever the graph's precision.
+    pub(super) fn constant(&mut self, name: &str, tensor: &ArrayD<f32>) -> Value {
+        let bytes = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.initializer(name.to_owned(), DataType::Float, tensor.shape(), bytes)
+    }
+
+    /// A constant of rank 0.
+    pub(super) fn scalar(&mut self, value: f32) -> Value {
+        if let Some(known) = self.scalars.get(&value.to_bits()) {
+            return known.clone();
+        }
+        let name = format!("scalar_{}", self.scalars.len());
+        let bytes = value.to_le_bytes().to_vec();
+        let scalar = self.initializer(name, DataType::Float, &[], bytes);
+        self.scalars.insert(value.to_bits(), scalar.clone());
+        scalar
+    }
+
+    /// A constant of whole numbers: shapes, axes, indices.
+    pub(super) fn integers(&mut self, shape: &[usize], values: &[i64]) -> Value {
+        let key = (shape.to_vec(), values.to_vec());
+        if let Some(known) = self.indices.get(&key) {
+            return known.clone();
+        }
+        let name = format!("integers_{}", self.indices.len());
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let integers = self.initializer(name, DataType::Int64, shape, bytes);
+        self.indices.insert(key, integers.clone());
+        integers
+    }
+
+    fn initializer(
+        &mut self,
+        name: String,
+        data_type: DataType,
+        shape: &[usize],
+        raw_data: Vec<u8>,
+    ) -> Value {
+        self.graph.initializer.push(pb::TensorProto {
+            dims: shape.iter().map(|&side| side as i64).collect(),
+            data_type: data_type as i32,
+            name: name.clone(),
+            raw_data,
+            ..Default::default()
+        });
+        Value(name)
+    }
+
+    /// The ONNX file.
+    pub(super) fn finish(self) -> Vec<u8> {
+        pb::ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            producer_name: env!("CARGO_PKG_NAME").to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(self.graph),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }
+}
+
+fn f32_tensor(name: &str, sides: &[Side]) -> pb::ValueInfoProto {
+    let dim = sides
+        .iter()
+        .map(|side| Dimension {
+            value: Some(match *side {
+                Side::Fixed(side) => dimension::Value::DimValue(side as i64),
+                Side::Free(name) => dimension::Value::DimParam(name.to_owned()),
+            }),
+            ..Default::default()
+        })
+        .collect();
+    let tensor = pb::type_proto::Tensor {
+        elem_type: DataType::Float as i32,
+        shape: Some(pb::TensorShapeProto { dim }),
+    };
+    pb::ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(pb::TypeProto {
+            value: Some(pb::type_proto::Value::TensorType(tensor)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn attribute(name: &str, value: &Attribute) -> pb::AttributeProto {
+    let named = pb::AttributeProto { name: name.to_owned(), ..Default::default() };
+    match *value {
+        Attribute::Float(f) => {
+            pb::AttributeProto { r#type: AttributeType::Float as i32, f, ..named }
+        }
+        Attribute::Int(i) => pb::AttributeProto { r#type: AttributeType::Int as i32, i, ..named },
+        Attribute::Ints(ints) => {
+            pb::AttributeProto { r#type: AttributeType::Ints as i32, ints: ints.to_vec(), ..named }
+        }
+    }
+}

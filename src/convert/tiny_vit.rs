@@ -1,0 +1,287 @@
+//! The TinyViT image encoder of LiteMedSAM as ONNX.
+//!
+//! Source: `tiny_vit_sam.py` of bowang-lab/MedSAM, branch LiteMedSAM: MobileSAM's TinyViT
+//! (Wu et al., 2022) with a 1×1 patch embedding. Widths, depths, heads and windows are read off the
+//! tensors. Two things can't be: the size of the input, which follows from the side of the
+//! embedding (4 pixels each), and the strides, which are 2, 2 and 1 between the four stages of every
+//! published TinyViT for SAM (the source ties the last to the widths 320, 448 and 576).
+//!
+//! Differences in form, not in result: BatchNorm is folded into the convolutions, the scale of the
+//! attention into its queries, and the heads' interleaved `qkv` is three matrices.
+
+use ndarray::{Array1, Array2};
+
+use super::builder::{Builder, Conv, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON};
+use super::checkpoint::Checkpoint;
+use super::error::ConvertError;
+use super::graph::{Attribute, Side, Value};
+use super::{WeightPrecision, checked_grid};
+
+/// Stride from each stage to the next.
+const STRIDES: [usize; 3] = [2, 2, 1];
+/// Input pixels per side of an embedding's cell.
+pub(super) const PIXELS_PER_CELL: usize = 4;
+/// The widest attention window accepted; published ones have 7 and 14.
+const MAX_WINDOW: usize = 32;
+
+/// The encoder in `checkpoint`, for an embedding of `grid` × `grid`.
+pub(super) fn encoder_onnx(
+    checkpoint: &Checkpoint,
+    grid: usize,
+    precision: WeightPrecision,
+) -> Result<Vec<u8>, ConvertError> {
+    let mut side = checked_grid(grid)? * PIXELS_PER_CELL;
+    let mut encoder = Encoder { builder: Builder::new("image encoder", checkpoint, precision) };
+    let input = [1, 3, side, side].map(Side::Fixed);
+    let x = encoder.builder.graph.input("image", &input);
+    let (mut x, mut width) = encoder.patch_embedding(&x)?;
+    for stage in 0..=STRIDES.len() {
+        let key = format!("image_encoder.layers.{stage}");
+        x = match stage {
+            0 => encoder.convolution_blocks(x, &key, width)?,
+            _ => encoder.attention_blocks(x, &key, width, side)?,
+        };
+        if let Some(&stride) = STRIDES.get(stage) {
+            (x, width) = encoder.downsample(&x, &key, width, stride)?;
+            side /= stride;
+        }
+    }
+    let (x, channels) = encoder.neck(&x, width)?;
+    let output = [1, channels, grid, grid].map(Side::Fixed);
+    encoder.builder.graph.output(&x, "image_embeddings", &output);
+    encoder.builder.finish()
+}
+
+/// Values between stages and blocks are 1 × channel × row × column.
+struct Encoder<'a> {
+    builder: Builder<'a>,
+}
+
+impl Encoder<'_> {
+    fn patch_embedding(&mut self, x: &Value) -> Result<(Value, usize), ConvertError> {
+        let [first, second] = [0, 2].map(|layer| format!("image_encoder.patch_embed.seq.{layer}"));
+        let [hidden, ..] = self.builder.shape::<4>(&format!("{first}.c.weight"))?;
+        let [width, ..] = self.builder.shape::<4>(&format!("{second}.c.weight"))?;
+        let x = self.builder.conv_batch_norm(x, &first, Conv::pointwise(3, hidden))?;
+        let x = self.builder.gelu(&x);
+        let x = self.builder.conv_batch_norm(&x, &second, Conv::pointwise(hidden, width))?;
+        Ok((x, width))
+    }
+
+    /// `ConvLayer`'s inverted bottlenecks.
+    fn convolution_blocks(
+        &mut self,
+        mut x: Value,
+        key: &str,
+        width: usize,
+    ) -> Result<Value, ConvertError> {
+        let builder = &mut self.builder;
+        for block in 0..builder.count(|block| format!("{key}.blocks.{block}.conv1.c.weight")) {
+            let part = |part: &str| format!("{key}.blocks.{block}.{part}");
+            let [hidden, ..] = builder.shape::<4>(&part("conv1.c.weight"))?;
+            let y = builder.conv_batch_norm(&x, &part("conv1"), Conv::pointwise(width, hidden))?;
+            let y = builder.gelu(&y);
+            let y = builder.conv_batch_norm(&y, &part("conv2"), Conv::depthwise(hidden, 1))?;
+            let y = builder.gelu(&y);
+            let y = builder.conv_batch_norm(&y, &part("conv3"), Conv::pointwise(hidden, width))?;
+            let y = builder.add(&x, &y);
+            x = builder.gelu(&y);
+        }
+        Ok(x)
+    }
+
+    /// `PatchMerging`.
+    fn downsample(
+        &mut self,
+        x: &Value,
+        key: &str,
+        width: usize,
+        stride: usize,
+    ) -> Result<(Value, usize), ConvertError> {
+        let builder = &mut self.builder;
+        let part = |part: &str| format!("{key}.downsample.{part}");
+        let [wider, ..] = builder.shape::<4>(&part("conv1.c.weight"))?;
+        let x = builder.conv_batch_norm(x, &part("conv1"), Conv::pointwise(width, wider))?;
+        let x = builder.gelu(&x);
+        let x = builder.conv_batch_norm(&x, &part("conv2"), Conv::depthwise(wider, stride))?;
+        let x = builder.gelu(&x);
+        let x = builder.conv_batch_norm(&x, &part("conv3"), Conv::pointwise(wider, wider))?;
+        Ok((x, wider))
+    }
+
+    /// `BasicLayer`'s blocks: windowed attention, a depthwise convolution, a perceptron.
+    fn attention_blocks(
+        &mut self,
+        mut x: Value,
+        key: &str,
+        width: usize,
+        side: usize,
+    ) -> Result<Value, ConvertError> {
+        let last = "local_conv.c.weight";
+        for block in 0..self.builder.count(|block| format!("{key}.blocks.{block}.{last}")) {
+            let part = |part: &str| format!("{key}.blocks.{block}.{part}");
+            let attention = Attention::read(&self.builder, part("attn"), width, side)?;
+            let tokens = self.builder.transpose(&x, &[0, 2, 3, 1]);
+            let mixed = self.attention(&tokens, &attention)?;
+            let builder = &mut self.builder;
+            let mixed = builder.add(&tokens, &mixed);
+            let image = builder.transpose(&mixed, &[0, 3, 1, 2]);
+            let local = Conv::depthwise(width, 1);
+            let image = builder.conv_batch_norm(&image, &part("local_conv"), local)?;
+            let tokens = builder.transpose(&image, &[0, 2, 3, 1]);
+
+            let [hidden, _] = builder.shape(&part("mlp.fc1.weight"))?;
+            let y = builder.layer_norm(&tokens, &part("mlp.norm"), width, LAYER_NORM_EPSILON)?;
+            let y = builder.linear(&y, &part("mlp.fc1"), [width, hidden])?;
+            let y = builder.gelu(&y);
+            let y = builder.linear(&y, &part("mlp.fc2"), [hidden, width])?;
+            let tokens = builder.add(&tokens, &y);
+            x = builder.transpose(&tokens, &[0, 3, 1, 2]);
+        }
+        Ok(x)
+    }
+
+    /// Attention within windows of `x`, which is 1 × row × column × channel. Where windows don't
+    /// fill the image, they are padded with zeros at the bottom and right before the norm, so that
+    /// padded tokens take part as the norm's bias, as in the source.
+    fn attention(&mut self, x: &Value, attention: &Attention) -> Result<Value, ConvertError> {
+        let &Attention { ref key, width, heads, window, side } = attention;
+        let across = side.div_ceil(window);
+        let padding = across * window - side;
+        let builder = &mut self.builder;
+        let [channels, cells, size, short, long] =
+            [width, across, window, padding, across * window].map(|value| value as i64);
+
+        let mut x = x.clone();
+        if padding > 0 {
+            let pads = builder.graph.integers(&[8], &[0, 0, 0, 0, 0, short, short, 0]);
+            x = builder.graph.node("Pad", &[&x, &pads], &[]);
+        }
+        let x = builder.reshape(&x, &[cells, size, cells, size, channels]);
+        let x = builder.transpose(&x, &[0, 2, 1, 3, 4]);
+        let x = builder.reshape(&x, &[cells * cells, size * size, channels]);
+
+        let x = builder.layer_norm(&x, &format!("{key}.norm"), width, LAYER_NORM_EPSILON)?;
+        let [q, k, v] = self.queries_keys_values(&x, attention)?;
+        let bias = self.attention_bias(attention)?;
+        let builder = &mut self.builder;
+        let x = builder.attend([&q, &k, &v], [heads, width / heads], Some(&bias));
+        let x = builder.linear(&x, &format!("{key}.proj"), [width, width])?;
+
+        let x = builder.reshape(&x, &[cells, cells, size, size, channels]);
+        let x = builder.transpose(&x, &[0, 2, 1, 3, 4]);
+        let mut x = builder.reshape(&x, &[1, long, long, channels]);
+        if padding > 0 {
+            x = builder.slice(&x, 1, 0, side);
+            x = builder.slice(&x, 2, 0, side);
+        }
+        Ok(x)
+    }
+
+    /// The rows of `qkv` are head by head the queries, keys and values of that head.
+    fn queries_keys_values(
+        &mut self,
+        x: &Value,
+        &Attention { ref key, width, heads, .. }: &Attention,
+    ) -> Result<[Value; 3], ConvertError> {
+        let head = width / heads;
+        let (weight_key, bias_key) = (format!("{key}.qkv.weight"), format!("{key}.qkv.bias"));
+        let weight = self.builder.tensor(&weight_key, &[3 * width, width])?;
+        let bias = self.builder.tensor(&bias_key, &[3 * width])?;
+        let scale = (head as f64).powf(-0.5) as f32;
+        let mut part = |index: usize, name: &str, factor: f32| {
+            let rows = |row: usize| (row / head * 3 + index) * head + row % head;
+            let weight = Array2::from_shape_fn((width, width), |(column, row)| {
+                weight[[rows(row), column]] * factor
+            });
+            let bias = Array1::from_shape_fn(width, |row| bias[rows(row)] * factor);
+            self.builder.affine(x, &format!("{key}.{name}"), weight, bias)
+        };
+        Ok([part(0, "q", scale), part(1, "k", 1.0), part(2, "v", 1.0)])
+    }
+
+    /// The learnt bias between any two positions of a window: heads × position × position. The
+    /// offsets (|Δrow|, |Δcolumn|) are numbered in row-major order, as the source meets them.
+    fn attention_bias(
+        &mut self,
+        &Attention { ref key, heads, window, .. }: &Attention,
+    ) -> Result<Value, ConvertError> {
+        let key = format!("{key}.attention_biases");
+        let table = self.builder.tensor(&key, &[heads, window * window])?;
+        let positions = window * window;
+        let mut offsets = Vec::with_capacity(positions * positions);
+        for from in 0..positions {
+            for to in 0..positions {
+                let rows = (from / window).abs_diff(to / window);
+                let columns = (from % window).abs_diff(to % window);
+                offsets.push((rows * window + columns) as i64);
+            }
+        }
+        let graph = &mut self.builder.graph;
+        let table = graph.constant(&key, &table);
+        let offsets = graph.integers(&[positions, positions], &offsets);
+        Ok(graph.node("Gather", &[&table, &offsets], &[("axis", Attribute::Int(1))]))
+    }
+
+    /// Brings the last stage to the decoder's channels: a 1×1 and a 3×3 convolution, each followed
+    /// by a norm over the channels.
+    fn neck(&mut self, x: &Value, width: usize) -> Result<(Value, usize), ConvertError> {
+        let builder = &mut self.builder;
+        let key = |layer: usize| format!("image_encoder.neck.{layer}");
+        let [channels, ..] = builder.shape::<4>(&format!("{}.weight", key(0)))?;
+        let mut x = x.clone();
+        let reduce = Conv::pointwise(width, channels);
+        let smooth = Conv { kernel: 3, ..Conv::pointwise(channels, channels) };
+        for (layer, conv) in [(0, reduce), (2, smooth)] {
+            let weight_key = format!("{}.weight", key(layer));
+            let weight = builder.tensor(&weight_key, &conv.weight_shape())?;
+            let weight = builder.graph.weight(&weight_key, &weight);
+            let y = builder.conv(&[&x, &weight], conv);
+            let y = builder.transpose(&y, &[0, 2, 3, 1]);
+            let y = builder.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;
+            x = builder.transpose(&y, &[0, 3, 1, 2]);
+        }
+        Ok((x, channels))
+    }
+}
+
+/// The windowed attention of one block.
+struct Attention {
+    key: String,
+    width: usize,
+    heads: usize,
+    /// Tokens per side of a window.
+    window: usize,
+    /// Tokens per side of the image.
+    side: usize,
+}
+
+impl Attention {
+    /// Reads heads and window off the table of biases, which has a column per offset within the
+    /// window.
+    fn read(
+        builder: &Builder,
+        key: String,
+        width: usize,
+        side: usize,
+    ) -> Result<Self, ConvertError> {
+        let biases = format!("{key}.attention_biases");
+        let [heads, offsets] = builder.shape(&biases)?;
+        let window = offsets.isqrt();
+        let possible = window * window == offsets
+            && (1..=MAX_WINDOW).contains(&window)
+            && heads > 0
+            && width % heads == 0;
+        if !possible {
+            let expected = format!(
+                "heads that divide {width}, and the square of a window of 1 to {MAX_WINDOW}"
+            );
+            return Err(ConvertError::Shape {
+                name: biases,
+                found: vec![heads, offsets],
+                expected,
+            });
+        }
+        Ok(Self { key, width, heads, window, side })
+    }
+}
