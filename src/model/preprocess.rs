@@ -12,7 +12,7 @@ use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 
 use super::manifest::{CoordinateScale, Normalisation, Preprocessing, Resize};
-use super::resample::{resize_map, resize_rgb};
+use super::resample::{resize_map, resize_rgb, resize_rows};
 
 /// Logit given to the pixels of a binary mask that is to be refined, negated outside: about what
 /// the decoder itself says well inside a structure.
@@ -68,17 +68,16 @@ impl InputGeometry {
         [self.to_input(FramePoint::new(b.x0, b.y0)), self.to_input(FramePoint::new(b.x1, b.y1))]
     }
 
-    /// Low-res logits over the padded input as logits over the frame (rows × columns): enlarged to
-    /// the input's size, the padding cut off, and brought to the frame's size (SAM's
-    /// `postprocess_masks`).
-    pub fn logits_to_frame(self, low_res: &Array2<f32>) -> Array2<f32> {
+    /// Hands out the logits over the frame, row by row from the top, for low-res logits over the
+    /// padded input: enlarged to the input's size, the padding cut off, and brought to the frame's
+    /// size (SAM's `postprocess_masks`).
+    pub fn frame_logits(self, low_res: &Array2<f32>, each: impl FnMut(&[f32])) {
         let input = FrameSize::new(self.input, self.input);
-        let (rows, columns) = (self.resized.height as usize, self.resized.width as usize);
-        let unpadded = s![..rows, ..columns];
+        let unpadded = s![..self.resized.height as usize, ..self.resized.width as usize];
         if low_res.dim() == (self.input as usize, self.input as usize) {
-            resize_map(low_res.slice(unpadded), self.frame)
+            resize_rows(low_res.slice(unpadded), self.frame, each);
         } else {
-            resize_map(resize_map(low_res.view(), input).slice(unpadded), self.frame)
+            resize_rows(resize_map(low_res.view(), input).slice(unpadded), self.frame, each);
         }
     }
 
@@ -186,8 +185,10 @@ mod tests {
         let mask = Mask::from_pixels(size, pixels);
         for preprocessing in [LITEMEDSAM, SAM] {
             let geometry = InputGeometry::new(size, &preprocessing);
-            let logits = geometry.logits_to_frame(&geometry.mask_to_low_res(&mask, 256));
-            let back = logits.iter().map(|&l| u8::from(l > 0.0)).collect();
+            let mut back = Vec::new();
+            geometry.frame_logits(&geometry.mask_to_low_res(&mask, 256), |row| {
+                back.extend(row.iter().map(|&l| u8::from(l > 0.0)));
+            });
             assert!(Mask::from_pixels(size, back).iou(&mask) > 0.97);
         }
     }
@@ -204,5 +205,27 @@ mod tests {
         let expected: Array4<f32> = cases.by_name("clarius_eye/input.npy").unwrap();
         let found = model_input(&frame, &LITEMEDSAM);
         assert_eq!(found.slice(s![.., .., 64..128, 64..128]), expected);
+    }
+
+    /// The stored rows were rounded to f16: up to 1.2e-4 for logits of up to 0.27.
+    #[test]
+    fn low_res_logits_are_enlarged_as_sam_does() {
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/postprocess.npz");
+        let mut cases = ndarray_npy::NpzReader::new(std::fs::File::open(data).unwrap()).unwrap();
+        let low_res: ndarray::Array3<f32> = cases.by_name("low_res_logits.npy").unwrap();
+        let expected: ndarray::Array3<f32> = cases.by_name("rows.npy").unwrap();
+        let sam = Preprocessing { input_size: 256, ..SAM };
+        let geometry = InputGeometry::new(FrameSize::new(640, 480), &sam);
+        for (low_res, expected) in low_res.outer_iter().zip(expected.outer_iter()) {
+            let mut rows = Vec::new();
+            geometry.frame_logits(&low_res.to_owned(), |row| rows.push(row.to_vec()));
+            assert_eq!(rows.len(), 480);
+            for (found, expected) in rows.iter().step_by(24).zip(expected.outer_iter()) {
+                assert_eq!(found.len(), 640);
+                for (f, e) in found.iter().zip(expected) {
+                    assert!((f - e).abs() <= 2e-4, "{f} {e}");
+                }
+            }
+        }
     }
 }

@@ -113,13 +113,11 @@ fn between(source: usize, destination: usize) -> Vec<Between> {
 }
 
 /// Resizes a map (rows × columns) like PyTorch's
-/// `interpolate(mode="bilinear", align_corners=False)`, without antialiasing.
-///
-/// `map` has at least one element; an empty `to` gives an empty map.
-pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32> {
+/// `interpolate(mode="bilinear", align_corners=False)`, without antialiasing, and hands out the
+/// result row by row, so that it need not be held whole. `map` has at least one element.
+pub(super) fn resize_rows(map: ArrayView2<'_, f32>, to: FrameSize, mut each: impl FnMut(&[f32])) {
     let (rows, columns) = map.dim();
-    let (height, width) = (to.height as usize, to.width as usize);
-    let horizontal = between(columns, width);
+    let horizontal = between(columns, to.width as usize);
     let stretched = |row: usize| -> Vec<f32> {
         let row = map.row(row);
         horizontal.iter().map(|b| row[b.low] + (row[b.high] - row[b.low]) * b.fraction).collect()
@@ -127,8 +125,8 @@ pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32>
     // Neighbouring output rows share their source rows: each is stretched once.
     let mut low = (usize::MAX, Vec::new());
     let mut high = (usize::MAX, Vec::new());
-    let mut out = Vec::with_capacity(height * width);
-    for b in between(rows, height) {
+    let mut out = vec![0.0; to.width as usize];
+    for b in between(rows, to.height as usize) {
         if low.0 != b.low {
             std::mem::swap(&mut low, &mut high);
         }
@@ -137,10 +135,19 @@ pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32>
                 *row = (wanted, stretched(wanted));
             }
         }
-        out.extend(low.1.iter().zip(&high.1).map(|(l, h)| l + (h - l) * b.fraction));
+        for ((out, low), high) in out.iter_mut().zip(&low.1).zip(&high.1) {
+            *out = low + (high - low) * b.fraction;
+        }
+        each(&out);
     }
-    // The buffer holds height × width values, so this can't fail; an empty map would be visible.
-    Array2::from_shape_vec((height, width), out).unwrap_or_default()
+}
+
+/// [`resize_rows`], held whole.
+pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32> {
+    let mut values = Vec::with_capacity(to.pixels());
+    resize_rows(map, to, |row| values.extend_from_slice(row));
+    // One row of `width` values for each of `height` rows, so the shape always fits.
+    Array2::from_shape_vec((to.height as usize, to.width as usize), values).unwrap_or_default()
 }
 
 #[cfg(test)]

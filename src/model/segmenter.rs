@@ -201,7 +201,7 @@ impl Segmenter {
             None => None,
             Some(MaskPrompt::Binary(mask)) => mask.bounding_box(),
             Some(MaskPrompt::LowResLogits(logits)) => {
-                threshold(&geometry.logits_to_frame(logits), geometry.frame).bounding_box()
+                candidate(geometry, Array2::clone(logits), 0.0).mask.bounding_box()
             }
         };
         let boxes = tap_boxes::boxes(prompt, mask_box, geometry);
@@ -236,17 +236,17 @@ impl Segmenter {
 }
 
 fn candidate(geometry: InputGeometry, low_res: Array2<f32>, predicted_iou: f32) -> MaskCandidate {
-    let logits = geometry.logits_to_frame(&low_res);
-    let above = |limit: f32| logits.iter().filter(|l| **l > limit).count();
-    let (inner, outer) = (above(1.0), above(-1.0));
+    let (mut inner, mut outer) = (0usize, 0usize);
+    let mut pixels = Vec::with_capacity(geometry.frame.pixels());
+    geometry.frame_logits(&low_res, |row| {
+        inner += row.iter().filter(|l| **l > 1.0).count();
+        outer += row.iter().filter(|l| **l > -1.0).count();
+        pixels.extend(row.iter().map(|l| u8::from(*l > 0.0)));
+    });
     MaskCandidate {
-        mask: threshold(&logits, geometry.frame),
+        mask: Mask::from_pixels(geometry.frame, pixels),
         low_res_logits: Arc::new(low_res),
         predicted_iou,
         stability_score: if outer == 0 { 1.0 } else { inner as f32 / outer as f32 },
     }
-}
-
-fn threshold(logits: &Array2<f32>, size: FrameSize) -> Mask {
-    Mask::from_pixels(size, logits.iter().map(|&l| u8::from(l > 0.0)).collect())
 }
