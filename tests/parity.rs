@@ -46,7 +46,7 @@ fn the_shipped_weights_give_the_official_masks() {
     for (case, picture) in [
         ("clarius_eye", "frames/clarius_eye.png"),
         ("clarius_contrast", "frames/clarius_contrast.png"),
-        ("clarius_clip_f000", "clip/f000.png"),
+        ("clarius_clip_f000", "frames/clarius_clip_f000.png"),
     ] {
         let frame = frame(picture);
         let embedding = SEGMENTER.set_image(&frame).unwrap();
