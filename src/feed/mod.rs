@@ -2,10 +2,12 @@
 //!
 //! A [`Clip`] is a recording that can be asked for any of its frames: [`images`], [`dicom`] and the
 //! [`phantom`] simulator. A [`Player`] plays a clip in real time as a [`Feed`], which is what the
-//! rest of the program sees; a capture card is a feed of its own.
+//! rest of the program sees; a capture card is a feed of its own. [`spawn_latest`] reads a feed on
+//! a thread and keeps its newest frame.
 
 pub mod dicom;
 pub mod images;
+mod latest;
 pub mod phantom;
 mod player;
 
@@ -13,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::frame::{Frame, FrameError};
+
+pub use latest::{FeedEvent, spawn_latest};
+pub use player::{Playback, Player, Rate};
 
 /// Why a feed can't deliver.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,19 @@ pub enum FeedError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A frame rate that can't be played.
+    #[error("{0} frames a second can't be played: give a number greater than 0, such as 25")]
+    Rate(f64),
+}
+
+impl FeedError {
+    fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+
+    fn decode(path: &Path, reason: impl ToString) -> Self {
+        Self::Decode { path: path.into(), reason: reason.to_string() }
+    }
 }
 
 /// Frames one after the other, as they come.
@@ -86,4 +104,38 @@ pub trait Clip: Send {
     /// # Errors
     /// [`FeedError`] where the frame can't be read; other frames may be fine.
     fn frame(&mut self, index: u64) -> Result<Frame, FeedError>;
+}
+
+/// Opens the clip that `specs` names: one folder or any number of pictures (see [`images`]), a
+/// DICOM file (see [`dicom`]), or `phantom`, with options as `phantom:seed=7,size=640x480,fps=20`
+/// (see [`phantom::Phantom::from_options`]).
+///
+/// # Errors
+/// [`FeedError`] where nothing playable is there.
+pub fn open_clip(specs: &[String]) -> Result<Box<dyn Clip>, FeedError> {
+    match specs {
+        [one] if one == "phantom" => Ok(Box::new(phantom::Phantom::from_options("")?)),
+        [one] if one.starts_with("phantom:") => {
+            Ok(Box::new(phantom::Phantom::from_options(&one["phantom:".len()..])?))
+        }
+        [one] if dicom::looks_like_dicom(Path::new(one))? => {
+            Ok(Box::new(dicom::DicomClip::open(Path::new(one))?))
+        }
+        _ => {
+            let paths: Vec<PathBuf> = specs.iter().map(PathBuf::from).collect();
+            Ok(Box::new(images::ImageClip::open(&paths)?))
+        }
+    }
+}
+
+/// Reads one picture, or the first frame of a DICOM file.
+///
+/// # Errors
+/// [`FeedError`] where it can't be read.
+pub fn read_still(path: &Path) -> Result<Frame, FeedError> {
+    if dicom::looks_like_dicom(path)? {
+        dicom::DicomClip::open(path)?.frame(0)
+    } else {
+        images::read_picture(path)
+    }
 }

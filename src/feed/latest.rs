@@ -1,0 +1,214 @@
+//! Keeps only the newest frame of a feed for a reader who may be slow.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use super::{Feed, FeedError};
+use crate::frame::Frame;
+
+/// What a feed did.
+#[derive(Debug)]
+pub enum FeedEvent {
+    /// It delivered a frame.
+    Frame(Frame),
+    /// A frame could not be read; others may follow.
+    Failed(FeedError),
+    /// It came to its end; nothing follows.
+    Ended,
+}
+
+/// Reads `feed` on a thread of its own, as fast as it delivers. A newer frame replaces one that
+/// was not received yet; a failure is only ever replaced by a newer failure, and the end never.
+/// What is waiting comes out as failure, frame, end.
+///
+/// The threads end when the receiver is dropped, as soon as the frame being waited for has come.
+/// A feed that keeps failing is asked again after pauses that grow to a second.
+///
+/// # Errors
+/// What the system says where it gives no threads.
+pub fn spawn_latest(feed: Box<dyn Feed>) -> std::io::Result<Receiver<FeedEvent>> {
+    // Neither channel stores anything: what waits for the reader is in `keep_newest`.
+    let (read, newest) = bounded(0);
+    let (out, events) = bounded(0);
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    thread("feed").spawn(move || read_all(feed, &read))?;
+    thread("feed-newest").spawn(move || keep_newest(&newest, &out))?;
+    Ok(events)
+}
+
+/// Sends all that `feed` delivers, until it ends or nobody listens.
+fn read_all(mut feed: Box<dyn Feed>, events: &Sender<FeedEvent>) {
+    const FIRST_PAUSE: Duration = Duration::from_millis(2);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let event = match feed.next_frame() {
+            Ok(Some(frame)) => FeedEvent::Frame(frame),
+            Ok(None) => FeedEvent::Ended,
+            Err(error) => FeedEvent::Failed(error),
+        };
+        let (failed, ended) =
+            (matches!(event, FeedEvent::Failed(_)), matches!(event, FeedEvent::Ended));
+        if events.send(event).is_err() || ended {
+            return;
+        }
+        if failed {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        } else {
+            pause = FIRST_PAUSE;
+        }
+    }
+}
+
+/// Takes whatever comes in and hands out the newest, until the end or until nobody listens.
+fn keep_newest(incoming: &Receiver<FeedEvent>, out: &Sender<FeedEvent>) {
+    let mut waiting = Waiting::default();
+    while !waiting.ended {
+        if waiting.is_empty() {
+            let Ok(event) = incoming.recv() else { return };
+            waiting.put(event);
+            continue;
+        }
+        select! {
+            recv(incoming) -> event => match event {
+                Ok(event) => waiting.put(event),
+                Err(_) => break,
+            },
+            // The event is taken out only once the reader is there to receive it.
+            send(out, waiting.take()) -> sent => if sent.is_err() { return },
+        }
+    }
+    while !waiting.is_empty() && out.send(waiting.take()).is_ok() {}
+}
+
+/// What was not received yet: at most one of each kind.
+#[derive(Default)]
+struct Waiting {
+    failed: Option<FeedError>,
+    frame: Option<Frame>,
+    ended: bool,
+}
+
+impl Waiting {
+    fn put(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::Failed(error) => self.failed = Some(error),
+            FeedEvent::Frame(frame) => self.frame = Some(frame),
+            FeedEvent::Ended => self.ended = true,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.failed.is_none() && self.frame.is_none() && !self.ended
+    }
+
+    /// What comes next; the end where nothing else is left.
+    fn take(&mut self) -> FeedEvent {
+        let failed = self.failed.take().map(FeedEvent::Failed);
+        failed.or_else(|| self.frame.take().map(FeedEvent::Frame)).unwrap_or_else(|| {
+            self.ended = false;
+            FeedEvent::Ended
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::geometry::FrameSize;
+
+    /// Plays a script: `f` a frame, `!` a failure, `r` a frame again and again; then the end.
+    struct Script {
+        steps: &'static str,
+        asked: Arc<AtomicU64>,
+    }
+
+    impl Feed for Script {
+        fn name(&self) -> &str {
+            "script"
+        }
+        fn frame_interval(&self) -> Option<Duration> {
+            None
+        }
+        fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
+            let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+            let last = self.steps.len().saturating_sub(1);
+            let endless = self.steps.ends_with('r') || self.steps.ends_with("!!");
+            let step = if endless { (asked as usize).min(last) } else { asked as usize };
+            match self.steps.as_bytes().get(step) {
+                None => Ok(None),
+                Some(b'!') => Err(FeedError::NoPictures(asked.to_string().into())),
+                Some(_) => {
+                    let mut frame = Frame::from_rgb(FrameSize::new(1, 1), vec![0; 3]).unwrap();
+                    frame.sequence = asked;
+                    Ok(Some(frame))
+                }
+            }
+        }
+    }
+
+    fn spawn(steps: &'static str) -> (Receiver<FeedEvent>, Arc<AtomicU64>) {
+        let asked = Arc::new(AtomicU64::new(0));
+        let script = Script { steps, asked: asked.clone() };
+        (spawn_latest(Box::new(script)).unwrap(), asked)
+    }
+
+    /// Waits until the feed was asked for `count` frames, the last of them not counted.
+    fn wait_for(asked: &AtomicU64, count: u64) {
+        let started = Instant::now();
+        while asked.load(Ordering::SeqCst) < count {
+            assert!(started.elapsed() < Duration::from_secs(20), "the feed was not read");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_slow_reader_gets_the_newest_frame_and_every_kind_of_news() {
+        let cases = [
+            ("frames", "ffff", "3."),
+            ("a failure is not lost to frames", "f!ff", "!1 3."),
+            ("a newer failure replaces an older", "!f!f", "!2 3."),
+            ("nothing but the end", "", "."),
+        ];
+        for (name, steps, expected) in cases {
+            let (events, asked) = spawn(steps);
+            wait_for(&asked, steps.len() as u64 + 1);
+            let mut seen = String::new();
+            for event in events {
+                seen += &match event {
+                    FeedEvent::Frame(frame) => frame.sequence.to_string(),
+                    FeedEvent::Failed(FeedError::NoPictures(n)) => format!("!{} ", n.display()),
+                    FeedEvent::Failed(other) => panic!("{other}"),
+                    FeedEvent::Ended => ".".into(),
+                };
+            }
+            assert_eq!(seen, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_once_nobody_listens() {
+        let (events, asked) = spawn("r");
+        assert!(matches!(events.recv(), Ok(FeedEvent::Frame(_))));
+        drop(events);
+        std::thread::sleep(Duration::from_millis(50));
+        let then = asked.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(asked.load(Ordering::SeqCst), then);
+    }
+
+    #[test]
+    fn a_feed_that_keeps_failing_is_asked_ever_more_rarely() {
+        let (_events, asked) = spawn("!!");
+        std::thread::sleep(Duration::from_millis(300));
+        let asked = asked.load(Ordering::SeqCst);
+        assert!((3..=9).contains(&asked), "asked {asked} times");
+    }
+}
