@@ -1,7 +1,7 @@
 //! Where everything stands on the screen.
 
 use embedded_graphics::geometry::{Point, Size};
-use embedded_graphics::primitives::{ContainsPoint, Rectangle};
+use embedded_graphics::primitives::Rectangle;
 
 use crate::geometry::{FramePoint, FrameSize};
 use crate::screen::Canvas;
@@ -48,23 +48,18 @@ impl Layout {
         let status_height = (2 * line + 6 * unit).min(screen.height / 5);
         let body = Size::new(screen.width, screen.height - status_height);
         let status_top_left = Point::new(0, body.height as i32);
-        let mut best: Option<(Viewport, Band)> = None;
-        for band in Band::candidates(body, finger) {
-            let viewport = Viewport::fit(band.rest(body), frame);
-            let area =
-                |v: &Viewport| u64::from(v.area().size.width) * u64::from(v.area().size.height);
-            if best.as_ref().is_none_or(|(found, _)| area(&viewport) > area(found)) {
-                best = Some((viewport, band));
+        let mut band = Band { side: Side::Right, lanes: 1, lane: body.width / 5 };
+        let mut largest = None;
+        for candidate in Band::candidates(body, finger) {
+            let area = picture_pixels(&candidate.viewport(body, frame));
+            if largest.is_none_or(|found| area > found) {
+                (band, largest) = (candidate.widened(body, frame, finger), Some(area));
             }
         }
-        let (viewport, band) = best.unwrap_or_else(|| {
-            let band = Band { side: Side::Right, lanes: 1, lane: body.width / 5 };
-            (Viewport::fit(band.rest(body), frame), band)
-        });
         Self {
             screen,
             unit,
-            viewport,
+            viewport: band.viewport(body, frame),
             buttons: std::array::from_fn(|index| band.cell(body, index as u32)),
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
         }
@@ -112,6 +107,12 @@ impl Layout {
     }
 }
 
+/// The number of screen pixels that the picture takes.
+fn picture_pixels(viewport: &Viewport) -> u64 {
+    let Size { width, height } = viewport.area().size;
+    u64::from(width) * u64::from(height)
+}
+
 #[derive(Clone, Copy)]
 enum Side {
     Right,
@@ -142,6 +143,21 @@ impl Band {
                 body.width / band.per_lane() >= width && band.lanes * band.lane <= body.height / 2
             }
         })
+    }
+
+    /// The band made broader with room that the picture leaves free, within reason.
+    fn widened(self, body: Size, frame: FrameSize, finger: u32) -> Self {
+        let free = self.rest(body).size - self.viewport(body, frame).area().size;
+        let (free, limit) = match self.side {
+            Side::Right => (free.width, 2 * finger),
+            Side::Bottom => (free.height, finger + finger / 2),
+        };
+        Self { lane: (self.lane + free / self.lanes).min(limit), ..self }
+    }
+
+    /// Where the picture is beside the band.
+    fn viewport(&self, body: Size, frame: FrameSize) -> Viewport {
+        Viewport::fit(self.rest(body), frame)
     }
 
     fn per_lane(&self) -> u32 {
@@ -199,7 +215,7 @@ mod tests {
         Case { name: "portrait panel", screen: (800, 1280), frame: (640, 480), button: 64, picture: 0.45, buttons_at_the_right: false },
         Case { name: "phone", screen: (480, 800), frame: (640, 480), button: 48, picture: 0.4, buttons_at_the_right: false },
         Case { name: "full HD", screen: (1920, 1080), frame: (1280, 960), button: 80, picture: 0.65, buttons_at_the_right: true },
-        Case { name: "4K", screen: (3840, 2160), frame: (640, 480), button: 160, picture: 0.65, buttons_at_the_right: true },
+        Case { name: "4K", screen: (3840, 2160), frame: (640, 480), button: 160, picture: 0.64, buttons_at_the_right: true },
         Case { name: "square", screen: (720, 720), frame: (640, 480), button: 57, picture: 0.55, buttons_at_the_right: false },
     ];
 

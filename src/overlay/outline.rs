@@ -197,9 +197,11 @@ fn neighbours(
         let mut include = |row: &[u8], offset: usize| {
             to.iter_mut().zip(&row[offset..][..length]).for_each(|(t, &s)| *t = join(*t, s));
         };
-        [0, 2].map(|offset| include(middle, offset));
+        include(middle, 0);
+        include(middle, 2);
         for offset in if diagonals { 0..3 } else { 1..2 } {
-            [upper, lower].map(|row| include(row, offset));
+            include(upper, offset);
+            include(lower, offset);
         }
     }
 }

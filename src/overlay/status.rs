@@ -16,11 +16,14 @@ use super::text::Letters;
 /// Between two figures.
 const SEPARATOR: &str = " \u{b7} ";
 
+/// Letters kept free between the feed's figures and the mask's.
+const GAP: usize = 2;
+
 /// How long the ring takes to turn once.
 const TURN: Duration = Duration::from_millis(1200);
 
-/// Draws the status line: above, the message and at the right what is known of the mask; below,
-/// the feed and the model. Where there is too little room, the messages give way to the mask.
+/// Draws the status line: the message above; below, the feed and the model at the left and what is
+/// known of the mask at the right, which keeps its place where room is short.
 pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     status: &Status,
     area: Rectangle,
@@ -30,26 +33,26 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     let side = 8 * unit;
     let width = area.size.width.saturating_sub(2 * side);
     let height = area.size.height / 2;
-    let row = |index: u32| {
+    let row = |index: u32, width: u32| {
         let corner = area.top_left + Point::new(side as i32, (index * height) as i32);
         Rectangle::new(corner, Size::new(width, height))
     };
-    let letters = Letters::fitting(Size::new(u32::MAX, height), 1, unit);
-    let mask = mask_figures(status);
-    let mask_width = letters.width(mask.chars().count() + 2).min(width);
-    let mut message_row = row(0);
-    message_row.size.width -= mask_width;
     let message = status.message.as_deref().unwrap_or_default();
+    let letters = Letters::fitting(Size::new(width, height), message.chars().count(), unit);
     let bright = (TEXT, Some(BACKGROUND));
-    letters.write(message, message_row, Alignment::Left, bright, target)?;
-    letters.write(&mask, row(0), Alignment::Right, bright, target)?;
-    let dim = (TEXT_DIM, Some(BACKGROUND));
-    letters.write(&feed_figures(status), row(1), Alignment::Left, dim, target)
+    letters.write(message, row(0, width), Alignment::Left, bright, target)?;
+    let (feed, mask) = (feed_figures(status), mask_figures(status));
+    let mask_count = mask.chars().count() + GAP;
+    let count = feed.chars().count() + mask_count;
+    let letters = Letters::fitting(Size::new(width, height), count, unit);
+    let feed_row = row(1, width.saturating_sub(letters.width(mask_count)));
+    letters.write(&feed, feed_row, Alignment::Left, (TEXT_DIM, Some(BACKGROUND)), target)?;
+    letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
-/// What is known of the mask that is shown.
+/// What is known of the mask that is shown: the predicted IoU and the rank.
 fn mask_figures(status: &Status) -> String {
-    let iou = status.predicted_iou.map(|iou| format!("predicted IoU {iou:.2}"));
+    let iou = status.predicted_iou.map(|iou| format!("IoU {iou:.2}"));
     let rank = status.mask_of.map(|(rank, count)| format!("mask {rank}/{count}"));
     joined([iou, rank])
 }
@@ -124,7 +127,7 @@ mod tests {
             mask_of: Some((2, 7)),
             message: None,
         };
-        assert_eq!(mask_figures(&all), "predicted IoU 0.93 · mask 2/7");
+        assert_eq!(mask_figures(&all), "IoU 0.93 · mask 2/7");
         let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
         assert_eq!(feed_figures(&all), feed);
     }

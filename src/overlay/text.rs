@@ -2,7 +2,7 @@
 
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{Dimensions, Point, Size};
-use embedded_graphics::mono_font::iso_8859_1::{FONT_6X10, FONT_8X13, FONT_9X15, FONT_10X20};
+use embedded_graphics::mono_font::iso_8859_1::{FONT_8X13, FONT_9X15, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyleBuilder};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
@@ -22,13 +22,13 @@ pub(super) struct Letters {
 impl Letters {
     /// The largest letters of which `count` in a row fit into `room`; the smallest where none do.
     pub fn fitting(room: Size, count: usize, magnification: u32) -> Self {
-        let fonts = [&FONT_10X20, &FONT_9X15, &FONT_8X13, &FONT_6X10];
+        let fonts = [&FONT_10X20, &FONT_9X15, &FONT_8X13];
         let of = |font| Self { font, magnification };
         let fits = |letters: &Self| {
             let Size { width, height } = letters.size();
             width as usize * count <= room.width as usize && height <= room.height
         };
-        fonts.map(of).into_iter().find(fits).unwrap_or(of(&FONT_6X10))
+        fonts.map(of).into_iter().find(fits).unwrap_or(of(&FONT_8X13))
     }
 
     /// The size of one letter in pixels, with the space between letters.
@@ -135,7 +135,6 @@ impl<D: DrawTarget> DrawTarget for Magnified<'_, D> {
 mod tests {
     use embedded_graphics::geometry::OriginDimensions;
     use embedded_graphics::pixelcolor::IntoStorage;
-    use embedded_graphics::primitives::ContainsPoint;
 
     use crate::screen::Canvas;
 

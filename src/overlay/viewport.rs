@@ -1,7 +1,7 @@
 //! Where a frame lies on the screen, and which pixel of the one is which of the other.
 
 use embedded_graphics::geometry::{Point, Size};
-use embedded_graphics::primitives::{ContainsPoint, Rectangle};
+use embedded_graphics::primitives::Rectangle;
 
 use crate::geometry::{FramePoint, FrameSize};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -44,23 +44,19 @@ impl WindowScreen {
     ///
     /// # Errors
     /// [`ScreenError::NoDisplay`] where there is no display, a library is missing, or a window was
-    /// opened before; [`ScreenError::Draw`] where the window can't be drawn into.
+    /// opened before (the reason names what to install); [`ScreenError::Draw`] where the window can't be drawn into.
     pub fn open(size: Size) -> Result<Self, ScreenError> {
-        let no_display =
-            |what: String| ScreenError::NoDisplay { reason: format!("{what}; {REMEDY}") };
-        // Where a library or an extension of the X server is missing, winit panics.
-        let built = catch_unwind(|| {
+        let (event_loop, view) = without_panic(|| {
             let mut builder = EventLoop::builder();
             EventLoopBuilderExtX11::with_any_thread(&mut builder, true);
             EventLoopBuilderExtWayland::with_any_thread(&mut builder, true);
-            builder.build()
-        });
-        let event_loop = built
-            .map_err(|panic| no_display(panic_message(&*panic)))?
-            .map_err(|error| no_display(error.to_string()))?;
-        let mut screen = Self { event_loop, view: View::new(size) };
-        let started = catch_unwind(AssertUnwindSafe(|| screen.pump(Duration::ZERO)));
-        started.map_err(|panic| no_display(panic_message(&*panic)))??;
+            let mut event_loop = builder.build().map_err(|error| no_display(&error.to_string()))?;
+            let mut view = View::new(size);
+            event_loop.pump_app_events(Some(Duration::ZERO), &mut view);
+            Ok((event_loop, view))
+        })?;
+        let mut screen = Self { event_loop, view };
+        screen.failure()?;
         Ok(screen)
     }
 
@@ -69,6 +65,11 @@ impl WindowScreen {
         if let PumpStatus::Exit(_) = status {
             self.view.events.push(ScreenEvent::Closed);
         }
+        self.failure()
+    }
+
+    /// What went wrong in a callback.
+    fn failure(&mut self) -> Result<(), ScreenError> {
         self.view.failure.take().map_or(Ok(()), Err)
     }
 }
@@ -98,11 +99,25 @@ impl Screen for WindowScreen {
     }
 }
 
-/// What a panic said.
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the window system can't be used".into())
+/// Runs `start` and turns a panic in it into an error: winit panics where a library or an
+/// extension of the X server is missing. Nothing is printed about it, since the error says it all.
+fn without_panic<T>(start: impl FnOnce() -> Result<T, ScreenError>) -> Result<T, ScreenError> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let result = catch_unwind(AssertUnwindSafe(start));
+    set_hook(hook);
+    result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(no_display(&text.unwrap_or_else(|| "the window system can't be used".into())))
+    })
+}
+
+/// What the window system said, without winit's own "os error at FILE:LINE: ", and the remedy.
+fn no_display(said: &str) -> ScreenError {
+    let plain = said.strip_prefix("os error at ").and_then(|rest| rest.split_once(": "));
+    let what = plain.map_or(said, |(_, what)| what).trim_end_matches('.');
+    ScreenError::NoDisplay { reason: format!("{what}; {REMEDY}") }
 }
 
 fn draw_error(error: impl std::fmt::Display) -> ScreenError {
@@ -308,6 +323,21 @@ mod tests {
         let cancelled = brief(pointers.cancel_all());
         assert_eq!(cancelled, [(3, PointerPhase::Cancel, Point::new(1, 1))]);
         assert_eq!(pointers.change(3, PointerPhase::Up, Point::new(1, 1)), None);
+    }
+
+    #[test]
+    fn errors_say_what_failed_and_what_helps() {
+        let cases = [
+            ("winit's", "os error at /a/b.rs:7: no server: refused.", "no server: refused; "),
+            ("plain", "EventLoop can't be recreated", "EventLoop can't be recreated; "),
+        ];
+        for (name, said, expected) in cases {
+            let text = no_display(said).to_string();
+            assert!(text.starts_with(&format!("no display: {expected}")), "{name}: {text}");
+            assert!(text.contains("libxkbcommon-x11-0"), "{name}: {text}");
+        }
+        let panicked: Result<(), _> = without_panic(|| panic!("no library {}", "libX"));
+        assert!(panicked.unwrap_err().to_string().contains("no library libX; "));
     }
 
     #[test]
