@@ -152,6 +152,8 @@ mod tests {
                 overlay.draw(&Scene::default(), &Layout::new(screen, frame), &mut canvas).unwrap();
                 let other = Layout::new(Size::new(h, 77), FrameSize::new(0, 9));
                 overlay.draw(&scene(frame), &other, &mut canvas).unwrap();
+                let alone = Layout::picture_only(FrameSize::new(w, h));
+                overlay.draw(&scene(frame), &alone, &mut canvas).unwrap();
             }
         }
     }

@@ -41,7 +41,7 @@ impl Layout {
     pub fn new(screen: Size, frame: FrameSize) -> Self {
         let screen = screen.component_min(Size::new_equal(Canvas::MAX_SIDE));
         let short = screen.width.min(screen.height) as f32;
-        let unit = ((short / PLAIN_SIDE).round() as u32).max(1);
+        let unit = unit(screen);
         let finger = ((short * FINGER_SHARE) as u32).max(MIN_FINGER);
         // Two lines of text, smaller on a small screen.
         let line = if short >= 600.0 { 22 * unit } else { 16 };
@@ -62,6 +62,20 @@ impl Layout {
             viewport: band.viewport(body, frame),
             buttons: std::array::from_fn(|index| band.cell(body, index as u32)),
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
+        }
+    }
+
+    /// The picture alone, pixel for pixel (up to [`Canvas::MAX_SIDE`]): no buttons and no status
+    /// line, which take no room and are not drawn.
+    pub fn picture_only(frame: FrameSize) -> Self {
+        let whole = Size::new(frame.width, frame.height);
+        let screen = whole.component_min(Size::new_equal(Canvas::MAX_SIDE));
+        Self {
+            screen,
+            unit: unit(screen),
+            viewport: Viewport::fit(Rectangle::new(Point::zero(), screen), frame),
+            buttons: Default::default(),
+            status: Rectangle::zero(),
         }
     }
 
@@ -105,6 +119,12 @@ impl Layout {
     pub fn nearest_frame_point(&self, pixel: Point) -> Option<FramePoint> {
         self.viewport.nearest_frame_point(pixel)
     }
+}
+
+/// How many pixels a thin line takes on a screen.
+fn unit(screen: Size) -> u32 {
+    let short = screen.width.min(screen.height) as f32;
+    ((short / PLAIN_SIDE).round() as u32).max(1)
 }
 
 /// The number of screen pixels that the picture takes.
@@ -274,6 +294,16 @@ mod tests {
             assert!(layout.frame_point_at(middle).is_some());
             assert_eq!(layout.button_at(layout.status.center()), None);
         }
+    }
+
+    #[test]
+    fn a_picture_alone_fills_the_screen() {
+        let layout = Layout::picture_only(FrameSize::new(333, 77));
+        assert_eq!(layout.screen, Size::new(333, 77));
+        assert_eq!(layout.viewport.area(), Rectangle::new(Point::zero(), layout.screen));
+        assert_eq!(layout.button_at(Point::zero()), None);
+        let flat = Layout::picture_only(FrameSize::new(1_000_000, 60));
+        assert_eq!(flat.screen, Size::new(Canvas::MAX_SIDE, 60));
     }
 
     #[test]

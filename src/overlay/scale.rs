@@ -1,5 +1,7 @@
 //! Scales a frame to the screen, row by row.
 
+use std::ops::Range;
+
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
 
@@ -36,7 +38,7 @@ enum Method {
     Bilinear { columns: Vec<Tap>, rows: Vec<Tap> },
     /// The mean of the whole source pixels that a target pixel covers, so that a strong reduction
     /// neither flickers nor loses thin structures.
-    Mean,
+    Mean { columns: Vec<Range<usize>> },
 }
 
 /// Scales frames of one size to one picture size, a row at a time.
@@ -59,7 +61,8 @@ impl Scaler {
             || reduced(from.height, to.height)
             || from.width.min(from.height) < 2
         {
-            Method::Mean
+            let columns = (0..to.width).map(|x| covered(x, from.width, to.width));
+            Method::Mean { columns: columns.collect() }
         } else {
             Method::Bilinear {
                 columns: taps(from.width, to.width),
@@ -102,24 +105,23 @@ impl Scaler {
                     *pixel = pack(mix(at[0], at[3]), mix(at[1], at[4]), mix(at[2], at[5]));
                 }
             }
-            Method::Mean => {
-                let (top, bottom) = covered(y, self.from.height, self.to.height);
+            Method::Mean { columns } => {
+                let lines = covered(y, self.from.height, self.to.height);
                 self.sums.clear();
                 self.sums.resize(stride, 0);
-                for y in top..bottom {
-                    for (sum, &value) in self.sums.iter_mut().zip(line(y)) {
+                for y in lines.clone() {
+                    for (sum, &value) in self.sums.iter_mut().zip(line(y as u32)) {
                         *sum += u32::from(value);
                     }
                 }
-                for (x, pixel) in row.iter_mut().enumerate() {
-                    let (left, right) = covered(x as u32, self.from.width, self.to.width);
+                for (pixel, column) in row.iter_mut().zip(columns) {
                     let mut total = [0u64; 3];
-                    for rgb in self.sums[left as usize * 3..right as usize * 3].chunks_exact(3) {
+                    for rgb in self.sums[column.start * 3..column.end * 3].chunks_exact(3) {
                         (0..3).for_each(|c| total[c] += u64::from(rgb[c]));
                     }
-                    let count = u64::from(right - left) * u64::from(bottom - top);
-                    let mean = |c: usize| ((total[c] + count / 2) / count) as u32;
-                    *pixel = pack(mean(0), mean(1), mean(2));
+                    let share = 1.0 / (column.len() * lines.len()) as f64;
+                    let [red, green, blue] = total.map(|sum| (sum as f64 * share + 0.5) as u32);
+                    *pixel = pack(red, green, blue);
                 }
             }
         }
@@ -128,10 +130,10 @@ impl Scaler {
 
 /// The source pixels `start..end` that target pixel `i` of `to` covers, rounded to whole ones and
 /// at least one.
-fn covered(i: u32, from: u32, to: u32) -> (u32, u32) {
-    let edge = |i: u32| (u64::from(i) * u64::from(from) / u64::from(to)) as u32;
+fn covered(i: u32, from: u32, to: u32) -> Range<usize> {
+    let edge = |i: u32| (u64::from(i) * u64::from(from) / u64::from(to)) as usize;
     let start = edge(i);
-    (start, edge(i + 1).max(start + 1))
+    start..edge(i + 1).max(start + 1)
 }
 
 fn pack(red: u32, green: u32, blue: u32) -> u32 {
@@ -164,10 +166,11 @@ mod tests {
             || from.height > 2 * to.height
             || from.width.min(from.height) < 2;
         if mean {
-            let (x0, x1) = covered(x, from.width, to.width);
-            let (y0, y1) = covered(y, from.height, to.height);
-            let values = (y0..y1).flat_map(|y| (x0..x1).map(move |x| value(x, y)));
-            return values.sum::<f64>() / f64::from((x1 - x0) * (y1 - y0));
+            let (columns, rows) =
+                (covered(x, from.width, to.width), covered(y, from.height, to.height));
+            let count = (columns.len() * rows.len()) as f64;
+            let all = rows.flat_map(|y| columns.clone().map(move |x| (x as u32, y as u32)));
+            return all.map(|(x, y)| value(x, y)).sum::<f64>() / count;
         }
         let position = |i: u32, from: u32, to: u32| {
             let centre = (f64::from(i) + 0.5) * f64::from(from) / f64::from(to) - 0.5;

@@ -180,7 +180,9 @@ impl ApplicationHandler for View {
     fn window_event(&mut self, _: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         let pointers = &mut self.pointers;
         match event {
-            WindowEvent::CloseRequested => self.events.push(ScreenEvent::Closed),
+            WindowEvent::CloseRequested | WindowEvent::Destroyed => {
+                self.events.push(ScreenEvent::Closed)
+            }
             WindowEvent::Resized(size) if inside(size) != self.size => {
                 self.size = inside(size);
                 self.events.push(ScreenEvent::Resized(self.size));
