@@ -62,7 +62,7 @@ fn the_shipped_weights_give_the_official_masks() {
             // compared in low resolution, where the network decides.
             let size = tapseg::FrameSize::new(256, 192);
             let low = |logits: &Array2<f32>| {
-                let inside = logits.slice(s![..192, ..]).iter().map(|&l| u8::from(l > 0.0));
+                let inside = logits.slice(s![..192, ..]).into_iter().map(|&l| u8::from(l > 0.0));
                 Mask::from_pixels(size, inside.collect())
             };
             let iou = low(&expected).iou(&low(&found.low_res_logits));
