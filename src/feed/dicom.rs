@@ -137,8 +137,6 @@ impl Clip for DicomClip {
         self.interval
     }
 
-    /// # Panics
-    /// If `index` is not below the frame count.
     fn frame(&mut self, index: u64) -> Result<Frame, FeedError> {
         let samples = self.frames.samples(&self.bytes, &self.format, index).map_err(|reason| {
             FeedError::decode(&self.path, format!("frame {}: {reason}", index + 1))
@@ -170,6 +168,11 @@ impl Frames {
     ) -> Result<Self, String> {
         let (frames, found) = match pixel_data {
             PixelData::Native(range) => {
+                if format.photometric == Photometric::YbrFull422
+                    && !format.size.width.is_multiple_of(2)
+                {
+                    return Err("its YBR_FULL_422 rows have an odd number of pixels".into());
+                }
                 let length = format.native_frame_bytes();
                 let found = (range.len() / length) as u64;
                 (Self::Native { first: range.start..range.start + length, count }, found)
@@ -178,6 +181,9 @@ impl Frames {
                 let found = fragments.len() as u64;
                 fragments.truncate(count as usize);
                 (Self::Rle(fragments), found)
+            }
+            PixelData::Encapsulated(_) if format.sample_bytes() != 1 => {
+                return Err("its JPEG frames have 8 bits, but its header allocates 16".into());
             }
             PixelData::Encapsulated(fragments) => {
                 // A frame may be spread over fragments; only its first begins as a JPEG stream does.

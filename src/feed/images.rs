@@ -8,6 +8,7 @@
 //! - Transparency is dropped: every pixel shows the colour that is stored for it, which is how the
 //!   Segment Anything programs read pictures.
 //! - A JPEG that says how the camera was held (EXIF orientation) is turned upright.
+//! - TIFFs with a palette or with grey float samples are refused: the decoder does not know them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,8 +77,6 @@ impl Clip for ImageClip {
         None
     }
 
-    /// # Panics
-    /// If `index` is not below the frame count.
     fn frame(&mut self, index: u64) -> Result<Frame, FeedError> {
         let mut frame = read_picture(&self.files[index as usize])?;
         frame.sequence = index;

@@ -103,6 +103,9 @@ pub trait Clip: Send {
     ///
     /// # Errors
     /// [`FeedError`] where the frame can't be read; other frames may be fine.
+    ///
+    /// # Panics
+    /// If `index` is not below [`frame_count`](Self::frame_count).
     fn frame(&mut self, index: u64) -> Result<Frame, FeedError>;
 }
 

@@ -54,7 +54,11 @@ impl Player {
         let asked = match playback.rate {
             Rate::Fps(fps) => {
                 let interval = Duration::try_from_secs_f64(1.0 / fps).ok();
-                Some(interval.filter(|_| fps > 0.0).ok_or(FeedError::Rate(fps))?)
+                Some(
+                    interval
+                        .filter(|_| fps.is_finite() && fps > 0.0)
+                        .ok_or(FeedError::Rate(fps))?,
+                )
             }
             Rate::Native | Rate::Unpaced => None,
         };
@@ -174,7 +178,8 @@ mod tests {
 
     #[test]
     fn clips_end_loop_and_survive_broken_frames() {
-        let cases: [(&str, Option<u64>, &[u64], bool, &str); 7] = [
+        type Case<'a> = (&'a str, Option<u64>, &'a [u64], bool, &'a str);
+        let cases: [Case; 7] = [
             ("to its end", Some(3), &[], false, "012..."),
             ("looping", Some(3), &[], true, "012012"),
             ("a still", Some(1), &[], false, "0....."),

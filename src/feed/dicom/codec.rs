@@ -112,7 +112,7 @@ mod tests {
 
     /// An RLE frame of these segments.
     fn frame(segments: &[&[u8]]) -> Vec<u8> {
-        let mut header = vec![0u32; 16];
+        let mut header = [0u32; 16];
         header[0] = segments.len() as u32;
         let mut data = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn rle_segments_become_pixels() {
         let run = |value| [254, value];
-        let cases: [(&str, Vec<u8>, usize, usize, &[u8]); 5] = [
+        type Case<'a> = (&'a str, Vec<u8>, usize, usize, &'a [u8]);
+        let cases: [Case; 5] = [
             ("literal and run", frame(&[&[0, 7, 255, 9]]), 1, 1, &[7, 9, 9]),
             ("no operation, surplus", frame(&[&[128, 3, 1, 2, 3, 4]]), 1, 1, &[1, 2, 3]),
             ("a run too long", frame(&[&[129, 5]]), 1, 1, &[5, 5, 5]),

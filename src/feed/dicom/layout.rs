@@ -60,7 +60,6 @@ pub(super) fn layout(bytes: &[u8]) -> Result<Layout, String> {
     let mut walker = Walker { bytes, at: mark + 4, explicit: true };
     let (syntax, explicit) = walker.meta()?;
     walker.explicit = explicit;
-    let dataset = walker.at;
     let (pixel_start, length) =
         walker.pixel_data_of(bytes.len(), 0)?.ok_or("it has no pixel data")?;
     let pixel_data = match (syntax, length) {
@@ -68,7 +67,6 @@ pub(super) fn layout(bytes: &[u8]) -> Result<Layout, String> {
         (Syntax::Rle | Syntax::JpegBaseline, None) => PixelData::Encapsulated(walker.fragments()?),
         _ => return Err("its pixel data is not stored as its transfer syntax says".into()),
     };
-    debug_assert!(dataset <= pixel_start);
     Ok(Layout { syntax, header: mark..pixel_start, pixel_data })
 }
 

@@ -119,3 +119,31 @@ fn kernel(half_width: f32) -> Vec<f32> {
     let norm = weights.clone().map(|w| w * w).sum::<f32>().sqrt();
     weights.map(|w| w / norm).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rayleigh: the mean magnitude is √(π / (4 - π)) = 1.91 standard deviations.
+    #[test]
+    fn blurred_scatterers_are_fully_developed_speckle() {
+        let map = EchoMap { grey: vec![], rows: 630, columns: 750 };
+        let mut random = SplitMix64::new(1);
+        let mut part = || {
+            let field = (0..map.rows * map.columns).map(|_| random.uniform(-1.0, 1.0));
+            map.blurred(&field.map(|v| v * 1.5f32.sqrt()).collect::<Vec<_>>())
+        };
+        let (real, imaginary) = (part(), part());
+        // Near, at and beyond the focus; away from the edges of the grid, which see less tissue.
+        for rows in [20..120, 250..350, 500..600] {
+            let inner = rows.flat_map(|row| (60..690).map(move |column| row * 750 + column));
+            let powers: Vec<f64> =
+                inner.map(|at| f64::from(real[at].powi(2) + imaginary[at].powi(2))).collect();
+            let mean_power = powers.iter().sum::<f64>() / powers.len() as f64;
+            let mean = powers.iter().map(|power| power.sqrt()).sum::<f64>() / powers.len() as f64;
+            let ratio = mean / (mean_power - mean * mean).sqrt();
+            assert!((0.85..1.15).contains(&mean_power), "power {mean_power}");
+            assert!((1.8..2.02).contains(&ratio), "mean over deviation {ratio}");
+        }
+    }
+}

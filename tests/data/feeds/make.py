@@ -2,7 +2,7 @@
 and Pillow's JPEG encoder. Run with pydicom, numpy and Pillow; the results are committed.
 
 Every clip shows the same 3 frames of 24 x 16 pixels: smooth ramps of red, green and blue that move
-by one pixel a frame (`expected` in tests/feeds.rs), or their red alone as grey. Own work, under the
+by one pixel a frame (`expected` in tests/feeds/dicom.rs), or their red alone as grey. Own work, under the
 licence of the repository.
 """
 import io
