@@ -4,6 +4,7 @@
 //! product over the last axis.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use ndarray::{Array1, Array2, ArrayD, Axis, CowArray};
 
@@ -27,6 +28,7 @@ pub(super) struct Builder<'a> {
     pub(super) graph: Graph,
     checkpoint: &'a Checkpoint,
     network: &'static str,
+    used: BTreeSet<String>,
     missing: Vec<String>,
     /// Elements that missing weights may still stand for.
     room: usize,
@@ -40,19 +42,26 @@ impl<'a> Builder<'a> {
         precision: WeightPrecision,
     ) -> Self {
         let (graph, room) = (Graph::new(network, precision), checkpoint.elements());
-        Self { graph, checkpoint, network, missing: vec![], room }
+        Self { graph, checkpoint, network, used: BTreeSet::new(), missing: vec![], room }
     }
 
-    /// The ONNX file.
+    /// The ONNX file, for which every weight of the checkpoint under `modules` was used.
     ///
     /// # Errors
-    /// [`ConvertError::Missing`] with every key that was not found.
-    pub(super) fn finish(self) -> Result<Vec<u8>, ConvertError> {
-        let Self { graph, network, missing: keys, .. } = self;
+    /// [`ConvertError::Missing`] with every key that was not found, or [`ConvertError::Surplus`]
+    /// with every key that was not used.
+    pub(super) fn finish(self, modules: &[&str]) -> Result<Vec<u8>, ConvertError> {
+        let Self { graph, checkpoint, network, used, missing, .. } = self;
+        if !missing.is_empty() {
+            return Err(ConvertError::Missing { network, keys: missing });
+        }
+        let ours = |key: &&str| modules.iter().any(|module| key.starts_with(module));
+        let surplus = checkpoint.keys().filter(ours).filter(|&key| !used.contains(key));
+        let keys: Vec<String> = surplus.map(str::to_owned).collect();
         if keys.is_empty() {
             Ok(graph.finish())
         } else {
-            Err(ConvertError::Missing { network, keys })
+            Err(ConvertError::Surplus { network, keys })
         }
     }
 
@@ -65,9 +74,15 @@ impl<'a> Builder<'a> {
         tensor.shape().try_into().map_err(|_| wrong_shape(key, tensor, format!("{N} axes")))
     }
 
-    /// How many of `key(0)`, `key(1)`, … there are before the first that is missing.
-    pub(super) fn count(&self, key: impl Fn(usize) -> String) -> usize {
-        (0..).take_while(|&index| self.checkpoint.tensor(&key(index)).is_some()).count()
+    /// How many members the list `key.0.…`, `key.1.…` has, at least one: up to its highest index,
+    /// so that one missing in between is noticed.
+    pub(super) fn members(&self, key: &str) -> usize {
+        let index = |name: &str| {
+            let rest = name.strip_prefix(key)?.strip_prefix('.')?;
+            rest.split('.').next()?.parse().ok()
+        };
+        let highest: usize = self.checkpoint.keys().filter_map(index).max().unwrap_or(0);
+        highest.min(self.checkpoint.keys().len()) + 1
     }
 
     /// The tensor `key`, which must have the shape `shape`.
@@ -80,6 +95,7 @@ impl<'a> Builder<'a> {
             if tensor.shape() != shape {
                 return Err(wrong_shape(key, tensor, format!("{shape:?}")));
             }
+            self.used.insert(key.to_owned());
             return Ok(Cow::Borrowed(tensor));
         }
         self.missing.push(key.to_owned());
@@ -145,9 +161,8 @@ impl<'a> Builder<'a> {
         key: &str,
         inputs: usize,
     ) -> Result<(Value, usize), ConvertError> {
-        let layers = self.count(|layer| format!("{key}.layers.{layer}.weight"));
         let (mut x, mut width) = (x.clone(), inputs);
-        for layer in 0..layers.max(1) {
+        for layer in 0..self.members(&format!("{key}.layers")) {
             let key = format!("{key}.layers.{layer}");
             let [outputs, _] = self.shape(&format!("{key}.weight"))?;
             if layer > 0 {

@@ -74,6 +74,19 @@ pub enum ConvertError {
         /// The keys that were looked for and not found.
         keys: Vec<String>,
     },
+    /// The checkpoint has weights that the network would leave out.
+    #[error(
+        "the checkpoint has {count} tensors that the {network} does not, so it is of a variant of \
+         it: {keys}",
+        count = .keys.len(),
+        keys = listed(.keys)
+    )]
+    Surplus {
+        /// Which network.
+        network: &'static str,
+        /// The keys that would be left out.
+        keys: Vec<String>,
+    },
     /// A weight has a shape that the rest of the network contradicts.
     #[error("tensor {name} has shape {found:?}; the rest of the checkpoint asks for {expected}")]
     Shape {
@@ -92,11 +105,18 @@ pub enum ConvertError {
         /// Its key.
         key: String,
     },
-    /// The network can't be built for the image embedding asked for.
-    #[error("an image embedding of {grid}×{grid} is not possible; from 1 to {max} is", max = super::MAX_GRID)]
-    Grid {
+    /// Networks can't be built for the sizes asked for.
+    #[error(
+        "an image embedding of {grid}×{grid} cells for an input of {input_size} pixels is not \
+         possible; from 1 to {max_grid} cells and from 16 to {max_input} pixels are",
+        max_grid = super::MAX_GRID,
+        max_input = super::MAX_INPUT_SIZE
+    )]
+    Size {
         /// Side of the embedding asked for.
         grid: usize,
+        /// Side of the input.
+        input_size: usize,
     },
     /// The package can't be written.
     #[error(transparent)]

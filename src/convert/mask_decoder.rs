@@ -15,7 +15,7 @@ use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
 use super::prompt_encoder::PromptEncoder;
-use super::{WeightPrecision, checked_grid};
+use super::{WeightPrecision, check_sizes};
 
 /// Attention heads of the two-way transformer.
 const HEADS: usize = 8;
@@ -28,7 +28,7 @@ pub(super) fn decoder_onnx(
     input_size: usize,
     precision: WeightPrecision,
 ) -> Result<Vec<u8>, ConvertError> {
-    let grid = checked_grid(grid)?;
+    check_sizes(grid, input_size)?;
     let mut builder = Builder::new("mask decoder", checkpoint, precision);
     let [_, channels] = builder.shape("mask_decoder.iou_token.weight")?;
     let [masks, _] = builder.shape("mask_decoder.mask_tokens.weight")?;
@@ -59,7 +59,7 @@ pub(super) fn decoder_onnx(
     let masks = Side::Fixed(masks);
     decoder.builder.graph.output(&logits, "low_res_masks", &[batch, masks, side, side]);
     decoder.builder.graph.output(&quality, "iou_predictions", &[batch, masks]);
-    decoder.builder.finish()
+    decoder.builder.finish(&["prompt_encoder.", "mask_decoder."])
 }
 
 /// Tokens and cells are batch × token × channel and batch × cell × channel.
@@ -98,7 +98,7 @@ impl Decoder<'_> {
         cells: &Value,
     ) -> Result<(Value, Value), ConvertError> {
         let layer_key = |layer: usize| format!("mask_decoder.transformer.layers.{layer}");
-        let layers = self.builder.count(|layer| format!("{}.norm1.weight", layer_key(layer)));
+        let layers = self.builder.members("mask_decoder.transformer.layers");
         let (mut tokens, mut cells) = (prompt.clone(), cells.clone());
         for layer in 0..layers {
             let part = |part: &str| format!("{}.{part}", layer_key(layer));
@@ -222,7 +222,7 @@ impl Decoder<'_> {
         let key = |mask: usize, layer: usize| {
             format!("mask_decoder.output_hypernetworks_mlps.{mask}.layers.{layer}")
         };
-        let layers = builder.count(|layer| format!("{}.weight", key(0, layer)));
+        let layers = builder.members("mask_decoder.output_hypernetworks_mlps.0.layers");
         let axis = builder.graph.integers(&[1], &[2]);
         let mut x = builder.graph.node("Unsqueeze", &[tokens, &axis], &[]);
         let mut inputs = self.channels;
@@ -249,7 +249,7 @@ impl Decoder<'_> {
             inputs = width;
         }
         if inputs != outputs {
-            let name = format!("{}.weight", key(0, layers.saturating_sub(1)));
+            let name = format!("{}.weight", key(0, layers - 1));
             let expected = format!("{outputs} rows");
             return Err(ConvertError::Shape { name, found: vec![inputs], expected });
         }

@@ -20,7 +20,9 @@ pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
-pub(crate) const MAX_GRID: usize = 256;
+const MAX_GRID: usize = 256;
+/// The largest side of an input that networks are built for; packages have the same limit.
+const MAX_INPUT_SIZE: usize = 4096;
 
 /// The checkpoint that LiteMedSAM's authors released.
 const RELEASED_SHA256: &str = "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76";
@@ -79,7 +81,7 @@ pub fn convert(
     let file_name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
     let checkpoint = Checkpoint::open(checkpoint)?;
     let &ConvertOptions { ref name, weights, grid } = options;
-    let input_size = checked_grid(grid)? * tiny_vit::PIXELS_PER_CELL;
+    let input_size = tiny_vit::input_size(grid);
     let encoder = encoder_onnx(&checkpoint, grid, weights)?;
     let decoder = decoder_onnx(&checkpoint, grid, input_size, weights)?;
     // What is known of the released weights can't be said of somebody's own.
@@ -98,7 +100,7 @@ pub fn convert(
         prompts: vec![PromptKind::Box],
         mask_tokens: MaskTokens::Single,
         preprocessing: Preprocessing {
-            input_size: input_size as u32, // at most 4 · MAX_GRID
+            input_size: input_size as u32, // checked: at most MAX_INPUT_SIZE
             ..Preprocessing::LITEMEDSAM
         },
         encoder: file("encoder.onnx"),
@@ -151,7 +153,8 @@ fn recognised(checkpoint: &Checkpoint, prefix: &str, expected: &str) -> Result<(
     })
 }
 
-/// `grid`, if networks can be built for it.
-fn checked_grid(grid: usize) -> Result<usize, ConvertError> {
-    if (1..=MAX_GRID).contains(&grid) { Ok(grid) } else { Err(ConvertError::Grid { grid }) }
+/// Refuses sizes that no network is built for.
+fn check_sizes(grid: usize, input_size: usize) -> Result<(), ConvertError> {
+    let possible = (1..=MAX_GRID).contains(&grid) && (16..=MAX_INPUT_SIZE).contains(&input_size);
+    possible.then_some(()).ok_or(ConvertError::Size { grid, input_size })
 }

@@ -15,14 +15,17 @@ use super::builder::{Builder, Conv, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON};
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
-use super::{WeightPrecision, checked_grid};
+use super::{WeightPrecision, check_sizes};
 
 /// Stride from each stage to the next.
 const STRIDES: [usize; 3] = [2, 2, 1];
-/// Input pixels per side of an embedding's cell.
-pub(super) const PIXELS_PER_CELL: usize = 4;
 /// The widest attention window accepted; published ones have 7 and 14.
 const MAX_WINDOW: usize = 32;
+
+/// The side in pixels of the input that gives an embedding of `grid` × `grid`.
+pub(super) fn input_size(grid: usize) -> usize {
+    grid.saturating_mul(4)
+}
 
 /// The encoder in `checkpoint`, for an embedding of `grid` × `grid`.
 pub(super) fn encoder_onnx(
@@ -30,7 +33,8 @@ pub(super) fn encoder_onnx(
     grid: usize,
     precision: WeightPrecision,
 ) -> Result<Vec<u8>, ConvertError> {
-    let mut side = checked_grid(grid)? * PIXELS_PER_CELL;
+    let mut side = input_size(grid);
+    check_sizes(grid, side)?;
     let mut encoder = Encoder { builder: Builder::new("image encoder", checkpoint, precision) };
     let input = [1, 3, side, side].map(Side::Fixed);
     let x = encoder.builder.graph.input("image", &input);
@@ -49,7 +53,7 @@ pub(super) fn encoder_onnx(
     let (x, channels) = encoder.neck(&x, width)?;
     let output = [1, channels, grid, grid].map(Side::Fixed);
     encoder.builder.graph.output(&x, "image_embeddings", &output);
-    encoder.builder.finish()
+    encoder.builder.finish(&["image_encoder."])
 }
 
 /// Values between stages and blocks are 1 × channel × row × column.
@@ -76,7 +80,7 @@ impl Encoder<'_> {
         width: usize,
     ) -> Result<Value, ConvertError> {
         let builder = &mut self.builder;
-        for block in 0..builder.count(|block| format!("{key}.blocks.{block}.conv1.c.weight")) {
+        for block in 0..builder.members(&format!("{key}.blocks")) {
             let part = |part: &str| format!("{key}.blocks.{block}.{part}");
             let [hidden, ..] = builder.shape::<4>(&part("conv1.c.weight"))?;
             let y = builder.conv_batch_norm(&x, &part("conv1"), Conv::pointwise(width, hidden))?;
@@ -117,8 +121,7 @@ impl Encoder<'_> {
         width: usize,
         side: usize,
     ) -> Result<Value, ConvertError> {
-        let last = "local_conv.c.weight";
-        for block in 0..self.builder.count(|block| format!("{key}.blocks.{block}.{last}")) {
+        for block in 0..self.builder.members(&format!("{key}.blocks")) {
             let part = |part: &str| format!("{key}.blocks.{block}.{part}");
             let attention = Attention::read(&self.builder, part("attn"), width, side)?;
             let tokens = self.builder.transpose(&x, &[0, 2, 3, 1]);
@@ -271,7 +274,7 @@ impl Attention {
         let possible = window * window == offsets
             && (1..=MAX_WINDOW).contains(&window)
             && heads > 0
-            && width % heads == 0;
+            && width.is_multiple_of(heads);
         if !possible {
             let expected = format!(
                 "heads that divide {width}, and the square of a window of 1 to {MAX_WINDOW}"

@@ -12,6 +12,8 @@
 
 mod pickle;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -32,8 +34,8 @@ const MAX_PICKLE: u64 = 4 << 20;
 
 /// The weights of a network: f32 tensors in row-major order by their state dict keys.
 ///
-/// Values stored as f16, bf16 or f64 have become f32; tensors of whole numbers, such as
-/// BatchNorm's `num_batches_tracked`, are left out. All values are finite.
+/// Values stored as f16, bf16 or f64 have become f32; tensors without elements and tensors of whole
+/// numbers, such as BatchNorm's `num_batches_tracked`, are left out. All values are finite.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     tensors: BTreeMap<String, ArrayD<f32>>,
@@ -69,7 +71,7 @@ impl Checkpoint {
         let mut by_storage: BTreeMap<Rc<str>, StateDict> = BTreeMap::new();
         let mut elements = 0;
         for (name, tensor) in references {
-            if matches!(tensor.element, ElementType::Whole(_)) {
+            if matches!(tensor.element, ElementType::Whole(_)) || tensor.shape.contains(&0) {
                 continue;
             }
             let sum = tensor.len().and_then(|len| len.checked_add(elements));
