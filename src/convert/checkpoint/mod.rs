@@ -2,9 +2,9 @@
 //!
 //! `torch.save` writes a zip: `data.pkl` describes the state dict as a pickle, `data/0`, `data/1` …
 //! hold the storages, uncompressed. The container is read by the `zip` crate, the pickle by a
-//! machine of our own. `serde-pickle` has no persistent ids, by which tensors refer to
-//! their storages; `candle-core`'s reader keeps unknown globals as values instead of refusing
-//! them and brings a tensor framework with it; `tch` needs libtorch and runs the pickle.
+//! machine of our own: `serde-pickle` lacks persistent ids, by which tensors refer to their
+//! storages; `candle-core` keeps unknown globals as values instead of refusing them, allocates
+//! what a file claims and copies whatever the memo repeats; `tch` needs libtorch.
 //!
 //! Nothing is allocated from a size that a file merely claims: entries must be stored
 //! uncompressed, so none can be larger than the file, and all tensors together may have no more
