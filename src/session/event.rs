@@ -38,16 +38,16 @@ pub enum Event {
     Cancelled,
     /// A button was pressed.
     Pressed(Button),
-    /// The outcome of [`Command::Encode`].
+    /// The outcome of [`Job::Encode`].
     Encoded {
-        /// The command's.
+        /// The job's.
         id: u64,
         /// How it went, or why it failed.
         result: Result<Encoded, String>,
     },
-    /// The outcome of [`Command::Decode`].
+    /// The outcome of [`Job::Decode`].
     Decoded {
-        /// The command's.
+        /// The job's.
         request: u64,
         /// The masks, or why there are none.
         result: Result<Decoded, String>,
@@ -77,27 +77,34 @@ pub struct Decoded {
 /// Something to be done, whose outcome is to be told as an [`Event`].
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Make the embedding of a frame. A newer one makes it void: it may be left unanswered.
+    /// Let the network do this.
+    Network(Job),
+    /// Keep this.
+    Save(Snapshot),
+}
+
+/// Work for the network.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Make the embedding of a frame. A newer one makes it, and all that was to be decoded before
+    /// it, void: void jobs may be left unanswered.
     Encode {
-        /// Names the embedding in [`Command::Decode`].
+        /// Names the embedding in [`Job::Decode`].
         id: u64,
         /// The frame.
         frame: Frame,
     },
-    /// Answer a prompt. A newer one for the same object makes it void: it may be left
-    /// unanswered.
+    /// Answer a prompt. A newer one for the same object makes it void.
     Decode {
         /// Names the answer.
         request: u64,
         /// Which object the prompt is for.
         object: u64,
-        /// The embedding to decode from: that of the newest [`Command::Encode`].
+        /// The embedding to decode from: that of the newest [`Job::Encode`].
         encoding: u64,
         /// The prompt, in pixels of the encoded frame.
         prompt: Prompt,
     },
-    /// Keep this.
-    Save(Snapshot),
 }
 
 /// What was on the screen when it was to be saved.

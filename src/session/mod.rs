@@ -29,7 +29,7 @@ use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::overlay::Button;
 use crate::prompt::{PointLabel, PromptPoint};
 
-pub use event::{Command, Decoded, Encoded, Event, Snapshot, SnapshotObject};
+pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
 use feed_watch::FeedWatch;
 use objects::{Objects, TooMany};
 
@@ -289,7 +289,7 @@ impl Session {
             let id = self.new_id();
             self.encoding =
                 Some(Encoding { id, frame: frame.clone(), progress: Progress::Running });
-            commands.push(Command::Encode { id, frame });
+            commands.push(Command::Network(Job::Encode { id, frame }));
         }
     }
 
@@ -449,7 +449,7 @@ impl Session {
             self.last_id += 1;
             let request = self.last_id;
             asked.ask(request);
-            commands.push(Command::Decode { request, object, encoding, prompt });
+            commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
         }
     }
 }

@@ -76,7 +76,7 @@ impl Bed {
 
     fn encoded(&mut self) -> Vec<Command> {
         let last = self.commands.iter().rev().find_map(|c| match c {
-            Command::Encode { id, .. } => Some(*id),
+            Command::Network(Job::Encode { id, .. }) => Some(*id),
             _ => None,
         });
         let took = Duration::from_millis(700);
@@ -108,14 +108,14 @@ impl Bed {
 /// The request and prompt of the only command, which decodes.
 fn decode(commands: &[Command]) -> (u64, Prompt) {
     match commands {
-        [Command::Decode { request, prompt, .. }] => (*request, prompt.clone()),
+        [Command::Network(Job::Decode { request, prompt, .. })] => (*request, prompt.clone()),
         other => panic!("expected one decode, found {other:?}"),
     }
 }
 
 fn encoded_sequence(commands: &[Command]) -> Option<u64> {
     commands.iter().find_map(|c| match c {
-        Command::Encode { frame, .. } => Some(frame.sequence),
+        Command::Network(Job::Encode { frame, .. }) => Some(frame.sequence),
         _ => None,
     })
 }
@@ -203,7 +203,9 @@ fn prompts_made_while_encoding_are_decoded_together() {
     let prompts: Vec<(usize, Option<FrameBox>)> = commands
         .iter()
         .map(|c| match c {
-            Command::Decode { prompt, .. } => (prompt.points.len(), prompt.bounding_box),
+            Command::Network(Job::Decode { prompt, .. }) => {
+                (prompt.points.len(), prompt.bounding_box)
+            }
             other => panic!("{other:?}"),
         })
         .collect();
@@ -370,7 +372,7 @@ fn next_mask_goes_round_and_is_what_gets_refined() {
 fn errors_become_messages_and_prompts_stay() {
     let mut bed = Bed::live();
     bed.tap(5.0, 5.0);
-    let Command::Encode { id, .. } = bed.commands[0] else { panic!() };
+    let Command::Network(Job::Encode { id, .. }) = bed.commands[0] else { panic!() };
     bed.on(Event::Encoded { id, result: Err("encoder: out of memory".into()) });
     assert_eq!(bed.message(), "encoder: out of memory");
     assert_eq!((bed.scene().objects.len(), bed.session.is_idle()), (1, true));
@@ -413,7 +415,7 @@ fn feeds_that_fail_end_stall_or_change_size() {
     bed.present();
     assert!(bed.tap(60.0, 40.0).is_empty(), "off the picture that is shown now");
     let commands = bed.tap(5.0, 5.0);
-    let Command::Encode { frame, .. } = &commands[0] else { panic!() };
+    let Command::Network(Job::Encode { frame, .. }) = &commands[0] else { panic!() };
     assert_eq!(frame.size(), FrameSize::new(8, 8), "not the one touched, which was larger");
 
     bed.on(Event::FeedFailed("a.png: damaged".into()));
@@ -585,13 +587,13 @@ proptest! {
             }
             for command in bed.on(event) {
                 match command {
-                    Command::Encode { frame, .. } => {
+                    Command::Network(Job::Encode { frame, .. }) => {
                         let again = last_encoded.is_some_and(|last| same_picture(&last, &frame));
                         prop_assert!(!again || !encode_succeeded, "{frame:?} encoded twice");
                         encode_succeeded = true;
                         last_encoded = Some(frame);
                     }
-                    Command::Decode { encoding, prompt, .. } => {
+                    Command::Network(Job::Decode { encoding, prompt, .. }) => {
                         prop_assert_eq!(Some(encoding), bed.session.encoding.as_ref().map(|e| e.id));
                         prop_assert!(!prompt.is_empty());
                     }
