@@ -1,6 +1,23 @@
 //! Draws a [`Scene`] with embedded-graphics on any `DrawTarget`: picture, mask tint, contour,
 //! prompts, buttons and status line.
+//!
+//! A [`Layout`] says where everything stands and what a press hits, an [`Overlay`] draws it there.
 
+mod buttons;
+mod draw;
+mod layout;
+mod outline;
+mod palette;
+mod picture;
+mod prompts;
+mod scale;
 mod scene;
+mod status;
+mod text;
+mod viewport;
 
+pub use draw::Overlay;
+pub use layout::Layout;
+pub use palette::OBJECT_COLOURS;
 pub use scene::{Button, ButtonState, Scene, SceneObject, Status};
+pub use viewport::Viewport;

@@ -1,0 +1,116 @@
+//! The touch buttons.
+
+use embedded_graphics::Drawable;
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::primitives::{Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
+use embedded_graphics::text::Alignment;
+
+use super::palette::{BLACK, BUTTON, BUTTON_ACTIVE, BUTTON_DISABLED, TEXT, TEXT_DISABLED};
+use super::scene::ButtonState;
+use super::text::Letters;
+
+/// Draws a button into its area, with a gap to its neighbours.
+pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
+    state: &ButtonState,
+    area: Rectangle,
+    unit: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let (fill, ink) = match (state.enabled, state.active) {
+        (false, _) => (BUTTON_DISABLED, TEXT_DISABLED),
+        (true, false) => (BUTTON, TEXT),
+        (true, true) => (BUTTON_ACTIVE, BLACK),
+    };
+    let face = area.offset(-3 * unit as i32);
+    RoundedRectangle::with_equal_corners(face, Size::new_equal(8 * unit))
+        .into_styled(PrimitiveStyle::with_fill(fill))
+        .draw(target)?;
+    let room = face.offset(-2 * unit as i32);
+    let (first, second) = lines(state.label, room.size.width, unit);
+    let count = first.chars().count().max(second.map_or(0, |line| line.chars().count()));
+    let line_room = match second {
+        None => room.size,
+        Some(_) => Size::new(room.size.width, room.size.height / 2),
+    };
+    let letters = Letters::fitting(line_room, count, unit);
+    let height = letters.size().height;
+    let rows = if second.is_some() { 2 } else { 1 };
+    let top = room.top_left.y + (room.size.height.saturating_sub(rows * height) / 2) as i32;
+    for (line, y) in [Some(first), second].into_iter().flatten().zip([top, top + height as i32]) {
+        let place = Rectangle::new(
+            Point::new(room.top_left.x, y),
+            Size::new(room.size.width, height.min(line_room.height)),
+        );
+        letters.write(line, place, Alignment::Center, (ink, Some(fill)), target)?;
+    }
+    Ok(())
+}
+
+/// The label in two lines where it has two words and does not fit into one line of the largest
+/// letters.
+fn lines(label: &str, width: u32, unit: u32) -> (&str, Option<&str>) {
+    let largest = Letters::fitting(Size::new(u32::MAX, u32::MAX), 1, unit);
+    if largest.width(label.chars().count()) <= width {
+        return (label, None);
+    }
+    label.split_once(' ').map_or((label, None), |(first, second)| (first, Some(second)))
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::geometry::OriginDimensions;
+    use embedded_graphics::pixelcolor::IntoStorage;
+
+    use crate::overlay::scene::Button;
+    use crate::screen::Canvas;
+
+    use super::*;
+
+    fn state(label: &'static str, enabled: bool, active: bool) -> ButtonState {
+        ButtonState { button: Button::Save, label, enabled, active }
+    }
+
+    #[test]
+    fn labels_break_only_where_they_must() {
+        let cases = [
+            ("fits", "Next mask", 90, ("Next mask", None)),
+            ("two words", "Next mask", 89, ("Next", Some("mask"))),
+            ("one word", "Freeze", 30, ("Freeze", None)),
+        ];
+        for (name, label, width, expected) in cases {
+            assert_eq!(lines(label, width, 1), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_looks_differ_and_stay_in_their_place() {
+        let area = Rectangle::new(Point::new(10, 5), Size::new(96, 64));
+        let drawn = |enabled, active| {
+            let mut canvas = Canvas::new(Size::new(120, 80));
+            draw_button(&state("New object", enabled, active), area, 1, &mut canvas).unwrap();
+            canvas
+        };
+        let looks = [drawn(false, false), drawn(true, false), drawn(true, true)];
+        assert_ne!(looks[0], looks[1]);
+        assert_ne!(looks[1], looks[2]);
+        let ink = TEXT.into_storage();
+        assert!(looks[1].pixels().iter().filter(|&&p| p == ink).count() > 100);
+        let width = looks[1].size().width as usize;
+        for (i, _) in looks[1].pixels().iter().enumerate().filter(|&(_, &p)| p != 0) {
+            let (x, y) = (i % width, i / width);
+            assert!((13..103).contains(&x) && (8..66).contains(&y), "({x}, {y})");
+        }
+    }
+
+    #[test]
+    fn no_size_is_too_small() {
+        for (w, h) in [(0, 0), (1, 1), (3, 50), (50, 3), (7, 7), (13, 9)] {
+            let mut canvas = Canvas::new(Size::new(60, 60));
+            let area = Rectangle::new(Point::new(5, 5), Size::new(w, h));
+            draw_button(&state("Next mask", true, true), area, 1, &mut canvas).unwrap();
+            draw_button(&state("", true, true), area, 3, &mut canvas).unwrap();
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Where everything stands on the screen.
+
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::primitives::{ContainsPoint, Rectangle};
+
+use crate::geometry::{FramePoint, FrameSize};
+use crate::screen::Canvas;
+
+use super::scene::Button;
+use super::viewport::Viewport;
+
+/// The share of the screen's shorter side that makes a finger-sized button: 64 pixels of 800,
+/// about 10 mm on the 7 to 10 inch panels of bedside devices.
+const FINGER_SHARE: f32 = 0.08;
+
+/// No button is planned narrower or lower than this, in pixels: 9 mm on a 7 inch panel of 800 ×
+/// 480.
+const MIN_FINGER: u32 = 48;
+
+/// The screen's shorter side for which lines and letters are drawn at their plain size; larger
+/// screens magnify them by whole numbers.
+const PLAIN_SIDE: f32 = 800.0;
+
+/// The screen divided into picture, buttons and status line, in screen pixels. The buttons stand
+/// in columns at the right or in rows below the picture, whichever keeps the picture larger.
+///
+/// A screen too small for finger-sized buttons gets smaller ones; any size is fine, even zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    screen: Size,
+    unit: u32,
+    viewport: Viewport,
+    buttons: [Rectangle; Button::ALL.len()],
+    status: Rectangle,
+}
+
+impl Layout {
+    /// The layout for frames of the size `frame` on a screen of the size `screen`. Before the
+    /// first frame, a `frame` of 0 × 0 leaves the picture's room empty. Sides of `screen` beyond
+    /// [`Canvas::MAX_SIDE`] are cut to it.
+    pub fn new(screen: Size, frame: FrameSize) -> Self {
+        let screen = screen.component_min(Size::new_equal(Canvas::MAX_SIDE));
+        let short = screen.width.min(screen.height) as f32;
+        let unit = ((short / PLAIN_SIDE).round() as u32).max(1);
+        let finger = ((short * FINGER_SHARE) as u32).max(MIN_FINGER);
+        // Two lines of text, smaller on a small screen.
+        let line = if short >= 600.0 { 22 * unit } else { 16 };
+        let status_height = (2 * line + 6 * unit).min(screen.height / 5);
+        let body = Size::new(screen.width, screen.height - status_height);
+        let status_top_left = Point::new(0, body.height as i32);
+        let mut best: Option<(Viewport, Band)> = None;
+        for band in Band::candidates(body, finger) {
+            let viewport = Viewport::fit(band.rest(body), frame);
+            let area =
+                |v: &Viewport| u64::from(v.area().size.width) * u64::from(v.area().size.height);
+            if best.as_ref().is_none_or(|(found, _)| area(&viewport) > area(found)) {
+                best = Some((viewport, band));
+            }
+        }
+        let (viewport, band) = best.unwrap_or_else(|| {
+            let band = Band { side: Side::Right, lanes: 1, lane: body.width / 5 };
+            (Viewport::fit(band.rest(body), frame), band)
+        });
+        Self {
+            screen,
+            unit,
+            viewport,
+            buttons: std::array::from_fn(|index| band.cell(body, index as u32)),
+            status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
+        }
+    }
+
+    /// The screen's size.
+    pub fn screen(&self) -> Size {
+        self.screen
+    }
+
+    /// Where the picture is.
+    pub fn viewport(&self) -> Viewport {
+        self.viewport
+    }
+
+    /// The area in which a press is one on `button`. The areas have no gaps between them.
+    pub fn button_area(&self, button: Button) -> Rectangle {
+        self.buttons[button as usize]
+    }
+
+    /// Where the status line is.
+    pub fn status_area(&self) -> Rectangle {
+        self.status
+    }
+
+    /// How many pixels a thin line takes: 1 and more on large screens.
+    pub fn unit(&self) -> u32 {
+        self.unit
+    }
+
+    /// The button at a screen pixel.
+    pub fn button_at(&self, pixel: Point) -> Option<Button> {
+        Button::ALL.into_iter().find(|&button| self.button_area(button).contains(pixel))
+    }
+
+    /// The frame position at a screen pixel, `None` off the picture.
+    pub fn frame_point_at(&self, pixel: Point) -> Option<FramePoint> {
+        self.viewport.frame_point_at(pixel)
+    }
+
+    /// The position on the frame nearest to a screen pixel, for drags that leave the picture;
+    /// `None` where there is no picture.
+    pub fn nearest_frame_point(&self, pixel: Point) -> Option<FramePoint> {
+        self.viewport.nearest_frame_point(pixel)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Right,
+    Bottom,
+}
+
+/// A strip of buttons along one side of the screen.
+struct Band {
+    side: Side,
+    /// Columns at the right, rows at the bottom.
+    lanes: u32,
+    /// The breadth of one lane in pixels.
+    lane: u32,
+}
+
+impl Band {
+    /// The bands whose buttons are finger-sized and which leave at least half of `body`.
+    fn candidates(body: Size, finger: u32) -> impl Iterator<Item = Band> {
+        // Labels are words, so a button is wider than it is high.
+        let width = finger + finger / 2;
+        let columns = (1..=3).map(move |lanes| Band { side: Side::Right, lanes, lane: width });
+        let rows = (1..=3).map(move |lanes| Band { side: Side::Bottom, lanes, lane: finger });
+        columns.chain(rows).filter(move |band| match band.side {
+            Side::Right => {
+                body.height / band.per_lane() >= finger && band.lanes * band.lane <= body.width / 2
+            }
+            Side::Bottom => {
+                body.width / band.per_lane() >= width && band.lanes * band.lane <= body.height / 2
+            }
+        })
+    }
+
+    fn per_lane(&self) -> u32 {
+        (Button::ALL.len() as u32).div_ceil(self.lanes)
+    }
+
+    /// What the band leaves of `body` for the picture.
+    fn rest(&self, body: Size) -> Rectangle {
+        let band = self.lanes * self.lane;
+        let size = match self.side {
+            Side::Right => Size::new(body.width - band, body.height),
+            Side::Bottom => Size::new(body.width, body.height - band),
+        };
+        Rectangle::new(Point::zero(), size)
+    }
+
+    /// The cell of the button `index`; cells fill the lanes one after the other.
+    fn cell(&self, body: Size, index: u32) -> Rectangle {
+        let (lane, place) = (index / self.per_lane(), index % self.per_lane());
+        let rest = self.rest(body).size;
+        let along = match self.side {
+            Side::Right => body.height,
+            Side::Bottom => body.width,
+        };
+        let start = place * along / self.per_lane();
+        let length = (place + 1) * along / self.per_lane() - start;
+        let across = lane * self.lane;
+        let (x, y, size) = match self.side {
+            Side::Right => (rest.width + across, start, Size::new(self.lane, length)),
+            Side::Bottom => (start, rest.height + across, Size::new(length, self.lane)),
+        };
+        Rectangle::new(Point::new(x as i32, y as i32), size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Case {
+        name: &'static str,
+        screen: (u32, u32),
+        frame: (u32, u32),
+        /// The least side of a button.
+        button: u32,
+        /// The least share of the screen that the picture takes.
+        picture: f32,
+        buttons_at_the_right: bool,
+    }
+
+    #[rustfmt::skip]
+    const CASES: [Case; 7] = [
+        Case { name: "bedside panel", screen: (1280, 800), frame: (1280, 960), button: 64, picture: 0.7, buttons_at_the_right: true },
+        Case { name: "small panel", screen: (800, 480), frame: (640, 480), button: 48, picture: 0.65, buttons_at_the_right: true },
+        Case { name: "portrait panel", screen: (800, 1280), frame: (640, 480), button: 64, picture: 0.45, buttons_at_the_right: false },
+        Case { name: "phone", screen: (480, 800), frame: (640, 480), button: 48, picture: 0.4, buttons_at_the_right: false },
+        Case { name: "full HD", screen: (1920, 1080), frame: (1280, 960), button: 80, picture: 0.65, buttons_at_the_right: true },
+        Case { name: "4K", screen: (3840, 2160), frame: (640, 480), button: 160, picture: 0.65, buttons_at_the_right: true },
+        Case { name: "square", screen: (720, 720), frame: (640, 480), button: 57, picture: 0.55, buttons_at_the_right: false },
+    ];
+
+    fn layout(case: &Case) -> Layout {
+        let Case { screen: (w, h), frame: (fw, fh), .. } = *case;
+        Layout::new(Size::new(w, h), FrameSize::new(fw, fh))
+    }
+
+    #[test]
+    fn buttons_are_finger_sized_and_the_picture_large() {
+        for case in &CASES {
+            let (name, layout) = (case.name, layout(case));
+            for button in Button::ALL {
+                let Size { width, height } = layout.button_area(button).size;
+                assert!(width.min(height) >= case.button, "{name}: {button:?} {width}x{height}");
+            }
+            let picture = layout.viewport.area().size;
+            let share = (picture.width * picture.height) as f32
+                / (layout.screen.width * layout.screen.height) as f32;
+            assert!(share >= case.picture, "{name}: the picture takes {share}");
+            let first = layout.button_area(Button::ALL[0]).top_left;
+            assert_eq!(first.y == 0, case.buttons_at_the_right, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_overlaps_or_leaves_the_screen() {
+        for case in &CASES {
+            let layout = layout(case);
+            let mut areas: Vec<_> = Button::ALL.map(|b| layout.button_area(b)).to_vec();
+            areas.extend([layout.viewport.area(), layout.status]);
+            let screen = Rectangle::new(Point::zero(), layout.screen);
+            for (i, a) in areas.iter().enumerate() {
+                assert_eq!(a.intersection(&screen), *a, "{}: {i} leaves the screen", case.name);
+                for (j, b) in areas.iter().enumerate().skip(i + 1) {
+                    assert!(a.intersection(b).is_zero_sized(), "{}: {i} and {j}", case.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_press_finds_the_button_under_it() {
+        for case in &CASES {
+            let layout = layout(case);
+            for button in Button::ALL {
+                let area = layout.button_area(button);
+                let corners = [area.top_left, area.center(), area.bottom_right().unwrap()];
+                for pixel in corners {
+                    assert_eq!(layout.button_at(pixel), Some(button), "{}", case.name);
+                    assert_eq!(layout.frame_point_at(pixel), None, "{}", case.name);
+                }
+            }
+            let middle = layout.viewport.area().center();
+            assert_eq!(layout.button_at(middle), None);
+            assert!(layout.frame_point_at(middle).is_some());
+            assert_eq!(layout.button_at(layout.status.center()), None);
+        }
+    }
+
+    #[test]
+    fn any_size_can_be_laid_out() {
+        let sides = [0, 1, 2, 3, 10, 47, 100, 5000, u32::MAX];
+        for (w, h) in sides.iter().flat_map(|&w| sides.map(|h| (w, h))) {
+            for frame in [FrameSize::new(0, 0), FrameSize::new(1, 1), FrameSize::new(640, 480)] {
+                let layout = Layout::new(Size::new(w, h), frame);
+                for pixel in [Point::zero(), Point::new(-5, 9), Point::new(i32::MAX, i32::MIN)] {
+                    let _ = layout.button_at(pixel);
+                    let _ = layout.frame_point_at(pixel);
+                    let _ = layout.nearest_frame_point(pixel);
+                }
+            }
+        }
+    }
+}

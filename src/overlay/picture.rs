@@ -1,0 +1,261 @@
+//! The frame with the masks on it. A draw target can't be read back, so picture, tints and lines
+//! are put together a row at a time before they are sent.
+
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::pixelcolor::raw::RawU24;
+use embedded_graphics::pixelcolor::{IntoStorage, Rgb888};
+use embedded_graphics::primitives::Rectangle;
+
+use crate::frame::Frame;
+use crate::geometry::FrameSize;
+use crate::mask::Mask;
+
+use super::outline::{Outline, Part, Stroke};
+use super::palette::{BLACK, object_colour};
+use super::scale::Scaler;
+use super::scene::SceneObject;
+
+/// Draws frames with masks; keeps what stays the same from one frame to the next.
+#[derive(Default)]
+pub(super) struct PictureLayer {
+    scaler: Option<Scaler>,
+    /// One an object, in order.
+    outlines: Vec<Option<KeptOutline>>,
+    row: Vec<u32>,
+}
+
+/// An outline and what it was made from.
+struct KeptOutline {
+    mask: Mask,
+    to: FrameSize,
+    stroke: Stroke,
+    outline: Outline,
+}
+
+impl KeptOutline {
+    fn is_of(&self, mask: &Mask, to: FrameSize, stroke: Stroke) -> bool {
+        // The kept mask shares its pixels, so nothing else can have come to lie at their address.
+        std::ptr::eq(self.mask.pixels(), mask.pixels()) && self.to == to && self.stroke == stroke
+    }
+}
+
+impl PictureLayer {
+    /// Draws `frame`, scaled to `area`, and the masks of `objects`, with lines `unit` times as
+    /// thick as on a plain screen.
+    pub fn draw<D: DrawTarget<Color = Rgb888>>(
+        &mut self,
+        frame: &Frame,
+        objects: &[SceneObject],
+        area: Rectangle,
+        unit: u32,
+        target: &mut D,
+    ) -> Result<(), D::Error> {
+        let to = FrameSize::new(area.size.width, area.size.height);
+        if to.pixels() == 0 {
+            return Ok(());
+        }
+        self.outline(objects, to, unit);
+        let scaler = match self.scaler.take().filter(|kept| kept.is_for(frame.size(), to)) {
+            Some(kept) => self.scaler.insert(kept),
+            None => self.scaler.insert(Scaler::new(frame.size(), to)),
+        };
+        let layers: Vec<(&Outline, Paint)> = [false, true]
+            .into_iter()
+            .flat_map(|active| {
+                objects.iter().zip(&self.outlines).filter(move |(o, _)| o.active == active)
+            })
+            .filter_map(|(object, kept)| Some((&kept.as_ref()?.outline, Paint::of(object))))
+            .collect();
+        self.row.resize(to.width as usize, 0);
+        for y in 0..to.height {
+            scaler.row(frame, y, &mut self.row);
+            for (outline, paint) in &layers {
+                for span in outline.row(y) {
+                    let pixels = &mut self.row[span.start as usize..span.end as usize];
+                    paint.part(span.part).over(pixels);
+                }
+            }
+            let row =
+                Rectangle::new(area.top_left + Point::new(0, y as i32), Size::new(to.width, 1));
+            let colours = self.row.iter().map(|&word| Rgb888::from(RawU24::new(word)));
+            target.fill_contiguous(&row, colours)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the outlines that are not there yet.
+    fn outline(&mut self, objects: &[SceneObject], to: FrameSize, unit: u32) {
+        self.outlines.resize_with(objects.len(), || None);
+        for (object, kept) in objects.iter().zip(&mut self.outlines) {
+            let stroke = stroke(object.active, unit);
+            let current = object.mask.as_ref().filter(|mask| mask.size().pixels() > 0);
+            let wanted = |kept: &KeptOutline| current.is_some_and(|m| kept.is_of(m, to, stroke));
+            if !kept.as_ref().is_some_and(wanted) {
+                *kept = current.map(|mask| {
+                    let outline = Outline::new(mask, to, stroke);
+                    KeptOutline { mask: mask.clone(), to, stroke, outline }
+                });
+            }
+        }
+    }
+}
+
+/// How thick the parts of an outline are.
+fn stroke(active: bool, unit: u32) -> Stroke {
+    // Beyond the largest screens' magnification nothing is gained.
+    let unit = unit.min(8) as u8;
+    let (line, inner) = if active { (3, 1) } else { (2, 0) };
+    Stroke { halo: unit, line: line * unit, inner: inner * unit }
+}
+
+/// The colours of an object's outline.
+struct Paint {
+    halo: Glaze,
+    line: Glaze,
+    inner: Glaze,
+    tint: Glaze,
+}
+
+impl Paint {
+    fn of(object: &SceneObject) -> Self {
+        let colour = object_colour(object.colour);
+        let (line, tint) = if object.active { (256, 60) } else { (216, 32) };
+        Self {
+            halo: Glaze::new(BLACK, 170),
+            line: Glaze::new(colour, line),
+            inner: Glaze::new(BLACK, 110),
+            tint: Glaze::new(colour, tint),
+        }
+    }
+
+    fn part(&self, part: Part) -> &Glaze {
+        match part {
+            Part::Halo => &self.halo,
+            Part::Line => &self.line,
+            Part::Inner => &self.inner,
+            Part::Tint => &self.tint,
+        }
+    }
+}
+
+/// A colour that covers what is below by a share.
+struct Glaze {
+    red_blue: u32,
+    green: u32,
+    /// The share of what is below, of 256.
+    below: u32,
+}
+
+const RED_BLUE: u32 = 0x00FF_00FF;
+const GREEN: u32 = 0x0000_FF00;
+
+impl Glaze {
+    /// `colour` at `opacity`, of 256.
+    fn new(colour: Rgb888, opacity: u32) -> Self {
+        let word: u32 = colour.into_storage();
+        Self {
+            red_blue: (word & RED_BLUE) * opacity,
+            green: (word & GREEN) * opacity,
+            below: 256 - opacity,
+        }
+    }
+
+    fn over(&self, pixels: &mut [u32]) {
+        for pixel in pixels {
+            let red_blue = ((*pixel & RED_BLUE) * self.below + self.red_blue) >> 8;
+            let green = ((*pixel & GREEN) * self.below + self.green) >> 8;
+            *pixel = red_blue & RED_BLUE | green & GREEN;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::pixelcolor::RgbColor;
+
+    use crate::screen::Canvas;
+
+    use super::*;
+
+    #[test]
+    fn a_glaze_mixes_each_channel() {
+        let cases = [
+            ("nothing", Rgb888::new(9, 9, 9), 0),
+            ("half", Rgb888::new(200, 100, 0), 128),
+            ("a little", Rgb888::new(255, 255, 255), 60),
+            ("all", Rgb888::new(1, 2, 3), 256),
+        ];
+        for (name, colour, opacity) in cases {
+            let mut pixel = [0x00FF_8001];
+            Glaze::new(colour, opacity).over(&mut pixel);
+            let channels = [(0xFF, colour.r()), (0x80, colour.g()), (0x01, colour.b())];
+            let expected =
+                channels.map(|(a, b)| ((a * (256 - opacity) + u32::from(b) * opacity) >> 8) as u8);
+            assert_eq!(pixel[0].to_be_bytes()[1..], expected, "{name}");
+        }
+    }
+
+    fn object(mask: Mask, colour: usize, active: bool) -> SceneObject {
+        SceneObject { mask: Some(mask), points: vec![], bounding_box: None, colour, active }
+    }
+
+    /// The picture put together pixel by pixel.
+    fn slowly(frame: &Frame, objects: &[SceneObject], to: FrameSize) -> Vec<u32> {
+        let mut scaler = Scaler::new(frame.size(), to);
+        let mut pixels = vec![0; to.pixels()];
+        for (y, row) in pixels.chunks_exact_mut(to.width as usize).enumerate() {
+            scaler.row(frame, y as u32, row);
+        }
+        let mut ordered: Vec<_> = objects.iter().collect();
+        ordered.sort_by_key(|object| object.active);
+        for object in ordered {
+            let outline = Outline::new(object.mask.as_ref().unwrap(), to, stroke(object.active, 1));
+            for (i, pixel) in pixels.iter_mut().enumerate() {
+                let (x, y) = (i as u32 % to.width, i as u32 / to.width);
+                let at = |span: &&super::super::outline::Span| (span.start..span.end).contains(&x);
+                if let Some(span) = outline.row(y).iter().find(at) {
+                    Paint::of(object).part(span.part).over(std::slice::from_mut(pixel));
+                }
+            }
+        }
+        pixels
+    }
+
+    #[test]
+    fn rows_equal_pixels_and_follow_every_change() {
+        let size = FrameSize::new(24, 18);
+        let frame = |seed: usize| {
+            let rgb: Vec<u8> = (0..size.pixels() * 3).map(|i| (i * seed % 251) as u8).collect();
+            Frame::from_rgb(size, rgb).unwrap()
+        };
+        let disc = |cx: i32, cy: i32| {
+            let all = (0..18).flat_map(|y| (0..24).map(move |x| (x, y)));
+            let inside = |(x, y)| u8::from((x - cx) * (x - cx) + (y - cy) * (y - cy) < 30);
+            Mask::from_pixels(size, all.map(inside).collect())
+        };
+        let (first, second) = (disc(8, 8), disc(13, 9));
+        let cases = [
+            ("no object", frame(37), vec![], (40, 30)),
+            ("one", frame(37), vec![object(first.clone(), 0, true)], (40, 30)),
+            ("another frame", frame(91), vec![object(first.clone(), 0, true)], (40, 30)),
+            ("inactive", frame(91), vec![object(first.clone(), 0, false)], (40, 30)),
+            ("another mask", frame(91), vec![object(second.clone(), 0, true)], (40, 30)),
+            (
+                "two",
+                frame(91),
+                vec![object(second, 9, true), object(first.clone(), 1, false)],
+                (40, 30),
+            ),
+            ("another size", frame(91), vec![object(first.clone(), 0, true)], (24, 18)),
+            ("smaller", frame(91), vec![object(first, 0, true)], (9, 7)),
+        ];
+        let mut layer = PictureLayer::default();
+        for (name, frame, objects, (w, h)) in cases {
+            let mut canvas = Canvas::new(Size::new(w, h));
+            let area = Rectangle::new(Point::zero(), Size::new(w, h));
+            layer.draw(&frame, &objects, area, 1, &mut canvas).unwrap();
+            assert!(canvas.pixels() == slowly(&frame, &objects, FrameSize::new(w, h)), "{name}");
+        }
+    }
+}

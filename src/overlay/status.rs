@@ -1,0 +1,131 @@
+//! The status line, and the sign that the network is at work.
+
+use std::time::Duration;
+
+use embedded_graphics::Drawable;
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{Angle, AngleUnit, Point, Size};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::primitives::{Arc, Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
+use embedded_graphics::text::Alignment;
+
+use super::palette::{BACKGROUND, BUTTON, BUTTON_ACTIVE, TEXT, TEXT_DIM};
+use super::scene::Status;
+use super::text::Letters;
+
+/// Between two figures.
+const SEPARATOR: &str = " \u{b7} ";
+
+/// How long the ring takes to turn once.
+const TURN: Duration = Duration::from_millis(1200);
+
+/// Draws the status line: above, the message and at the right what is known of the mask; below,
+/// the feed and the model. Where there is too little room, the messages give way to the mask.
+pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
+    status: &Status,
+    area: Rectangle,
+    unit: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let side = 8 * unit;
+    let width = area.size.width.saturating_sub(2 * side);
+    let height = area.size.height / 2;
+    let row = |index: u32| {
+        let corner = area.top_left + Point::new(side as i32, (index * height) as i32);
+        Rectangle::new(corner, Size::new(width, height))
+    };
+    let letters = Letters::fitting(Size::new(u32::MAX, height), 1, unit);
+    let mask = mask_figures(status);
+    let mask_width = letters.width(mask.chars().count() + 2).min(width);
+    let mut message_row = row(0);
+    message_row.size.width -= mask_width;
+    let message = status.message.as_deref().unwrap_or_default();
+    let bright = (TEXT, Some(BACKGROUND));
+    letters.write(message, message_row, Alignment::Left, bright, target)?;
+    letters.write(&mask, row(0), Alignment::Right, bright, target)?;
+    let dim = (TEXT_DIM, Some(BACKGROUND));
+    letters.write(&feed_figures(status), row(1), Alignment::Left, dim, target)
+}
+
+/// What is known of the mask that is shown.
+fn mask_figures(status: &Status) -> String {
+    let iou = status.predicted_iou.map(|iou| format!("predicted IoU {iou:.2}"));
+    let rank = status.mask_of.map(|(rank, count)| format!("mask {rank}/{count}"));
+    joined([iou, rank])
+}
+
+/// Where the picture comes from, and how fast everything is.
+fn feed_figures(status: &Status) -> String {
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    joined([
+        text(&status.source),
+        status.feed_fps.map(|fps| format!("{fps:.1} fps")),
+        text(&status.model),
+        status.encode_ms.map(|ms| format!("encode {ms:.0} ms")),
+        status.decode_ms.map(|ms| format!("decode {ms:.0} ms")),
+    ])
+}
+
+fn joined<const N: usize>(figures: [Option<String>; N]) -> String {
+    figures.into_iter().flatten().collect::<Vec<_>>().join(SEPARATOR)
+}
+
+/// Draws a turning ring and the seconds since the network began, at the top of the picture.
+pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
+    elapsed: Duration,
+    picture: Rectangle,
+    unit: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let text = format!("{:.1} s", elapsed.as_secs_f32());
+    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
+    let (height, gap) = (40 * unit, 8 * unit);
+    let ring = height - 2 * gap;
+    let width = 3 * gap + ring + letters.width(text.len());
+    if width + 2 * gap > picture.size.width || height + 2 * gap > picture.size.height {
+        return Ok(());
+    }
+    let left = (picture.size.width - width) / 2;
+    let corner = picture.top_left + Point::new(left as i32, gap as i32);
+    let plate = Rectangle::new(corner, Size::new(width, height));
+    RoundedRectangle::with_equal_corners(plate, Size::new_equal(height / 2))
+        .into_styled(PrimitiveStyle::with_fill(BACKGROUND))
+        .draw(target)?;
+    let turned = (elapsed.as_millis() % TURN.as_millis()) as f32 / TURN.as_millis() as f32;
+    let corner = plate.top_left + Point::new_equal(gap as i32);
+    for (colour, start, sweep) in [(BUTTON, 0.0, 360.0), (BUTTON_ACTIVE, 360.0 * turned, 100.0)] {
+        let (start, sweep): (Angle, Angle) = (start.deg(), sweep.deg());
+        Arc::new(corner, ring, start, sweep)
+            .into_styled(PrimitiveStyle::with_stroke(colour, 4 * unit))
+            .draw(target)?;
+    }
+    let place = Rectangle::new(
+        plate.top_left + Point::new((2 * gap + ring) as i32, 0),
+        Size::new(width - 2 * gap - ring, height),
+    );
+    letters.write(&text, place, Alignment::Left, (TEXT, Some(BACKGROUND)), target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_figures_are_left_out() {
+        let nothing = Status::default();
+        assert_eq!((mask_figures(&nothing), feed_figures(&nothing)), Default::default());
+        let all = Status {
+            source: "clip.dcm".into(),
+            model: "litemedsam".into(),
+            feed_fps: Some(29.97),
+            encode_ms: Some(611.6),
+            decode_ms: Some(37.4),
+            predicted_iou: Some(0.934),
+            mask_of: Some((2, 7)),
+            message: None,
+        };
+        assert_eq!(mask_figures(&all), "predicted IoU 0.93 · mask 2/7");
+        let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
+        assert_eq!(feed_figures(&all), feed);
+    }
+}
