@@ -26,6 +26,7 @@ pub mod screen;
 pub mod session;
 pub mod touch;
 
+pub use embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 pub use frame::{Frame, FrameError, PixelSpacing};
 pub use geometry::{FrameBox, FramePoint, FrameSize};
 pub use mask::Mask;

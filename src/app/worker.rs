@@ -1,0 +1,200 @@
+//! The network's thread.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
+use crate::frame::Frame;
+use crate::model::{ImageEmbedding, Masks, ModelError, Segmenter};
+use crate::prompt::Prompt;
+use crate::session::{Decoded, Encoded, Event, Job};
+
+/// What answers prompts: [`Segmenter`], or a stand-in for it.
+pub trait Predictor: Send {
+    /// What it makes of a frame; cheap to clone.
+    type Embedding: Clone + Send + SizeBytes;
+
+    /// The model's name, for the status line and as the key to kept embeddings.
+    fn name(&self) -> &str;
+
+    /// Encodes a frame.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the network fails.
+    fn encode(&mut self, frame: &Frame) -> Result<Self::Embedding, ModelError>;
+
+    /// Answers a prompt on the frame that `embedding` was made of.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the prompt can't be answered or the network fails.
+    fn decode(
+        &mut self,
+        embedding: &Self::Embedding,
+        prompt: &Prompt,
+    ) -> Result<Masks, ModelError>;
+}
+
+impl Predictor for Segmenter {
+    type Embedding = ImageEmbedding;
+
+    fn name(&self) -> &str {
+        Segmenter::name(self)
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
+        self.set_image(frame)
+    }
+
+    fn decode(
+        &mut self,
+        embedding: &ImageEmbedding,
+        prompt: &Prompt,
+    ) -> Result<Masks, ModelError> {
+        self.predict(embedding, prompt)
+    }
+}
+
+/// Starts a thread that does jobs one after the other and answers each with an event; jobs that
+/// newer ones made void are left out. It ends, after the job it is at, when either channel is
+/// dropped.
+pub(super) fn spawn<P: Predictor + 'static>(
+    predictor: P,
+    cache_bytes: usize,
+) -> std::io::Result<(Sender<Job>, Receiver<Event>)> {
+    let (jobs, todo) = unbounded();
+    let (done, answers) = unbounded();
+    let worker = Worker {
+        model: predictor.name().into(),
+        predictor,
+        cache: EmbeddingCache::new(cache_bytes),
+        current: None,
+    };
+    std::thread::Builder::new().name("network".into()).spawn(move || worker.run(&todo, &done))?;
+    Ok((jobs, answers))
+}
+
+struct Worker<P: Predictor> {
+    predictor: P,
+    model: Arc<str>,
+    cache: EmbeddingCache<P::Embedding>,
+    /// The embedding that prompts are decoded from, whether or not the cache could keep it.
+    current: Option<(u64, P::Embedding)>,
+}
+
+impl<P: Predictor> Worker<P> {
+    fn run(mut self, todo: &Receiver<Job>, done: &Sender<Event>) {
+        let mut waiting = Vec::new();
+        loop {
+            if waiting.is_empty() {
+                let Ok(job) = todo.recv() else { return };
+                waiting.push(job);
+            }
+            waiting.extend(todo.try_iter());
+            drop_void(&mut waiting);
+            let answer = match waiting.remove(0) {
+                Job::Encode { id, frame } => {
+                    Event::Encoded { id, result: self.encode(id, &frame) }
+                }
+                Job::Decode { request, encoding, prompt, .. } => {
+                    Event::Decoded { request, result: self.decode(encoding, &prompt) }
+                }
+            };
+            if done.send(answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn encode(&mut self, id: u64, frame: &Frame) -> Result<Encoded, String> {
+        let started = Instant::now();
+        let key = EmbeddingKey { model: self.model.clone(), content: frame.content_hash() };
+        let kept = self.cache.get(&key);
+        let cached = kept.is_some();
+        let embedding = match kept {
+            Some(embedding) => embedding,
+            None => {
+                let new = self.predictor.encode(frame).map_err(|error| error.to_string())?;
+                self.cache.insert(key, new.clone());
+                new
+            }
+        };
+        self.current = Some((id, embedding));
+        Ok(Encoded { took: started.elapsed(), cached })
+    }
+
+    fn decode(&mut self, encoding: u64, prompt: &Prompt) -> Result<Decoded, String> {
+        let started = Instant::now();
+        let current = self.current.as_ref().filter(|(id, _)| *id == encoding);
+        let (_, embedding) = current.ok_or("this picture is no longer the one that was encoded")?;
+        let masks = self.predictor.decode(embedding, prompt).map_err(|error| error.to_string())?;
+        Ok(Decoded { took: started.elapsed(), masks })
+    }
+}
+
+/// Leaves of `jobs`, oldest first, those that no newer one made void: nothing from before the
+/// newest frame, and the newest prompt of each object.
+fn drop_void(jobs: &mut Vec<Job>) {
+    if let Some(newest) = jobs.iter().rposition(|job| matches!(job, Job::Encode { .. })) {
+        jobs.drain(..newest);
+    }
+    let object = |job: &Job| match job {
+        Job::Decode { object, .. } => Some(*object),
+        Job::Encode { .. } => None,
+    };
+    for i in (0..jobs.len()).rev() {
+        let superseded =
+            object(&jobs[i]).is_some_and(|o| jobs[i + 1..].iter().any(|j| object(j) == Some(o)));
+        if superseded {
+            jobs.remove(i);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::FrameSize;
+
+    /// `e1` encodes frame 1; `d21` decodes request 2 for object 1.
+    fn job(name: &str) -> Job {
+        let digit = |i: usize| u64::from(name.as_bytes()[i] - b'0');
+        match &name[..1] {
+            "e" => Job::Encode {
+                id: digit(1),
+                frame: Frame::from_rgb(FrameSize::new(1, 1), vec![0; 3]).unwrap(),
+            },
+            _ => Job::Decode {
+                request: digit(1),
+                object: digit(2),
+                encoding: 1,
+                prompt: Prompt::default(),
+            },
+        }
+    }
+
+    fn name(job: &Job) -> String {
+        match job {
+            Job::Encode { id, .. } => format!("e{id}"),
+            Job::Decode { request, object, .. } => format!("d{request}{object}"),
+        }
+    }
+
+    #[test]
+    fn newer_jobs_make_older_ones_void() {
+        let cases = [
+            ("nothing to do", "", ""),
+            ("one of each object", "d11 d22", "d11 d22"),
+            ("the newest of each object", "d11 d22 d31 d42 d51", "d42 d51"),
+            ("the newest frame", "e1 e2 e3", "e3"),
+            ("prompts on an older frame", "e1 d11 e2 d21 d31", "e2 d31"),
+        ];
+        for (case, before, after) in cases {
+            let mut jobs: Vec<Job> = before.split_whitespace().map(job).collect();
+            drop_void(&mut jobs);
+            let left: Vec<String> = jobs.iter().map(name).collect();
+            assert_eq!(left.join(" "), after, "{case}");
+        }
+    }
+}

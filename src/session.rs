@@ -1,1 +1,0 @@
-//! The state machine a person drives: Live, Frozen, Encoding, Prompting.

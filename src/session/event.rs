@@ -1,0 +1,132 @@
+//! What a session is told, and what it asks for.
+
+use std::time::Duration;
+
+use crate::frame::Frame;
+use crate::geometry::{FrameBox, FramePoint};
+use crate::model::Masks;
+use crate::overlay::Button;
+use crate::prompt::Prompt;
+
+/// Something that happened. Positions are pixels of the frame on the screen.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The time, since the program began; everything until the next tick happens now.
+    Tick(Duration),
+    /// The feed's newest frame.
+    Frame(Frame),
+    /// This frame is on the screen now.
+    Presented(Frame),
+    /// The feed could not deliver a frame; others may follow.
+    FeedFailed(String),
+    /// The feed will deliver no more.
+    FeedEnded,
+    /// A finger came down on the picture.
+    Touched,
+    /// A tap on the picture.
+    Tap {
+        /// Where.
+        at: FramePoint,
+        /// The finger's radius: points of the active object within it are hit.
+        reach: f32,
+    },
+    /// A box is being dragged.
+    DragMoved(FrameBox),
+    /// A box was dragged.
+    Drag(FrameBox),
+    /// The finger that was down is not to count.
+    Cancelled,
+    /// A button was pressed.
+    Pressed(Button),
+    /// The outcome of [`Job::Encode`].
+    Encoded {
+        /// The job's.
+        id: u64,
+        /// How it went, or why it failed.
+        result: Result<Encoded, String>,
+    },
+    /// The outcome of [`Job::Decode`].
+    Decoded {
+        /// The job's.
+        request: u64,
+        /// The masks, or why there are none.
+        result: Result<Decoded, String>,
+    },
+    /// The outcome of [`Command::Save`]: where it was saved, or why not.
+    Saved(Result<String, String>),
+}
+
+/// An embedding is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// How long that took.
+    pub took: Duration,
+    /// It was kept from an earlier time.
+    pub cached: bool,
+}
+
+/// A prompt is answered.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// How long that took.
+    pub took: Duration,
+    /// The proposals.
+    pub masks: Masks,
+}
+
+/// Something to be done, whose outcome is to be told as an [`Event`].
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Let the network do this.
+    Network(Job),
+    /// Keep this.
+    Save(Snapshot),
+}
+
+/// Work for the network.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Make the embedding of a frame. A newer one makes it, and all that was to be decoded before
+    /// it, void: void jobs may be left unanswered.
+    Encode {
+        /// Names the embedding in [`Job::Decode`].
+        id: u64,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Answer a prompt. A newer one for the same object makes it void.
+    Decode {
+        /// Names the answer.
+        request: u64,
+        /// Which object the prompt is for.
+        object: u64,
+        /// The embedding to decode from: that of the newest [`Job::Encode`].
+        encoding: u64,
+        /// The prompt, in pixels of the encoded frame.
+        prompt: Prompt,
+    },
+}
+
+/// What was on the screen when it was to be saved.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The picture.
+    pub frame: Frame,
+    /// The structures that have a mask.
+    pub objects: Vec<SnapshotObject>,
+    /// The model's name.
+    pub model: String,
+}
+
+/// A structure that is saved.
+#[derive(Clone, Debug)]
+pub struct SnapshotObject {
+    /// What was pointed at: points and box.
+    pub prompt: Prompt,
+    /// The proposals for it.
+    pub masks: Masks,
+    /// Which of them was shown.
+    pub chosen: usize,
+    /// Index into the overlay's colours.
+    pub colour: usize,
+}

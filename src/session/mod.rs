@@ -1,0 +1,460 @@
+//! The state machine a person drives: Live, Frozen, Encoding, Prompting.
+//!
+//! Pure: no device, no thread, no clock of its own. [`Session::handle`] takes what happened as an
+//! [`Event`] and answers with [`Command`]s to carry out; their outcomes come back as events.
+//! [`Session::scene`] is what the screen is to show.
+//!
+//! - Live, the newest frame is shown. A tap or a dragged box freezes the frame that was on the
+//!   screen when the finger came down; newer frames wait until the person goes back to live.
+//! - The frozen frame is encoded once, from the moment it is frozen. Prompts made meanwhile are
+//!   decoded together as soon as the embedding is there; each further prompt is decoded alone.
+//! - A tap adds a point to the active object, or removes the point of it that it hits. A drag, or
+//!   two taps with the box tool, set its box: an object has at most one, and a new one replaces it.
+//! - Every such change is a step that [`Button::Undo`] takes back, across objects, newest first.
+//!   Going back needs no network where the step's masks are still kept.
+//! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
+//!   While a step waits, the masks before it stay on the screen.
+
+mod event;
+mod feed_watch;
+mod objects;
+mod scene;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::frame::Frame;
+use crate::geometry::{FrameBox, FramePoint, FrameSize};
+use crate::overlay::Button;
+use crate::prompt::{PointLabel, PromptPoint};
+
+pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
+use feed_watch::FeedWatch;
+use objects::{Objects, TooMany};
+
+/// Where the session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The newest frame is shown.
+    Live,
+    /// One frame stays, without prompts; its embedding is there, or could not be made.
+    Frozen,
+    /// One frame stays and is being encoded; prompts queue up.
+    Encoding,
+    /// One frame stays with prompts on it, and each further prompt is decoded alone.
+    Prompting,
+}
+
+/// What a session needs to know beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    /// Whether a point added to an answered prompt is decoded together with the logits of the
+    /// mask chosen so far: the interactive protocol that Segment Anything was trained with. Set
+    /// it for packages trained for mask prompts, and leave it off for those that were not.
+    pub refine_with_mask: bool,
+    /// The feed's name, for the status line.
+    pub source: String,
+    /// The model's name, for the status line.
+    pub model: String,
+    /// The time from one frame of the feed to the next, where the source states one.
+    pub frame_interval: Option<Duration>,
+}
+
+/// What the next tap does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Point(PointLabel),
+    Box,
+}
+
+/// The frame that stays, and what was pointed at on it.
+#[derive(Clone, Debug)]
+struct Frozen {
+    frame: Frame,
+    objects: Objects,
+    /// A drag that is not finished froze it.
+    by_drag: bool,
+}
+
+/// The newest request for an embedding.
+#[derive(Clone, Debug)]
+struct Encoding {
+    id: u64,
+    frame: Frame,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Running,
+    Done,
+    Failed,
+}
+
+/// A session; see the [module](self).
+#[derive(Clone, Debug)]
+pub struct Session {
+    options: SessionOptions,
+    now: Duration,
+    feed: FeedWatch,
+    newest: Option<Frame>,
+    presented: Option<Frame>,
+    /// What was on the screen when the finger that is down touched it.
+    touched: Option<Frame>,
+    frozen: Option<Frozen>,
+    encoding: Option<Encoding>,
+    tool: Tool,
+    /// The first corner of a box that is placed with two taps.
+    corner: Option<FramePoint>,
+    rubber_band: Option<FrameBox>,
+    saving: bool,
+    working_since: Option<Duration>,
+    /// A sentence for the person, and until when it stays.
+    notice: Option<(String, Duration)>,
+    encode_ms: Option<f32>,
+    decode_ms: Option<f32>,
+    last_id: u64,
+    revision: u64,
+}
+
+impl Session {
+    /// Objects on one frame; a prompt for one more is refused with a message.
+    pub const MAX_OBJECTS: usize = 16;
+
+    /// Steps (prompts added or removed) of one object that can be taken back; a further one is
+    /// refused with a message.
+    pub const MAX_STEPS: usize = 100;
+
+    /// Bytes that the masks of all steps may take together. Beyond it the masks of the oldest
+    /// steps are dropped and, should one go back to them, decoded again; then the candidates that
+    /// were not chosen for objects that are not active. What is shown is never dropped.
+    pub const MAX_MASK_BYTES: usize = 256 << 20;
+
+    /// Boxes with a side of less than this many frame pixels are taken for slips.
+    pub const MIN_BOX_SIDE: f32 = 2.0;
+
+    /// How long a message stays.
+    const NOTICE: Duration = Duration::from_secs(4);
+
+    /// A session that has seen no frame yet.
+    pub fn new(options: SessionOptions) -> Self {
+        Self {
+            feed: FeedWatch::new(options.frame_interval),
+            options,
+            now: Duration::ZERO,
+            newest: None,
+            presented: None,
+            touched: None,
+            frozen: None,
+            encoding: None,
+            tool: Tool::Point(PointLabel::Positive),
+            corner: None,
+            rubber_band: None,
+            saving: false,
+            working_since: None,
+            notice: None,
+            encode_ms: None,
+            decode_ms: None,
+            last_id: 0,
+            revision: 0,
+        }
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> State {
+        match &self.frozen {
+            None => State::Live,
+            Some(_) if self.is_encoding() => State::Encoding,
+            Some(frozen) if frozen.objects.is_empty() => State::Frozen,
+            Some(_) => State::Prompting,
+        }
+    }
+
+    /// Whether everything asked for has been answered. An embedding that is still being made for
+    /// a frame no longer shown does not count.
+    pub fn is_idle(&self) -> bool {
+        !self.saving && !self.is_working()
+    }
+
+    /// Whether the feed has said that no more frames will come.
+    pub fn feed_has_ended(&self) -> bool {
+        self.feed.ended
+    }
+
+    /// Changes whenever [`scene`](Self::scene) has changed, the clock's figures aside
+    /// ([`Scene::working`](crate::overlay::Scene::working)).
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes notice of an event and tells what is to be done. Any event may come at any time;
+    /// those that make no sense are ignored.
+    pub fn handle(&mut self, event: Event) -> Vec<Command> {
+        let mut commands = Vec::new();
+        self.revision += u64::from(self.is_visible(&event));
+        match event {
+            Event::Tick(now) => self.tick(now),
+            Event::Frame(frame) => {
+                self.feed.frame(frame.sequence, self.now);
+                self.newest = Some(frame);
+            }
+            Event::Presented(frame) => self.presented = Some(frame),
+            Event::FeedFailed(reason) => self.say(reason),
+            Event::FeedEnded => self.feed.ended = true,
+            Event::Touched => self.touched = self.presented.clone(),
+            Event::Tap { at, reach } => self.tap(at, reach, &mut commands),
+            Event::DragMoved(b) => self.drag_moved(b, &mut commands),
+            Event::Drag(b) => self.drag(b, &mut commands),
+            Event::Cancelled => self.cancelled(),
+            Event::Pressed(button) => {
+                if self.is_enabled(button) {
+                    self.pressed(button, &mut commands);
+                }
+            }
+            Event::Encoded { id, result } => self.encoded(id, result),
+            Event::Decoded { request, result } => self.decoded(request, result),
+            Event::Saved(result) => {
+                self.saving = false;
+                self.say(match result {
+                    Ok(place) => format!("Saved to {place}"),
+                    Err(reason) => format!("Not saved: {reason}"),
+                });
+            }
+        }
+        self.ask_for_masks(&mut commands);
+        self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
+        commands
+    }
+
+    fn is_visible(&self, event: &Event) -> bool {
+        match event {
+            Event::Tick(_) | Event::Presented(_) | Event::Touched => false,
+            Event::Frame(_) => {
+                self.frozen.is_none() || self.feed.ended || self.feed.is_stalled(self.now)
+            }
+            _ => true,
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        let stalled = self.feed.is_stalled(self.now);
+        self.now = self.now.max(now);
+        let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
+        self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
+    }
+
+    fn say(&mut self, notice: impl Into<String>) {
+        self.notice = Some((notice.into(), self.now + Self::NOTICE));
+    }
+
+    /// Whether the frozen frame's embedding or a mask on it is on its way.
+    fn is_working(&self) -> bool {
+        self.is_encoding() || self.frozen.as_ref().is_some_and(|f| f.objects.are_asked_for())
+    }
+
+    fn is_encoding(&self) -> bool {
+        self.encoding_of_frozen().is_some_and(|e| e.progress == Progress::Running)
+    }
+
+    fn encoding_of_frozen(&self) -> Option<&Encoding> {
+        let frozen = self.frozen.as_ref()?;
+        self.encoding.as_ref().filter(|e| same_picture(&e.frame, &frozen.frame))
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Freezes what was on the screen when the finger came down, or else what is on it now, and
+    /// has it encoded. A frame that is frozen already stays; its encoding is tried again if it
+    /// had failed.
+    fn freeze(&mut self, by_drag: bool, commands: &mut Vec<Command>) {
+        let touched = self.touched.take();
+        if self.frozen.is_none() {
+            let Some(presented) = self.presented.clone() else { return };
+            // Positions were told in pixels of the picture shown now.
+            let frame = touched.filter(|f| f.size() == presented.size()).unwrap_or(presented);
+            self.frozen = Some(Frozen { frame, objects: Objects::default(), by_drag });
+        }
+        self.encode(commands);
+    }
+
+    /// Has the frozen frame encoded unless it is, or is on its way.
+    fn encode(&mut self, commands: &mut Vec<Command>) {
+        let Some(frozen) = &self.frozen else { return };
+        let frame = frozen.frame.clone();
+        if self.encoding_of_frozen().is_none_or(|e| e.progress == Progress::Failed) {
+            let id = self.new_id();
+            self.encoding =
+                Some(Encoding { id, frame: frame.clone(), progress: Progress::Running });
+            commands.push(Command::Network(Job::Encode { id, frame }));
+        }
+    }
+
+    fn go_live(&mut self) {
+        self.frozen = None;
+        self.touched = None;
+        self.corner = None;
+        self.rubber_band = None;
+        self.tool = Tool::Point(PointLabel::Positive);
+    }
+
+    /// The frame that positions are told in: the frozen one, or else the one on the screen.
+    fn size(&self) -> Option<FrameSize> {
+        self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
+    }
+
+    fn tap(&mut self, at: FramePoint, reach: f32, commands: &mut Vec<Command>) {
+        self.rubber_band = None;
+        if !self.size().is_some_and(|size| at.is_inside(size)) {
+            return;
+        }
+        self.freeze(false, commands);
+        let Some(frozen) = &mut self.frozen else { return };
+        frozen.by_drag = false;
+        let changed = match (self.tool, self.corner.take()) {
+            (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {
+                Some(hit) => frozen.objects.remove_point(hit),
+                None => frozen.objects.add_point(PromptPoint { position: at, label }),
+            },
+            (Tool::Box, Some(corner)) => return self.place_box(FrameBox::from_corners(corner, at)),
+            (Tool::Box, None) => return self.corner = Some(at),
+        };
+        self.report_refusal(changed);
+    }
+
+    fn drag_moved(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
+        let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
+        self.corner = None;
+        self.freeze(true, commands);
+        self.rubber_band = Some(b);
+    }
+
+    fn drag(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
+        self.corner = None;
+        self.rubber_band = None;
+        self.freeze(true, commands);
+        self.place_box(b);
+    }
+
+    fn place_box(&mut self, b: FrameBox) {
+        let Some(frozen) = &mut self.frozen else { return };
+        let large = |b: &FrameBox| b.width().min(b.height()) >= Self::MIN_BOX_SIDE;
+        let Some(b) = b.clipped(frozen.frame.size()).filter(large) else {
+            self.cancelled();
+            return self.say("That box is too small");
+        };
+        frozen.by_drag = false;
+        let changed = frozen.objects.set_box(b);
+        self.report_refusal(changed);
+        if self.tool == Tool::Box {
+            self.tool = Tool::Point(PointLabel::Positive);
+        }
+    }
+
+    fn report_refusal(&mut self, changed: Result<(), TooMany>) {
+        if let Err(refusal) = changed {
+            self.say(refusal.to_string());
+        }
+    }
+
+    /// The gesture is void: what it alone had frozen goes on.
+    fn cancelled(&mut self) {
+        self.touched = None;
+        self.rubber_band = None;
+        self.frozen.take_if(|f| f.by_drag);
+    }
+
+    fn pressed(&mut self, button: Button, commands: &mut Vec<Command>) {
+        self.rubber_band = None;
+        self.touched = None;
+        let half_a_box = self.corner.take().is_some();
+        match (button, &mut self.frozen) {
+            (Button::Undo, _) if half_a_box => {}
+            (Button::LiveFreeze, None) => self.freeze(false, commands),
+            (Button::LiveFreeze, Some(_)) => self.go_live(),
+            (Button::Positive, _) => self.tool = Tool::Point(PointLabel::Positive),
+            (Button::Negative, _) => self.tool = Tool::Point(PointLabel::Negative),
+            (Button::Box, _) => self.tool = Tool::Box,
+            (Button::NewObject, Some(frozen)) => {
+                frozen.objects.begin_another();
+                if self.tool == Tool::Point(PointLabel::Negative) {
+                    self.tool = Tool::Point(PointLabel::Positive);
+                }
+            }
+            (Button::Undo, Some(frozen)) => frozen.objects.undo(),
+            (Button::Clear, Some(frozen)) => frozen.objects = Objects::default(),
+            (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
+            (Button::Save, _) => self.save(commands),
+            (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
+        }
+    }
+
+    fn save(&mut self, commands: &mut Vec<Command>) {
+        let (frame, objects) = match &self.frozen {
+            Some(frozen) => (frozen.frame.clone(), frozen.objects.snapshot()),
+            None => match &self.presented {
+                Some(frame) => (frame.clone(), Vec::new()),
+                None => return,
+            },
+        };
+        self.saving = true;
+        let model = self.options.model.clone();
+        commands.push(Command::Save(Snapshot { frame, objects, model }));
+    }
+
+    fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
+        let Some(encoding) = self.encoding.as_mut().filter(|e| e.id == id) else { return };
+        match result {
+            Ok(Encoded { took, cached }) => {
+                encoding.progress = Progress::Done;
+                if !cached {
+                    self.encode_ms = Some(took.as_secs_f32() * 1e3);
+                }
+            }
+            Err(reason) => {
+                encoding.progress = Progress::Failed;
+                self.say(reason);
+            }
+        }
+    }
+
+    fn decoded(&mut self, request: u64, result: Result<Decoded, String>) {
+        let Some(frozen) = &mut self.frozen else { return };
+        let took = result.as_ref().ok().map(|d| d.took);
+        let usable = result.and_then(|Decoded { masks, .. }| {
+            let fits = |c: &crate::MaskCandidate| c.mask.size() == frozen.frame.size();
+            match masks.candidates.is_empty() || !masks.candidates.iter().all(fits) {
+                true => Err("The model answered with no mask of the frame's size".to_owned()),
+                false => Ok(masks),
+            }
+        });
+        match frozen.objects.answer(request, usable) {
+            Ok(()) => self.decode_ms = took.map(|t| t.as_secs_f32() * 1e3).or(self.decode_ms),
+            Err(reason) => self.say(reason),
+        }
+    }
+
+    /// Has every prompt decoded that is not yet, once the embedding is there. After an encoding
+    /// that failed, a new prompt tries again.
+    fn ask_for_masks(&mut self, commands: &mut Vec<Command>) {
+        let Some(Encoding { id, progress: Progress::Done, .. }) = self.encoding_of_frozen() else {
+            return;
+        };
+        let encoding = *id;
+        let Some(frozen) = &mut self.frozen else { return };
+        for (object, prompt, asked) in frozen.objects.wanted(self.options.refine_with_mask) {
+            self.last_id += 1;
+            let request = self.last_id;
+            asked.ask(request);
+            commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
+        }
+    }
+}
+
+/// Whether two frames share their pixels, and so show the same picture for certain.
+fn same_picture(a: &Frame, b: &Frame) -> bool {
+    a.size() == b.size() && std::ptr::eq(a.rgb(), b.rgb())
+}

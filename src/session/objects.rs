@@ -1,0 +1,301 @@
+//! The structures on a frozen frame: their prompts step by step, and the answers.
+
+use crate::geometry::{FrameBox, FramePoint};
+use crate::model::{MaskCandidate, Masks};
+use crate::prompt::{MaskPrompt, Prompt, PromptPoint};
+
+use super::Session;
+use super::event::SnapshotObject;
+
+/// A limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TooMany {
+    #[error("No more than {max} structures on one picture", max = Session::MAX_OBJECTS)]
+    Objects,
+    #[error("No more than {max} prompts for one structure", max = Session::MAX_STEPS)]
+    Steps,
+}
+
+/// What the network said to a step.
+#[derive(Clone, Debug)]
+enum Answer {
+    Wanted,
+    Asked(u64),
+    Here { masks: Masks, chosen: usize },
+    Failed,
+}
+
+/// A prompt as it was at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// Counts the steps of all objects.
+    order: u64,
+    /// Points and box, no mask.
+    prompt: Prompt,
+    /// It adds a point to the step before, so that its mask still holds roughly.
+    refines: bool,
+    answer: Answer,
+}
+
+impl Step {
+    /// Notes the request that will answer it.
+    pub fn ask(&mut self, request: u64) {
+        self.answer = Answer::Asked(request);
+    }
+
+    fn is_wanted(&self) -> bool {
+        matches!(self.answer, Answer::Wanted) && !self.prompt.is_empty()
+    }
+
+    fn masks(&self) -> Option<(&Masks, usize)> {
+        match &self.answer {
+            Answer::Here { masks, chosen } => Some((masks, *chosen)),
+            _ => None,
+        }
+    }
+
+    fn mask_bytes(&self) -> usize {
+        let bytes =
+            |c: &MaskCandidate| c.mask.pixels().len() + c.low_res_logits.len() * size_of::<f32>();
+        self.masks().map_or(0, |(masks, _)| masks.candidates.iter().map(bytes).sum())
+    }
+}
+
+/// One structure.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    id: u64,
+    pub colour: usize,
+    /// At least one; the last is the prompt as it stands.
+    steps: Vec<Step>,
+}
+
+impl Object {
+    fn current(&self) -> Option<&Step> {
+        self.steps.last()
+    }
+
+    /// The prompt as it stands.
+    pub fn prompt(&self) -> Option<&Prompt> {
+        self.current().map(|step| &step.prompt)
+    }
+
+    /// The newest step with masks, back to where there were no prompts.
+    fn shown(&self) -> Option<(&Step, &Masks, usize)> {
+        let prompted = self.steps.iter().rev().take_while(|step| !step.prompt.is_empty());
+        prompted.filter_map(|step| step.masks().map(|(m, chosen)| (step, m, chosen))).next()
+    }
+
+    /// The masks on the screen, and which of them is shown.
+    pub fn masks(&self) -> Option<(&Masks, usize)> {
+        self.shown().map(|(_, masks, chosen)| (masks, chosen))
+    }
+}
+
+/// All structures of a frame.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Objects {
+    list: Vec<Object>,
+    /// Index of the one that prompts go to; without one, a prompt begins another.
+    active: Option<usize>,
+    last_id: u64,
+    last_order: u64,
+}
+
+impl Objects {
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Object, bool)> {
+        self.list.iter().enumerate().map(|(i, object)| (object, Some(i) == self.active))
+    }
+
+    pub fn active(&self) -> Option<&Object> {
+        self.list.get(self.active?)
+    }
+
+    /// Whether an answer to a prompt as it stands is on its way.
+    pub fn are_asked_for(&self) -> bool {
+        let current = self.list.iter().filter_map(Object::current);
+        current.into_iter().any(|step| matches!(step.answer, Answer::Asked(_)))
+    }
+
+    pub fn begin_another(&mut self) {
+        self.active = None;
+    }
+
+    pub fn add_point(&mut self, point: PromptPoint) -> Result<(), TooMany> {
+        self.change(true, |prompt| prompt.points.push(point))
+    }
+
+    pub fn set_box(&mut self, b: FrameBox) -> Result<(), TooMany> {
+        self.change(false, |prompt| prompt.bounding_box = Some(b))
+    }
+
+    /// Removes a point of the active object by its index.
+    pub fn remove_point(&mut self, index: usize) -> Result<(), TooMany> {
+        self.change(false, |prompt| {
+            if index < prompt.points.len() {
+                prompt.points.remove(index);
+            }
+        })
+    }
+
+    /// The point of the active object nearest to `at`, if it is within `reach`.
+    pub fn point_near(&self, at: FramePoint, reach: f32) -> Option<usize> {
+        let points = &self.active()?.prompt()?.points;
+        let distance = |p: &PromptPoint| (p.position.x - at.x).hypot(p.position.y - at.y);
+        let near = points.iter().map(distance).enumerate().filter(|(_, d)| *d <= reach);
+        near.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+    }
+
+    /// Adds a step to the active object, or begins one.
+    fn change(&mut self, refines: bool, edit: impl FnOnce(&mut Prompt)) -> Result<(), TooMany> {
+        let index = match self.active {
+            Some(index) => index,
+            None if self.list.len() >= Session::MAX_OBJECTS => return Err(TooMany::Objects),
+            None => self.list.len(),
+        };
+        if self.list.get(index).is_some_and(|o| o.steps.len() >= Session::MAX_STEPS) {
+            return Err(TooMany::Steps);
+        }
+        if index == self.list.len() {
+            let taken = |colour: &usize| self.list.iter().any(|o| o.colour == *colour);
+            let colour = (0..).find(|colour| !taken(colour)).unwrap_or_default();
+            self.last_id += 1;
+            self.list.push(Object { id: self.last_id, colour, steps: Vec::new() });
+            self.active = Some(index);
+        }
+        let object = &mut self.list[index];
+        let mut prompt = object.prompt().cloned().unwrap_or_default();
+        edit(&mut prompt);
+        self.last_order += 1;
+        let order = self.last_order;
+        object.steps.push(Step { order, prompt, refines, answer: Answer::Wanted });
+        Ok(())
+    }
+
+    /// Takes the newest step back, and its object where it was the first. What prompts go to next
+    /// is the object that changed, if it is still there.
+    pub fn undo(&mut self) {
+        let newest = |(_, o): &(usize, &Object)| o.current().map(|step| step.order);
+        let Some((index, _)) = self.list.iter().enumerate().max_by_key(newest) else { return };
+        let steps = &mut self.list[index].steps;
+        steps.pop();
+        match steps.last_mut() {
+            Some(step) => {
+                // Its request may have been superseded, so it is made again.
+                if matches!(step.answer, Answer::Asked(_)) {
+                    step.answer = Answer::Wanted;
+                }
+                self.active = Some(index);
+            }
+            None => {
+                self.list.remove(index);
+                self.active = None;
+            }
+        }
+    }
+
+    /// Shows the next candidate of the active object, the first after the last.
+    pub fn next_mask(&mut self) {
+        let step = self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut());
+        if let Some(Step { answer: Answer::Here { masks, chosen }, .. }) = step {
+            *chosen = (*chosen + 1) % masks.candidates.len();
+        }
+    }
+
+    /// Whether [`next_mask`](Self::next_mask) has a choice.
+    pub fn has_next_mask(&self) -> bool {
+        let masks = self.active().and_then(Object::current).and_then(Step::masks);
+        masks.is_some_and(|(masks, _)| masks.candidates.len() > 1)
+    }
+
+    /// The prompts as they stand that have no answer and are not asked for: object, prompt, and
+    /// the step to [`ask`](Step::ask) for.
+    pub fn wanted(
+        &mut self,
+        refine_with_mask: bool,
+    ) -> impl Iterator<Item = (u64, Prompt, &mut Step)> {
+        self.list.iter_mut().filter_map(move |object| {
+            let (step, before) = object.steps.split_last_mut()?;
+            if !step.is_wanted() {
+                return None;
+            }
+            let mut prompt = step.prompt.clone();
+            if refine_with_mask && step.refines {
+                let masks = before.last().and_then(Step::masks);
+                let best = masks.and_then(|(masks, chosen)| masks.candidates.get(chosen));
+                prompt.mask = best.map(|c| MaskPrompt::LowResLogits(c.low_res_logits.clone()));
+            }
+            Some((object.id, prompt, step))
+        })
+    }
+
+    /// Notes the answer to `request`; one that no step waits for is dropped.
+    ///
+    /// # Errors
+    /// The reason, where the answer is one and concerns a prompt as it stands.
+    pub fn answer(&mut self, request: u64, result: Result<Masks, String>) -> Result<(), String> {
+        for object in &mut self.list {
+            let count = object.steps.len();
+            for (i, step) in object.steps.iter_mut().enumerate() {
+                if matches!(step.answer, Answer::Asked(id) if id == request) {
+                    let (answer, outcome) = match result {
+                        Ok(masks) => (Answer::Here { masks, chosen: 0 }, Ok(())),
+                        Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
+                        Err(_) => (Answer::Failed, Ok(())),
+                    };
+                    step.answer = answer;
+                    self.drop_oldest_masks();
+                    return outcome;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps within [`Session::MAX_MASK_BYTES`].
+    fn drop_oldest_masks(&mut self) {
+        let steps = || self.list.iter().flat_map(|object| &object.steps);
+        let mut bytes: usize = steps().map(Step::mask_bytes).sum();
+        if bytes <= Session::MAX_MASK_BYTES {
+            return;
+        }
+        let shown: Vec<u64> =
+            self.list.iter().filter_map(Object::shown).map(|(step, ..)| step.order).collect();
+        let active = self.active().and_then(Object::shown).map(|(step, ..)| step.order);
+        let mut oldest_first: Vec<&mut Step> =
+            self.list.iter_mut().flat_map(|object| &mut object.steps).collect();
+        oldest_first.sort_by_key(|step| (shown.contains(&step.order), step.order));
+        for step in oldest_first {
+            if bytes <= Session::MAX_MASK_BYTES || Some(step.order) == active {
+                continue;
+            }
+            bytes -= step.mask_bytes();
+            match &mut step.answer {
+                Answer::Here { masks, chosen } if shown.contains(&step.order) => {
+                    masks.candidates.swap(0, *chosen);
+                    masks.candidates.truncate(1);
+                    *chosen = 0;
+                }
+                answer => *answer = Answer::Wanted,
+            }
+            bytes += step.mask_bytes();
+        }
+    }
+
+    /// The structures that have a mask, each with the prompt that led to it.
+    pub fn snapshot(&self) -> Vec<SnapshotObject> {
+        let shown = self.list.iter().filter_map(|o| o.shown().map(|shown| (o.colour, shown)));
+        shown
+            .map(|(colour, (step, masks, chosen))| SnapshotObject {
+                prompt: step.prompt.clone(),
+                masks: masks.clone(),
+                chosen,
+                colour,
+            })
+            .collect()
+    }
+}

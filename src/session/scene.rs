@@ -1,0 +1,109 @@
+//! What the screen is to show.
+
+use crate::geometry::FrameBox;
+use crate::overlay::{Button, ButtonState, Scene, SceneObject, Status};
+use crate::prompt::{PointLabel, Prompt};
+
+use super::objects::Object;
+use super::{Session, State, Tool};
+
+impl Session {
+    /// Everything on the screen, as of the last tick.
+    pub fn scene(&self) -> Scene {
+        let frozen = self.frozen.as_ref();
+        let objects = frozen.map(|f| f.objects.iter().map(scene_object).collect());
+        Scene {
+            frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
+            objects: objects.unwrap_or_default(),
+            rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0))),
+            buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
+            status: self.status(),
+            working: self.working_since.map(|since| self.now.saturating_sub(since)),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let active = self.frozen.as_ref().and_then(|f| f.objects.active());
+        let masks = active.and_then(Object::masks);
+        Status {
+            source: self.options.source.clone(),
+            model: self.options.model.clone(),
+            feed_fps: self.feed.fps(),
+            encode_ms: self.encode_ms,
+            decode_ms: self.decode_ms,
+            predicted_iou: masks
+                .and_then(|(masks, chosen)| masks.candidates.get(chosen))
+                .map(|candidate| candidate.predicted_iou),
+            mask_of: masks.map(|(masks, chosen)| (chosen + 1, masks.candidates.len())),
+            message: self.message(),
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        if let Some((notice, _)) = &self.notice {
+            return Some(notice.clone());
+        }
+        let sentence = if self.feed.is_stalled(self.now) {
+            "No signal"
+        } else if self.corner.is_some() {
+            "Tap the opposite corner"
+        } else if self.feed.ended && self.frozen.is_none() {
+            "The feed has ended"
+        } else if self.newest.is_none() {
+            "Waiting for the first picture"
+        } else if self.state() == State::Live {
+            "Tap a structure, or drag a box round it"
+        } else {
+            return None;
+        };
+        Some(sentence.to_owned())
+    }
+
+    fn button(&self, button: Button) -> ButtonState {
+        let label = match button {
+            Button::LiveFreeze if self.frozen.is_some() => "Live",
+            Button::LiveFreeze => "Freeze",
+            Button::Positive => "+",
+            Button::Negative => "-",
+            Button::Box => "Box",
+            Button::NewObject => "New",
+            Button::Undo => "Undo",
+            Button::Clear => "Clear",
+            Button::NextMask => "Next",
+            Button::Save => "Save",
+        };
+        let active = match button {
+            Button::Positive => self.tool == Tool::Point(PointLabel::Positive),
+            Button::Negative => self.tool == Tool::Point(PointLabel::Negative),
+            Button::Box => self.tool == Tool::Box,
+            _ => false,
+        };
+        ButtonState { button, label, enabled: self.is_enabled(button), active }
+    }
+
+    pub(super) fn is_enabled(&self, button: Button) -> bool {
+        let objects = self.frozen.as_ref().map(|f| &f.objects);
+        let prompted = objects.is_some_and(|o| !o.is_empty());
+        match button {
+            Button::LiveFreeze => self.frozen.is_some() || self.presented.is_some(),
+            Button::Positive | Button::Negative | Button::Box => true,
+            Button::NewObject => objects.is_some_and(|o| o.active().is_some()),
+            Button::Undo => prompted || self.corner.is_some(),
+            Button::Clear => prompted,
+            Button::NextMask => objects.is_some_and(|o| o.has_next_mask()),
+            Button::Save => self.presented.is_some() && !self.saving,
+        }
+    }
+}
+
+fn scene_object((object, active): (&Object, bool)) -> SceneObject {
+    let shown = object.masks().and_then(|(masks, chosen)| masks.candidates.get(chosen));
+    let Prompt { points, bounding_box, .. } = object.prompt().cloned().unwrap_or_default();
+    SceneObject {
+        mask: shown.map(|candidate| candidate.mask.clone()),
+        points,
+        bounding_box,
+        colour: object.colour,
+        active,
+    }
+}

@@ -1,0 +1,660 @@
+//! Table tests of single rules, and a random walk over all events.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use proptest::prelude::*;
+
+use super::*;
+use crate::mask::Mask;
+use crate::model::{MaskCandidate, Masks};
+use crate::overlay::Scene;
+use crate::prompt::{MaskPrompt, Prompt};
+
+const SIZE: FrameSize = FrameSize::new(64, 48);
+const BOX: FrameBox = FrameBox { x0: 10.0, y0: 10.0, x1: 30.0, y1: 20.0 };
+
+fn frame(sequence: u64) -> Frame {
+    let mut frame = Frame::from_rgb(SIZE, vec![sequence as u8; SIZE.pixels() * 3]).unwrap();
+    frame.sequence = sequence;
+    frame
+}
+
+/// `count` masks whose logits hold `mark`, and mark + 1, …
+fn masks(count: usize, mark: f32) -> Masks {
+    let candidate = |i: usize| MaskCandidate {
+        mask: Mask::from_pixels(SIZE, vec![1; SIZE.pixels()]),
+        low_res_logits: Arc::new(Array2::from_elem((4, 4), mark + i as f32)),
+        predicted_iou: 0.9 - 0.1 * i as f32,
+        stability_score: 1.0,
+    };
+    Masks { candidates: (0..count).map(candidate).collect() }
+}
+
+/// A session and everything it asked for.
+struct Bed {
+    session: Session,
+    commands: Vec<Command>,
+}
+
+impl Bed {
+    fn new(refine_with_mask: bool) -> Self {
+        let options = SessionOptions { refine_with_mask, ..Default::default() };
+        Self { session: Session::new(options), commands: Vec::new() }
+    }
+
+    /// With frame 1 on the screen.
+    fn live() -> Self {
+        let mut bed = Self::new(false);
+        bed.show(1);
+        bed
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Command> {
+        let commands = self.session.handle(event);
+        self.commands.extend(commands.iter().cloned());
+        commands
+    }
+
+    fn show(&mut self, sequence: u64) {
+        self.on(Event::Frame(frame(sequence)));
+        self.present();
+    }
+
+    fn present(&mut self) {
+        let shown = self.scene().frame.unwrap();
+        self.on(Event::Presented(shown));
+    }
+
+    fn tap(&mut self, x: f32, y: f32) -> Vec<Command> {
+        self.on(Event::Tap { at: FramePoint::new(x, y), reach: 3.0 })
+    }
+
+    fn press(&mut self, button: Button) -> Vec<Command> {
+        self.on(Event::Pressed(button))
+    }
+
+    fn encoded(&mut self) -> Vec<Command> {
+        let last = self.commands.iter().rev().find_map(|c| match c {
+            Command::Network(Job::Encode { id, .. }) => Some(*id),
+            _ => None,
+        });
+        let took = Duration::from_millis(700);
+        let id = last.unwrap();
+        self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false }) })
+    }
+
+    fn decoded(&mut self, request: u64, masks: Masks) {
+        let took = Duration::from_millis(20);
+        self.on(Event::Decoded { request, result: Ok(Decoded { took, masks }) });
+    }
+
+    /// Answers the decode among `commands`, whose logits then hold its request number.
+    fn answer(&mut self, commands: &[Command]) -> u64 {
+        let (request, _) = decode(commands);
+        self.decoded(request, masks(3, request as f32));
+        request
+    }
+
+    fn scene(&self) -> Scene {
+        self.session.scene()
+    }
+
+    fn message(&self) -> String {
+        self.scene().status.message.unwrap_or_default()
+    }
+}
+
+/// The request and prompt of the only command, which decodes.
+fn decode(commands: &[Command]) -> (u64, Prompt) {
+    match commands {
+        [Command::Network(Job::Decode { request, prompt, .. })] => (*request, prompt.clone()),
+        other => panic!("expected one decode, found {other:?}"),
+    }
+}
+
+fn encoded_sequence(commands: &[Command]) -> Option<u64> {
+    commands.iter().find_map(|c| match c {
+        Command::Network(Job::Encode { frame, .. }) => Some(frame.sequence),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_tap_freezes_what_was_on_the_screen() {
+    type Prepare = fn(&mut Bed);
+    let cases: [(&str, Prepare, u64); 5] = [
+        ("the frame shown", |_| {}, 1),
+        ("a frame arrived but was not shown", |bed| _ = bed.on(Event::Frame(frame(2))), 1),
+        ("a newer one was shown", |bed| bed.show(2), 2),
+        (
+            "the picture changed while the finger was down",
+            |bed| {
+                bed.on(Event::Touched);
+                bed.show(2);
+            },
+            1,
+        ),
+        (
+            "the earlier touch was void",
+            |bed| {
+                bed.on(Event::Touched);
+                bed.on(Event::Cancelled);
+                bed.show(2);
+            },
+            2,
+        ),
+    ];
+    for (name, prepare, expected) in cases {
+        for drags in [false, true] {
+            let mut bed = Bed::live();
+            prepare(&mut bed);
+            let commands = if drags { bed.on(Event::Drag(BOX)) } else { bed.tap(5.0, 5.0) };
+            assert_eq!(encoded_sequence(&commands), Some(expected), "{name}, drag: {drags}");
+            assert_eq!(bed.session.state(), State::Encoding, "{name}");
+            bed.on(Event::Frame(frame(9)));
+            assert_eq!(bed.scene().frame.unwrap().sequence, expected, "{name}: evicted");
+        }
+    }
+}
+
+#[test]
+fn nothing_freezes_before_the_first_picture() {
+    let mut bed = Bed::new(false);
+    bed.tap(5.0, 5.0);
+    bed.on(Event::Drag(BOX));
+    bed.press(Button::LiveFreeze);
+    bed.on(Event::Frame(frame(1)));
+    bed.tap(5.0, 5.0);
+    assert_eq!((bed.session.state(), bed.commands.len()), (State::Live, 0));
+}
+
+#[test]
+fn a_drag_holds_the_picture_and_its_cancellation_lets_it_go() {
+    let mut bed = Bed::live();
+    assert_eq!(encoded_sequence(&bed.on(Event::DragMoved(BOX))), Some(1));
+    bed.on(Event::Frame(frame(2)));
+    assert_eq!(bed.scene().rubber_band, Some(BOX));
+    assert_eq!(bed.scene().frame.unwrap().sequence, 1);
+    bed.on(Event::Cancelled);
+    assert_eq!((bed.session.state(), bed.scene().rubber_band), (State::Live, None));
+    assert_eq!(bed.scene().frame.unwrap().sequence, 2);
+
+    bed.on(Event::DragMoved(BOX));
+    bed.on(Event::Drag(FrameBox { x1: 10.5, ..BOX }));
+    assert_eq!(bed.session.state(), State::Live, "a box that came to nothing");
+    assert!(bed.message().contains("too small"));
+
+    bed.on(Event::Drag(BOX));
+    bed.on(Event::DragMoved(BOX));
+    bed.on(Event::Cancelled);
+    assert_eq!(bed.session.state(), State::Encoding, "frozen before that drag");
+}
+
+#[test]
+fn prompts_made_while_encoding_are_decoded_together() {
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    assert!(bed.tap(40.0, 30.0).is_empty());
+    assert!(bed.on(Event::Drag(BOX)).is_empty());
+    bed.press(Button::NewObject);
+    assert!(bed.tap(50.0, 5.0).is_empty());
+    let commands = bed.encoded();
+    let prompts: Vec<(usize, Option<FrameBox>)> = commands
+        .iter()
+        .map(|c| match c {
+            Command::Network(Job::Decode { prompt, .. }) => {
+                (prompt.points.len(), prompt.bounding_box)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(prompts, [(2, Some(BOX)), (1, None)]);
+    assert_eq!(bed.session.state(), State::Prompting);
+    assert!(!bed.session.is_idle());
+}
+
+#[test]
+fn freezing_encodes_at_once_and_a_tap_is_then_only_decoded() {
+    let mut bed = Bed::live();
+    assert_eq!(encoded_sequence(&bed.press(Button::LiveFreeze)), Some(1));
+    bed.encoded();
+    assert_eq!(bed.session.state(), State::Frozen);
+    let commands = bed.tap(5.0, 5.0);
+    decode(&commands);
+    bed.answer(&commands);
+    assert_eq!(bed.scene().status.encode_ms, Some(700.0));
+    assert_eq!(bed.scene().status.decode_ms, Some(20.0));
+    assert_eq!(bed.scene().status.mask_of, Some((1, 3)));
+    assert!(bed.session.is_idle());
+}
+
+#[test]
+fn the_same_picture_is_not_encoded_again() {
+    let mut bed = Bed::live();
+    bed.on(Event::FeedEnded);
+    bed.tap(5.0, 5.0);
+    bed.press(Button::LiveFreeze);
+    assert!(bed.tap(9.0, 9.0).is_empty(), "still being encoded");
+    bed.encoded();
+    bed.press(Button::LiveFreeze);
+    assert!(bed.scene().objects.is_empty(), "live drops the objects");
+    decode(&bed.tap(9.0, 9.0));
+    bed.press(Button::LiveFreeze);
+    bed.show(2);
+    assert_eq!(encoded_sequence(&bed.tap(9.0, 9.0)), Some(2));
+}
+
+#[test]
+fn undo_goes_back_across_objects_without_the_network() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let first = bed.tap(5.0, 5.0);
+    let first = bed.answer(&first);
+    let second = bed.tap(40.0, 30.0);
+    bed.answer(&second);
+    bed.press(Button::NewObject);
+    let other = bed.on(Event::Drag(BOX));
+    bed.answer(&other);
+    let colours: Vec<usize> = bed.scene().objects.iter().map(|o| o.colour).collect();
+    assert_eq!(colours, [0, 1]);
+
+    assert!(bed.press(Button::Undo).is_empty());
+    assert_eq!(bed.scene().objects.len(), 1, "the object went with its first prompt");
+    assert!(bed.press(Button::Undo).is_empty(), "the masks were kept");
+    let scene = bed.scene();
+    assert_eq!((scene.objects[0].points.len(), scene.objects[0].active), (1, true));
+    assert!(scene.objects[0].mask.is_some());
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    let logits = &snapshot.objects[0].masks.best().low_res_logits;
+    assert_eq!(logits[[0, 0]], first as f32);
+    bed.press(Button::Undo);
+    assert_eq!((bed.scene().objects.len(), bed.session.state()), (0, State::Frozen));
+    bed.press(Button::Undo);
+}
+
+#[test]
+fn undo_of_an_unanswered_step_asks_for_the_one_before_again() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let (first, _) = decode(&bed.tap(5.0, 5.0));
+    bed.tap(40.0, 30.0);
+    let (again, prompt) = decode(&bed.press(Button::Undo));
+    assert_eq!(prompt.points.len(), 1);
+    bed.decoded(first, masks(1, 0.0));
+    assert!(!bed.session.is_idle(), "the superseded request does not count");
+    bed.decoded(again, masks(1, 0.0));
+    assert!(bed.session.is_idle());
+}
+
+#[test]
+fn late_answers_do_not_replace_newer_ones() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let (first, _) = decode(&bed.tap(5.0, 5.0));
+    let (second, _) = decode(&bed.tap(40.0, 30.0));
+    bed.decoded(second, masks(2, 0.0));
+    bed.decoded(first, masks(5, 0.0));
+    assert_eq!(bed.scene().status.mask_of, Some((1, 2)));
+    bed.press(Button::LiveFreeze);
+    bed.decoded(second, masks(5, 0.0));
+    assert!(bed.scene().objects.is_empty());
+}
+
+#[test]
+fn a_tap_on_a_point_removes_it() {
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    bed.tap(40.0, 30.0);
+    bed.tap(6.0, 7.0);
+    let points = &bed.scene().objects[0].points;
+    assert_eq!((points.len(), points[0].position), (1, FramePoint::new(40.0, 30.0)));
+    bed.tap(40.0, 30.0);
+    assert!(bed.encoded().is_empty(), "no prompt is left to decode");
+    assert!(bed.session.is_idle());
+    assert_eq!(decode(&bed.press(Button::Undo)).1.points.len(), 1);
+}
+
+#[test]
+fn tools_choose_what_a_tap_means() {
+    let mut bed = Bed::live();
+    bed.press(Button::Box);
+    bed.tap(30.0, 20.0);
+    assert!(bed.message().contains("opposite corner"));
+    bed.press(Button::Undo);
+    assert_eq!(bed.scene().rubber_band, None, "the first corner was taken back");
+    bed.tap(30.0, 20.0);
+    bed.tap(10.0, 10.0);
+    assert_eq!(bed.scene().objects[0].bounding_box, Some(BOX));
+    bed.tap(20.0, 15.0);
+    bed.press(Button::Negative);
+    bed.tap(40.0, 40.0);
+    let labels: Vec<PointLabel> = bed.scene().objects[0].points.iter().map(|p| p.label).collect();
+    assert_eq!(labels, [PointLabel::Positive, PointLabel::Negative]);
+    let active = |bed: &Bed| {
+        let scene = bed.scene();
+        scene.buttons.iter().filter(|b| b.active).map(|b| b.button).collect::<Vec<_>>()
+    };
+    assert_eq!(active(&bed), [Button::Negative]);
+    bed.press(Button::NewObject);
+    assert_eq!(active(&bed), [Button::Positive]);
+}
+
+#[test]
+fn next_mask_goes_round_and_is_what_gets_refined() {
+    for refine_with_mask in [true, false] {
+        let mut bed = Bed::new(refine_with_mask);
+        bed.show(1);
+        bed.tap(5.0, 5.0);
+        let first = bed.encoded();
+        assert!(decode(&first).1.mask.is_none());
+        let first = bed.answer(&first);
+        for (step, expected) in [2, 3, 1, 2].into_iter().enumerate() {
+            bed.press(Button::NextMask);
+            assert_eq!(bed.scene().status.mask_of, Some((expected, 3)), "step {step}");
+        }
+        let refined = decode(&bed.tap(40.0, 30.0)).1.mask;
+        match (refine_with_mask, refined) {
+            (true, Some(MaskPrompt::LowResLogits(l))) => assert_eq!(l[[0, 0]], first as f32 + 1.0),
+            (false, None) => {}
+            (_, other) => panic!("{other:?}"),
+        }
+        assert!(bed.scene().objects[0].mask.is_some(), "the old mask stays meanwhile");
+        let boxed = decode(&bed.on(Event::Drag(BOX))).1.mask;
+        assert!(boxed.is_none(), "a new box is another question");
+    }
+}
+
+#[test]
+fn errors_become_messages_and_prompts_stay() {
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    let Command::Network(Job::Encode { id, .. }) = bed.commands[0] else { panic!() };
+    bed.on(Event::Encoded { id, result: Err("encoder: out of memory".into()) });
+    assert_eq!(bed.message(), "encoder: out of memory");
+    assert_eq!((bed.scene().objects.len(), bed.session.is_idle()), (1, true));
+    assert_eq!(encoded_sequence(&bed.tap(40.0, 30.0)), Some(1), "a new prompt tries again");
+    let (request, _) = decode(&bed.encoded());
+    bed.on(Event::Decoded { request, result: Err("only negative".into()) });
+    assert_eq!(bed.message(), "only negative");
+    assert_eq!((bed.scene().objects[0].points.len(), bed.session.is_idle()), (2, true));
+    let (request, _) = decode(&bed.tap(20.0, 20.0));
+    let small = Mask::from_pixels(FrameSize::new(2, 2), vec![1; 4]);
+    let mut wrong = masks(1, 0.0);
+    wrong.candidates[0].mask = small;
+    bed.decoded(request, wrong);
+    assert!(bed.message().contains("frame's size"));
+    bed.on(Event::Tick(Duration::from_secs(60)));
+    assert!(!bed.message().contains("frame's size"), "messages go away");
+}
+
+#[test]
+fn feeds_that_fail_end_stall_or_change_size() {
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    let first = bed.encoded();
+    bed.answer(&first);
+    let revision = bed.session.revision();
+    bed.on(Event::Tick(Duration::from_secs(3)));
+    assert_eq!(bed.message(), "No signal");
+    assert_ne!(bed.session.revision(), revision);
+    assert!(bed.scene().objects[0].mask.is_some());
+
+    let other = Frame::from_rgb(FrameSize::new(8, 8), vec![0; 8 * 8 * 3]).unwrap();
+    bed.on(Event::Frame(other));
+    assert_eq!(bed.message(), "");
+    assert_eq!(bed.scene().frame.unwrap().size(), SIZE, "the frozen frame is not affected");
+    decode(&bed.tap(60.0, 40.0));
+
+    bed.press(Button::LiveFreeze);
+    assert_eq!(bed.scene().frame.unwrap().size(), FrameSize::new(8, 8));
+    bed.on(Event::Touched);
+    bed.present();
+    assert!(bed.tap(60.0, 40.0).is_empty(), "off the picture that is shown now");
+    let commands = bed.tap(5.0, 5.0);
+    let Command::Network(Job::Encode { frame, .. }) = &commands[0] else { panic!() };
+    assert_eq!(frame.size(), FrameSize::new(8, 8), "not the one touched, which was larger");
+
+    bed.on(Event::FeedFailed("a.png: damaged".into()));
+    assert_eq!(bed.message(), "a.png: damaged");
+    bed.press(Button::LiveFreeze);
+    bed.on(Event::FeedEnded);
+    bed.on(Event::Tick(Duration::from_secs(90)));
+    assert_eq!(bed.message(), "The feed has ended");
+    assert!(bed.scene().frame.is_some());
+}
+
+#[test]
+fn saving_takes_what_is_shown() {
+    let mut bed = Bed::live();
+    let Command::Save(live) = &bed.press(Button::Save)[0] else { panic!() };
+    assert_eq!((live.frame.sequence, live.objects.len()), (1, 0));
+    assert!(bed.press(Button::Save).is_empty(), "one at a time");
+    bed.on(Event::Saved(Ok("there".into())));
+    assert_eq!(bed.message(), "Saved to there");
+    bed.tap(5.0, 5.0);
+    let first = bed.encoded();
+    bed.answer(&first);
+    bed.press(Button::NextMask);
+    bed.tap(40.0, 30.0);
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    let object = &snapshot.objects[0];
+    assert_eq!((object.chosen, object.prompt.points.len()), (1, 1), "the prompt of that mask");
+    bed.on(Event::Saved(Err("disk full".into())));
+    assert_eq!(bed.message(), "Not saved: disk full");
+}
+
+#[test]
+fn limits_are_refused_with_a_message() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    for _ in 0..Session::MAX_OBJECTS {
+        bed.tap(5.0, 5.0);
+        bed.press(Button::NewObject);
+    }
+    bed.tap(5.0, 5.0);
+    assert_eq!(bed.scene().objects.len(), Session::MAX_OBJECTS);
+    assert!(bed.message().contains("16 structures"));
+    bed.press(Button::Clear);
+    for i in 0..=Session::MAX_STEPS {
+        bed.on(Event::Tap { at: FramePoint::new((i % 60) as f32, (i / 60) as f32), reach: 0.0 });
+    }
+    assert_eq!(bed.scene().objects[0].points.len(), Session::MAX_STEPS);
+    assert!(bed.message().contains("100 prompts"));
+}
+
+#[test]
+fn masks_of_old_steps_make_room_and_are_decoded_again() {
+    let size = FrameSize::new(4096, 4096);
+    let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
+    let mask = Mask::from_pixels(size, vec![1; size.pixels()]);
+    let candidate = MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) };
+    let large = || Masks { candidates: vec![candidate.clone(); 9] };
+    let mut bed = Bed::new(false);
+    bed.on(Event::Frame(frame));
+    bed.present();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let tap = |bed: &mut Bed, x| {
+        let (request, _) = decode(&bed.tap(x, 5.0));
+        bed.decoded(request, large());
+    };
+    tap(&mut bed, 100.0);
+    tap(&mut bed, 200.0);
+    bed.press(Button::NewObject);
+    tap(&mut bed, 300.0);
+    let scene = bed.scene();
+    assert!(scene.objects.iter().all(|o| o.mask.is_some()));
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    let counts: Vec<usize> = snapshot.objects.iter().map(|o| o.masks.candidates.len()).collect();
+    assert_eq!(counts, [1, 9], "the object that is not active keeps what was chosen");
+    assert!(bed.press(Button::Undo).is_empty());
+    decode(&bed.press(Button::Undo));
+}
+
+/// One step of the random walk; numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Op {
+    Tick(u64),
+    Frame(u8),
+    OtherSize,
+    Present,
+    Touch,
+    Tap(f32, f32),
+    DragMoved(f32, f32),
+    Drag(f32, f32),
+    Cancel,
+    Press(usize),
+    Encoded(u64, bool),
+    Decoded(u64, usize),
+    Failed,
+    Ended,
+    Saved,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let coordinate = || prop_oneof![8 => -10.0f32..80.0, 1 => Just(f32::NAN)];
+    prop_oneof![
+        2 => (0u64..4000).prop_map(Op::Tick),
+        2 => (0u8..4).prop_map(Op::Frame),
+        1 => Just(Op::OtherSize),
+        3 => Just(Op::Present),
+        1 => Just(Op::Touch),
+        5 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Tap(x, y)),
+        1 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::DragMoved(x, y)),
+        2 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Drag(x, y)),
+        1 => Just(Op::Cancel),
+        5 => (0..Button::ALL.len()).prop_map(Op::Press),
+        4 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::Encoded(back, ok)),
+        5 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Decoded(back, count)),
+        1 => Just(Op::Failed),
+        1 => Just(Op::Ended),
+        1 => Just(Op::Saved),
+    ]
+}
+
+fn event(op: &Op, bed: &Bed) -> Option<Event> {
+    let took = Duration::from_millis(1);
+    let corner = FramePoint::new(20.0, 20.0);
+    Some(match *op {
+        Op::Tick(ms) => Event::Tick(bed.session.now + Duration::from_millis(ms)),
+        Op::Frame(n) => Event::Frame(frame(n.into())),
+        Op::OtherSize => Event::Frame(Frame::from_rgb(FrameSize::new(3, 3), vec![7; 27]).unwrap()),
+        Op::Present => Event::Presented(bed.scene().frame?),
+        Op::Touch => Event::Touched,
+        Op::Tap(x, y) => Event::Tap { at: FramePoint::new(x, y), reach: 3.0 },
+        Op::DragMoved(x, y) => {
+            Event::DragMoved(FrameBox::from_corners(corner, FramePoint::new(x, y)))
+        }
+        Op::Drag(x, y) => Event::Drag(FrameBox::from_corners(corner, FramePoint::new(x, y))),
+        Op::Cancel => Event::Cancelled,
+        Op::Press(i) => Event::Pressed(Button::ALL[i]),
+        Op::Encoded(back, ok) => Event::Encoded {
+            id: bed.session.last_id.saturating_sub(back),
+            result: if ok { Ok(Encoded { took, cached: false }) } else { Err("no".into()) },
+        },
+        Op::Decoded(back, count) => Event::Decoded {
+            request: bed.session.last_id.saturating_sub(back),
+            result: match count {
+                0 => Err("no".into()),
+                _ => Ok(Decoded { took, masks: masks(count, 0.0) }),
+            },
+        },
+        Op::Failed => Event::FeedFailed("bad".into()),
+        Op::Ended => Event::FeedEnded,
+        Op::Saved => Event::Saved(Ok("there".into())),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_order_of_events_breaks_it(ops in prop::collection::vec(op(), 1..150)) {
+        let mut bed = Bed::live();
+        let mut encode_succeeded = true;
+        let mut last_encoded: Option<Frame> = None;
+        for op in &ops {
+            let Some(event) = event(op, &bed) else { continue };
+            let before = bed.session.frozen.as_ref().map(|f| f.frame.clone());
+            if let (Event::Encoded { id, result }, Some(encoding)) = (&event, &bed.session.encoding)
+                && encoding.id == *id
+            {
+                encode_succeeded = result.is_ok();
+            }
+            for command in bed.on(event) {
+                match command {
+                    Command::Network(Job::Encode { frame, .. }) => {
+                        let again = last_encoded.is_some_and(|last| same_picture(&last, &frame));
+                        prop_assert!(!again || !encode_succeeded, "{frame:?} encoded twice");
+                        encode_succeeded = true;
+                        last_encoded = Some(frame);
+                    }
+                    Command::Network(Job::Decode { encoding, prompt, .. }) => {
+                        prop_assert_eq!(Some(encoding), bed.session.encoding.as_ref().map(|e| e.id));
+                        prop_assert!(!prompt.is_empty());
+                    }
+                    Command::Save(_) => {}
+                }
+            }
+            let frozen = bed.session.frozen.as_ref();
+            if let (Some(before), Some(now)) = (&before, frozen) {
+                prop_assert!(same_picture(before, &now.frame), "the frozen frame changed");
+            }
+            let scene = bed.scene();
+            prop_assert_eq!(bed.session.state() == State::Live, frozen.is_none());
+            prop_assert!(frozen.is_some() || scene.objects.is_empty());
+            prop_assert!(scene.objects.iter().filter(|o| o.active).count() <= 1);
+            prop_assert_eq!(scene.working.is_some(), bed.session.is_working());
+            let mut colours: Vec<usize> = scene.objects.iter().map(|o| o.colour).collect();
+            colours.sort_unstable();
+            colours.dedup();
+            prop_assert_eq!(colours.len(), scene.objects.len());
+            let size = scene.frame.as_ref().unwrap().size();
+            for object in &scene.objects {
+                prop_assert!(object.points.iter().all(|p| p.position.is_inside(size)));
+                prop_assert!(object.mask.as_ref().is_none_or(|m| m.size() == size));
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_undos_as_prompts_lead_back(
+        prompts in prop::collection::vec((0u8..4, 4.0f32..60.0, 4.0f32..44.0), 1..40)
+    ) {
+        let mut bed = Bed::live();
+        bed.press(Button::LiveFreeze);
+        bed.encoded();
+        let (mut counted, mut pictures) = (0, Vec::new());
+        let picture = |bed: &Bed| {
+            let of = |o: &crate::overlay::SceneObject| (o.points.clone(), o.bounding_box, o.colour);
+            bed.scene().objects.iter().map(of).collect::<Vec<_>>()
+        };
+        for (kind, x, y) in prompts {
+            let before = picture(&bed);
+            let commands = match kind {
+                0 => bed.press(Button::NewObject),
+                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0))),
+                _ => bed.tap(x, y),
+            };
+            if kind > 0 {
+                counted += 1;
+                pictures.push(before);
+            }
+            if !commands.is_empty() {
+                bed.answer(&commands);
+            }
+        }
+        // A refusal for too many structures is no step.
+        prop_assume!(!bed.message().contains("No more"));
+        for _ in 0..counted {
+            prop_assert!(bed.press(Button::Undo).is_empty(), "every mask was kept");
+            prop_assert_eq!(picture(&bed), pictures.pop().unwrap());
+        }
+        prop_assert!(bed.scene().objects.is_empty());
+        prop_assert_eq!(bed.session.state(), State::Frozen);
+    }
+}
