@@ -1,1 +1,121 @@
 //! Runs a session: the feed's thread, the network's thread, and the loop that draws.
+//!
+//! The loop runs on the calling thread, because window systems want it there, and waits for
+//! nothing but the screen: frames, answers and saved records come through channels.
+
+mod pointer;
+mod record;
+mod report;
+mod run_loop;
+mod worker;
+
+use std::path::PathBuf;
+
+use crate::feed::{Feed, spawn_latest};
+use crate::screen::{Screen, ScreenError};
+use crate::session::{Session, SessionOptions};
+use crate::touch::Script;
+
+pub use record::{RecordError, write_record};
+pub use report::{Report, StepReport, Timings};
+pub use worker::Predictor;
+
+use run_loop::RunLoop;
+
+/// When a run is over; closing the screen always ends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// When the person closes the screen.
+    #[default]
+    Closed,
+    /// When the feed has ended, the script is done, and all is answered and on the screen.
+    FeedEnded,
+    /// When the script is done, and all is answered and on the screen.
+    ScriptDone,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// See [`SessionOptions::refine_with_mask`]; off.
+    pub refine_with_mask: bool,
+    /// Bytes of image embeddings kept for returning to a frame; 64 MiB.
+    pub cache_bytes: usize,
+    /// The screen's scale, for what counts as a finger's wobble; 3.8, a desktop's 96 dpi.
+    pub pixels_per_mm: f32,
+    /// Pictures drawn per second at most; 60.
+    pub max_fps: f32,
+    /// Where Save writes to; nowhere, which Save tells the person.
+    pub save_dir: Option<PathBuf>,
+    /// What is done as if by a person; nothing.
+    pub script: Script,
+    /// When it is over; when the screen is closed.
+    pub until: Until,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            refine_with_mask: false,
+            cache_bytes: 64 << 20,
+            pixels_per_mm: 3.8,
+            max_fps: 60.0,
+            save_dir: None,
+            script: Script::default(),
+            until: Until::default(),
+        }
+    }
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The screen is gone.
+    #[error(transparent)]
+    Screen(#[from] ScreenError),
+    /// The system gives no threads.
+    #[error("no thread could be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The network's thread stopped.
+    #[error("the network stopped at work; please report what it was given")]
+    NetworkStopped,
+    /// The feed ended without a single picture.
+    #[error("the feed showed no picture: {reason}")]
+    NoPicture {
+        /// What it said last.
+        reason: String,
+    },
+    /// The script waits for a frame that can't come.
+    #[error("the script waits for frame {frame}, but {reason}")]
+    Script {
+        /// The frame's sequence number.
+        frame: u64,
+        /// Why it can't come.
+        reason: &'static str,
+    },
+}
+
+/// Plays `feed` on `screen` and lets a person, or a script, prompt `predictor`.
+///
+/// The feed and the predictor each get a thread; when the run ends, these finish what they are at
+/// on their own.
+///
+/// # Errors
+/// [`AppError`]. What goes wrong with a frame, a prompt or a record is told on the screen instead.
+pub fn run<P: Predictor + 'static>(
+    feed: Box<dyn Feed>,
+    predictor: P,
+    screen: &mut dyn Screen,
+    options: RunOptions,
+) -> Result<Report, AppError> {
+    let session = Session::new(SessionOptions {
+        refine_with_mask: options.refine_with_mask,
+        source: feed.name().to_owned(),
+        model: predictor.name().to_owned(),
+        frame_interval: feed.frame_interval(),
+    });
+    let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
+    let frames = spawn_latest(feed)?;
+    RunLoop::new(session, screen, options, frames, jobs, answers).run()
+}

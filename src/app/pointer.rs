@@ -1,9 +1,8 @@
 //! From gestures on the screen to events of the session.
 
 use embedded_graphics::geometry::Point;
-use embedded_graphics::primitives::ContainsPoint;
 
-use crate::geometry::{FrameBox, FramePoint};
+use crate::geometry::FrameBox;
 use crate::overlay::Layout;
 use crate::session::Event;
 use crate::touch::Gesture;
@@ -30,7 +29,9 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
         }),
         Gesture::DragMoved { from, to } => dragged_box(layout, from, to).map(Event::DragMoved),
         Gesture::Drag { from, to } => match layout.button_at(from) {
-            Some(button) => (layout.button_at(to) == Some(button)).then_some(Event::Pressed(button)),
+            Some(button) => {
+                (layout.button_at(to) == Some(button)).then_some(Event::Pressed(button))
+            }
             None => dragged_box(layout, from, to).map(Event::Drag),
         },
         Gesture::Cancelled => Some(Event::Cancelled),
@@ -39,6 +40,64 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
 
 fn dragged_box(layout: &Layout, from: Point, to: Point) -> Option<FrameBox> {
     let beside = layout.button_at(from).is_some() || layout.status_area().contains(from);
-    let corner = |at| -> Option<FramePoint> { layout.nearest_frame_point(at) };
-    (!beside).then(|| Some(FrameBox::from_corners(corner(from)?, corner(to)?)))?
+    let (from, to) = (layout.nearest_frame_point(from)?, layout.nearest_frame_point(to)?);
+    (!beside).then(|| FrameBox::from_corners(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::geometry::Size;
+
+    use super::*;
+    use crate::geometry::{FramePoint, FrameSize};
+    use crate::overlay::Button;
+
+    #[test]
+    fn gestures_mean_what_is_under_them() {
+        let frame = FrameSize::new(400, 300);
+        let layout = Layout::new(Size::new(1280, 800), frame);
+        let on = |x, y| layout.viewport().to_screen(FramePoint::new(x, y));
+        let button = |b| layout.button_area(b).center();
+        let (undo, save) = (button(Button::Undo), button(Button::Save));
+        let status = layout.status_area().center();
+        let far = Point::new(-5000, -5000);
+        let cases = [
+            ("a tap", Gesture::Tap { at: on(200.0, 150.0) }, "Tap"),
+            ("a button", Gesture::Tap { at: undo }, "Pressed(Undo)"),
+            ("a clumsy press", Gesture::Drag { from: undo, to: undo }, "Pressed(Undo)"),
+            ("from button to button", Gesture::Drag { from: undo, to: save }, "none"),
+            (
+                "from a button to the picture",
+                Gesture::Drag { from: undo, to: on(9.0, 9.0) },
+                "none",
+            ),
+            ("from the status line", Gesture::DragMoved { from: status, to: on(9.0, 9.0) }, "none"),
+            ("a tap on the status line", Gesture::Tap { at: status }, "none"),
+            ("a touch", Gesture::Touched { at: on(5.0, 5.0) }, "Touched"),
+            ("a touch on a button", Gesture::Touched { at: undo }, "none"),
+            ("a drag", Gesture::DragMoved { from: on(5.0, 5.0), to: on(50.0, 50.0) }, "DragMoved"),
+            (
+                "off the picture",
+                Gesture::Drag { from: on(50.0, 50.0), to: far },
+                "x0: 0.0, y0: 0.0",
+            ),
+            ("onto a button", Gesture::Drag { from: on(50.0, 50.0), to: undo }, "x1: 399.0"),
+            ("void", Gesture::Cancelled, "Cancelled"),
+        ];
+        for (name, gesture, expected) in cases {
+            let found = event(gesture, &layout, 8.5).map_or("none".into(), |e| format!("{e:?}"));
+            assert!(found.contains(expected), "{name}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_reach_is_the_same_on_the_glass_for_every_frame() {
+        let screen = Size::new(1280, 800);
+        for (width, height) in [(400, 300), (1600, 1200)] {
+            let layout = Layout::new(screen, FrameSize::new(width, height));
+            let zoom = layout.viewport().area().size.width as f32 / width as f32;
+            assert!((reach(&layout, 8.0) * zoom - 20.0).abs() < 0.1);
+        }
+        assert!(reach(&Layout::new(screen, FrameSize::new(0, 0)), f32::NAN).is_finite());
+    }
 }

@@ -29,29 +29,22 @@ pub trait Predictor: Send {
     ///
     /// # Errors
     /// [`ModelError`] where the prompt can't be answered or the network fails.
-    fn decode(
-        &mut self,
-        embedding: &Self::Embedding,
-        prompt: &Prompt,
-    ) -> Result<Masks, ModelError>;
+    fn decode(&mut self, embedding: &Self::Embedding, prompt: &Prompt)
+    -> Result<Masks, ModelError>;
 }
 
 impl Predictor for Segmenter {
     type Embedding = ImageEmbedding;
 
     fn name(&self) -> &str {
-        Segmenter::name(self)
+        &self.manifest().name
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
         self.set_image(frame)
     }
 
-    fn decode(
-        &mut self,
-        embedding: &ImageEmbedding,
-        prompt: &Prompt,
-    ) -> Result<Masks, ModelError> {
+    fn decode(&mut self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Masks, ModelError> {
         self.predict(embedding, prompt)
     }
 }
@@ -94,9 +87,7 @@ impl<P: Predictor> Worker<P> {
             waiting.extend(todo.try_iter());
             drop_void(&mut waiting);
             let answer = match waiting.remove(0) {
-                Job::Encode { id, frame } => {
-                    Event::Encoded { id, result: self.encode(id, &frame) }
-                }
+                Job::Encode { id, frame } => Event::Encoded { id, result: self.encode(id, &frame) },
                 Job::Decode { request, encoding, prompt, .. } => {
                     Event::Decoded { request, result: self.decode(encoding, &prompt) }
                 }

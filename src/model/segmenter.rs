@@ -222,7 +222,7 @@ impl Segmenter {
             token.map(|(logits, iou)| candidate(geometry, logits, iou))
         });
         let mut masks = Masks::ranked(candidates.collect());
-        tap_boxes::apply_negative_points(&mut masks.candidates, prompt, &boxes);
+        tap_boxes::apply_points(&mut masks.candidates, prompt, &boxes);
         Ok(masks)
     }
 

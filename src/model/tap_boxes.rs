@@ -17,56 +17,50 @@ const SIDES: [f32; 7] = [16.0, 24.0, 36.0, 52.0, 76.0, 108.0, 150.0];
 /// The boxes that stand for a prompt. `mask_box` is the box of the prompt's mask, if it has one
 /// with anything in it.
 ///
-/// A box given by the person, or else the mask's, is grown to hold every positive point and is the
-/// only one; taps alone give one box for each of [`SIDES`], grown likewise. All are cut to the
-/// frame; none is left where nothing was given.
+/// A box given by the person, or else the mask's, is the only one; taps alone give one for each of
+/// [`SIDES`] round the first of them. Every box is grown to hold all positive points and cut to the
+/// frame. None is left where nothing was given.
 pub(super) fn boxes(
     prompt: &Prompt,
     mask_box: Option<FrameBox>,
     geometry: InputGeometry,
 ) -> Vec<FrameBox> {
-    let taps = prompt
-        .points_labelled(PointLabel::Positive)
-        .map(|p| FrameBox { x0: p.x, y0: p.y, x1: p.x, y1: p.y })
-        .reduce(union);
-    let boxes = match (prompt.bounding_box.or(mask_box), taps) {
-        (Some(given), taps) => vec![taps.map_or(given, |taps| union(given, taps))],
-        (None, Some(taps)) => SIDES
+    let taps: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
+    let bases = match (prompt.bounding_box.or(mask_box), taps.first()) {
+        (Some(given), _) => vec![given],
+        (None, Some(first)) => SIDES
             .map(|side| {
                 let (width, height) = geometry.lengths_to_frame(side);
                 FrameBox {
-                    x0: taps.x0 - width / 2.0,
-                    y0: taps.y0 - height / 2.0,
-                    x1: taps.x1 + width / 2.0,
-                    y1: taps.y1 + height / 2.0,
+                    x0: first.x - width / 2.0,
+                    y0: first.y - height / 2.0,
+                    x1: first.x + width / 2.0,
+                    y1: first.y + height / 2.0,
                 }
             })
             .to_vec(),
         (None, None) => Vec::new(),
     };
-    boxes.iter().filter_map(|b| b.clipped(geometry.frame)).collect()
+    let holding = |b: FrameBox| taps.iter().fold(b, grown);
+    bases.into_iter().map(holding).filter_map(|b| b.clipped(geometry.frame)).collect()
 }
 
-/// Applies the negative points to the candidates: those that held fewer negative points come
-/// first, and what lies nearer to a negative point inside the mask than to any positive one (or,
-/// without positive points, to the middle of the prompt's box) is cut off.
-pub(super) fn apply_negative_points(
-    candidates: &mut [MaskCandidate],
-    prompt: &Prompt,
-    boxes: &[FrameBox],
-) {
+/// Applies the points to what the boxes gave: the candidates that miss fewer positive and hold fewer
+/// negative points come first, and what lies nearer to a negative point inside the mask than to any
+/// positive one (or, without positive points, to the middle of the prompt's box) is cut off.
+pub(super) fn apply_points(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: &[FrameBox]) {
     let negative: Vec<FramePoint> = prompt.points_labelled(PointLabel::Negative).collect();
-    if negative.is_empty() {
-        return;
-    }
     let mut positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
-    if positive.is_empty() {
-        positive.extend(
-            boxes.iter().map(|b| FramePoint::new((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0)),
-        );
+    if prompt.points.len() > 1 {
+        candidates.sort_by_key(|c| {
+            let missed = positive.iter().filter(|p| !c.mask.contains(**p)).count();
+            missed + negative.iter().filter(|p| c.mask.contains(**p)).count()
+        });
     }
-    let held = |mask: &Mask| negative.iter().filter(|p| mask.contains(**p)).count();
-    candidates.sort_by_key(|c| held(&c.mask));
+    if positive.is_empty() {
+        let middle = |b: &FrameBox| FramePoint::new((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0);
+        positive.extend(boxes.iter().map(middle));
+    }
     for candidate in candidates {
         let inside: Vec<_> =
             negative.iter().copied().filter(|p| candidate.mask.contains(*p)).collect();
@@ -90,8 +84,8 @@ fn cut(mask: &Mask, positive: &[FramePoint], negative: &[FramePoint]) -> Mask {
     Mask::from_pixels(mask.size(), pixels)
 }
 
-fn union(a: FrameBox, b: FrameBox) -> FrameBox {
-    FrameBox { x0: a.x0.min(b.x0), y0: a.y0.min(b.y0), x1: a.x1.max(b.x1), y1: a.y1.max(b.y1) }
+fn grown(b: FrameBox, to: &FramePoint) -> FrameBox {
+    FrameBox { x0: b.x0.min(to.x), y0: b.y0.min(to.y), x1: b.x1.max(to.x), y1: b.y1.max(to.y) }
 }
 
 #[cfg(test)]
@@ -130,7 +124,7 @@ mod tests {
     fn two_taps_lie_in_every_box() {
         let taps = Prompt::default().positive(100.0, 100.0).positive(300.0, 120.0);
         for b in boxes(&taps, None, geometry()) {
-            assert!(b.x0 < 100.0 && b.x1 > 300.0 && b.y0 < 100.0 && b.y1 > 120.0, "{b:?}");
+            assert!(b.x0 < 100.0 && b.x1 >= 300.0 && b.y0 < 100.0 && b.y1 >= 116.0, "{b:?}");
         }
     }
 
@@ -149,7 +143,7 @@ mod tests {
         };
         let mut candidates = [columns(0, 400, 0.9), columns(0, 200, 0.5)];
         let prompt = Prompt::default().positive(100.0, 50.0).negative(300.0, 50.0);
-        apply_negative_points(&mut candidates, &prompt, &[]);
+        apply_points(&mut candidates, &prompt, &[]);
         assert_eq!(candidates[0].predicted_iou, 0.5, "it leaves the negative point out");
         assert_eq!(candidates[0].mask.area_px(), 200 * 256, "and is not cut");
         assert_eq!(candidates[1].mask.area_px(), 201 * 256, "cut half way between the points");

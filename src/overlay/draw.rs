@@ -5,12 +5,15 @@ use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 
+use crate::frame::Frame;
+use crate::screen::Canvas;
+
 use super::buttons::draw_button;
 use super::layout::Layout;
 use super::palette::{BACKGROUND, BLACK};
 use super::picture::PictureLayer;
 use super::prompts::{draw_prompts, draw_rubber_band};
-use super::scene::Scene;
+use super::scene::{Scene, SceneObject};
 use super::status::{draw_status, draw_working};
 
 /// Draws scenes. It keeps the outlines of the masks and its row buffer from one to the next, so
@@ -66,6 +69,15 @@ impl Overlay {
     }
 }
 
+/// A frame with masks and prompts at its own size, without buttons and status line.
+pub fn draw_still(frame: &Frame, objects: Vec<SceneObject>) -> Canvas {
+    let layout = Layout::picture_only(frame.size());
+    let mut canvas = Canvas::new(layout.screen());
+    let scene = Scene { frame: Some(frame.clone()), objects, ..Scene::default() };
+    let Ok(()) = Overlay::new().draw(&scene, &layout, &mut canvas);
+    canvas
+}
+
 /// The parts of the screen round `area`: above, below, left and right of it.
 fn around(area: Rectangle, screen: Size) -> [Rectangle; 4] {
     let (left, top) = (area.top_left.x, area.top_left.y);
@@ -91,12 +103,10 @@ mod tests {
     use embedded_graphics::geometry::OriginDimensions;
     use embedded_graphics::pixelcolor::{IntoStorage, Rgb565};
 
-    use crate::frame::Frame;
     use crate::geometry::{FrameBox, FramePoint, FrameSize};
     use crate::mask::Mask;
-    use crate::overlay::scene::{Button, ButtonState, SceneObject, Status};
+    use crate::overlay::scene::{Button, ButtonState, Status};
     use crate::prompt::{PointLabel, PromptPoint};
-    use crate::screen::Canvas;
 
     use super::*;
 

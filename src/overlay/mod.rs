@@ -16,7 +16,7 @@ mod status;
 mod text;
 mod viewport;
 
-pub use draw::Overlay;
+pub use draw::{Overlay, draw_still};
 pub use layout::Layout;
 pub use palette::OBJECT_COLOURS;
 pub use scene::{Button, ButtonState, Scene, SceneObject, Status};

@@ -63,13 +63,13 @@ impl Session {
         let label = match button {
             Button::LiveFreeze if self.frozen.is_some() => "Live",
             Button::LiveFreeze => "Freeze",
-            Button::Positive => "+",
-            Button::Negative => "-",
+            Button::Positive => "Point +",
+            Button::Negative => "Point -",
             Button::Box => "Box",
-            Button::NewObject => "New",
+            Button::NewObject => "New object",
             Button::Undo => "Undo",
             Button::Clear => "Clear",
-            Button::NextMask => "Next",
+            Button::NextMask => "Next mask",
             Button::Save => "Save",
         };
         let active = match button {

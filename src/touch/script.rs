@@ -53,15 +53,20 @@ impl Script {
         self.steps.is_empty()
     }
 
+    /// The sequence number of the frame that the next step waits for, if it does.
+    pub fn awaited_frame(&self) -> Option<u64> {
+        match self.steps.front()?.when {
+            When::Answered => None,
+            When::Shown(sequence) => Some(sequence),
+        }
+    }
+
     /// The next step if it is due, taking it off the script. To be asked only while nothing is
     /// being worked on; `shown` is the sequence number of the picture on the screen, and without
     /// a picture no step is due.
     pub fn next_due(&mut self, shown: Option<u64>) -> Option<Action> {
         let shown = shown?;
-        let due = match self.steps.front()?.when {
-            When::Answered => true,
-            When::Shown(sequence) => shown >= sequence,
-        };
+        let due = self.awaited_frame().is_none_or(|awaited| shown >= awaited);
         if due { self.steps.pop_front().map(|step| step.action) } else { None }
     }
 }
@@ -80,7 +85,7 @@ mod tests {
         assert_eq!(script.next_due(None), None);
         assert_eq!(script.next_due(Some(2)), None);
         assert_eq!(script.next_due(Some(4)), Some(undo));
-        assert!(!script.is_done());
+        assert!(!script.is_done() && script.awaited_frame().is_none());
         assert_eq!(script.next_due(Some(4)), Some(clear));
         assert!(script.is_done());
         assert_eq!(script.next_due(Some(4)), None);

@@ -1,0 +1,36 @@
+//! What a frame and a prompt cost: preprocessing with encoding, and decoding.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tapseg::geometry::FrameBox;
+use tapseg::{Package, Prompt, Segmenter, feed};
+
+fn network(c: &mut Criterion) {
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/frames/clarius_eye.png");
+    let frame = feed::read_still(&picture).expect("the test picture is there");
+    let package = Package::embedded().expect("the package inside the program is sound");
+    let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let mut settings = vec![NonZeroUsize::MIN, all];
+    settings.dedup();
+    for threads in settings {
+        let segmenter = Segmenter::load_with_threads(&package, threads).expect("it loads");
+        let embedding = segmenter.set_image(&frame).expect("it encodes");
+        let mut group = c.benchmark_group(format!("litemedsam, threads {threads}"));
+        group.sample_size(10).measurement_time(Duration::from_secs(20));
+        group.bench_function("encode", |b| b.iter(|| segmenter.set_image(&frame)));
+        let eye = FrameBox { x0: 305.0, y0: 67.0, x1: 855.0, y1: 572.0 };
+        for (name, prompt) in [
+            ("decode a box", Prompt::default().in_box(eye)),
+            ("decode a tap (seven boxes)", Prompt::default().positive(580.0, 320.0)),
+        ] {
+            group.bench_function(name, |b| b.iter(|| segmenter.predict(&embedding, &prompt)));
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, network);
+criterion_main!(benches);

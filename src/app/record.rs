@@ -1,0 +1,262 @@
+//! What is kept when a person presses Save: a folder of its own for each time, complete or not
+//! there at all.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::frame::PixelSpacing;
+use crate::geometry::{FrameBox, FrameSize};
+use crate::model::MaskCandidate;
+use crate::overlay::{SceneObject, draw_still};
+use crate::prompt::PromptPoint;
+use crate::screen::Canvas;
+use crate::session::{Snapshot, SnapshotObject};
+
+/// Why a record could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The folder or a file in it can't be written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A picture can't be encoded.
+    #[error("{file}: {reason}")]
+    Encode {
+        /// Which.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The content of `record.json`.
+#[derive(Serialize)]
+struct Record<'a> {
+    saved_at: String,
+    model: &'a str,
+    source: &'a str,
+    sequence: u64,
+    captured_at_s: f64,
+    size: FrameSize,
+    pixel_spacing: Option<PixelSpacing>,
+    objects: Vec<RecordObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct RecordObject<'a> {
+    file: String,
+    points: &'a [PromptPoint],
+    bounding_box: Option<FrameBox>,
+    /// Rank of the mask among the candidates, counted from 1, and their number.
+    rank: usize,
+    candidates: usize,
+    predicted_iou: f32,
+    stability_score: f32,
+    area_px: u64,
+    area_mm2: Option<f32>,
+}
+
+/// Writes `snapshot` into a new folder in `parent`, which is made where it does not exist, and
+/// returns its path. The folder is named after the time (UTC) and readable by its owner alone. In
+/// it are `frame.png`; `overlay.png`, the same with masks and prompts; `mask-1.png` …, one a
+/// structure, at frame size, 0 and 255; and `record.json`. It appears under its name when all is
+/// written and on the disk.
+///
+/// # Errors
+/// [`RecordError`]; nothing is left behind then.
+pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecordError> {
+    let now = Timestamp::now();
+    let name = now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
+    let unfinished = parent.join(format!(".{name}.part"));
+    fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
+    private_folder(&unfinished)?;
+    let finished = fill(&unfinished, now, snapshot).and_then(|()| {
+        let folder = parent.join(name);
+        fs::rename(&unfinished, &folder).map_err(|source| io(&folder, source))?;
+        Ok(folder)
+    });
+    if finished.is_err() {
+        // Best effort: the error that is reported is the one that matters.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    finished
+}
+
+fn io(path: &Path, source: std::io::Error) -> RecordError {
+    RecordError::Io { path: path.into(), source }
+}
+
+fn private_folder(path: &Path) -> Result<(), RecordError> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| io(path, source))
+}
+
+fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), RecordError> {
+    let Snapshot { frame, objects, model } = snapshot;
+    let size = frame.size();
+    let rgb = ExtendedColorType::Rgb8;
+    write_png(folder, "frame.png", frame.rgb(), size, rgb)?;
+    let overlay = overlay(snapshot).to_image();
+    let overlay_size = FrameSize::new(overlay.width(), overlay.height());
+    write_png(folder, "overlay.png", overlay.as_raw(), overlay_size, rgb)?;
+    let mut listed = Vec::with_capacity(objects.len());
+    for (object, chosen) in objects.iter().filter_map(|o| Some((o, chosen(o)?))) {
+        let file = format!("mask-{}.png", listed.len() + 1);
+        let pixels: Vec<u8> = chosen.mask.pixels().iter().map(|p| p * 255).collect();
+        write_png(folder, &file, &pixels, size, ExtendedColorType::L8)?;
+        let area_px = chosen.mask.area_px();
+        listed.push(RecordObject {
+            file,
+            points: &object.prompt.points,
+            bounding_box: object.prompt.bounding_box,
+            rank: object.chosen + 1,
+            candidates: object.masks.candidates.len(),
+            predicted_iou: chosen.predicted_iou,
+            stability_score: chosen.stability_score,
+            area_px,
+            area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
+        });
+    }
+    let record = Record {
+        saved_at: now.to_string(),
+        model,
+        source: &frame.source,
+        sequence: frame.sequence,
+        captured_at_s: frame.captured_at.as_secs_f64(),
+        size,
+        pixel_spacing: frame.pixel_spacing,
+        objects: listed,
+    };
+    let json = serde_json::to_vec_pretty(&record).map_err(|error| encode("record.json", error))?;
+    write_file(folder, "record.json", &json)
+}
+
+fn chosen(object: &SnapshotObject) -> Option<&MaskCandidate> {
+    object.masks.candidates.get(object.chosen)
+}
+
+/// The frame with masks and prompts, at its own size.
+fn overlay(snapshot: &Snapshot) -> Canvas {
+    let object = |o: &SnapshotObject| SceneObject {
+        mask: chosen(o).map(|candidate| candidate.mask.clone()),
+        points: o.prompt.points.clone(),
+        bounding_box: o.prompt.bounding_box,
+        colour: o.colour,
+        active: true,
+    };
+    draw_still(&snapshot.frame, snapshot.objects.iter().map(object).collect())
+}
+
+fn encode(file: &str, reason: impl ToString) -> RecordError {
+    RecordError::Encode { file: file.into(), reason: reason.to_string() }
+}
+
+fn write_png(
+    folder: &Path,
+    file: &str,
+    pixels: &[u8],
+    size: FrameSize,
+    colour: ExtendedColorType,
+) -> Result<(), RecordError> {
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(pixels, size.width, size.height, colour)
+        .map_err(|error| encode(file, error))?;
+    write_file(folder, file, &png)
+}
+
+fn write_file(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), RecordError> {
+    let path = folder.join(file);
+    let written = fs::File::create_new(&path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|source| io(&path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::frame::Frame;
+    use crate::mask::Mask;
+    use crate::model::Masks;
+    use crate::prompt::Prompt;
+
+    fn snapshot() -> Snapshot {
+        let size = FrameSize::new(40, 30);
+        let mut frame = Frame::from_rgb(size, vec![100; size.pixels() * 3]).unwrap();
+        frame.pixel_spacing = Some(PixelSpacing { row_mm: 0.5, column_mm: 0.5 });
+        frame.sequence = 7;
+        let candidate = |rows: usize| MaskCandidate {
+            mask: Mask::from_pixels(size, (0..1200).map(|i| u8::from(i < rows * 40)).collect()),
+            low_res_logits: Arc::new(Array2::zeros((4, 4))),
+            predicted_iou: 0.75,
+            stability_score: 0.5,
+        };
+        let object = SnapshotObject {
+            prompt: Prompt::default().positive(3.0, 4.0),
+            masks: Masks { candidates: vec![candidate(20), candidate(10)] },
+            chosen: 1,
+            colour: 0,
+        };
+        Snapshot { frame, objects: vec![object], model: "fake".into() }
+    }
+
+    #[test]
+    fn a_record_is_complete_and_private() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = write_record(&parent.path().join("kept"), &snapshot()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["frame.png", "mask-1.png", "overlay.png", "record.json"]);
+        let mask = image::open(folder.join("mask-1.png")).unwrap().into_luma8();
+        assert_eq!((mask.get_pixel(5, 9).0, mask.get_pixel(5, 10).0), ([255], [0]));
+        let frame = image::open(folder.join("frame.png")).unwrap().into_rgb8();
+        assert!(frame.pixels().all(|p| p.0 == [100; 3]));
+        let overlay = image::open(folder.join("overlay.png")).unwrap().into_rgb8();
+        assert_eq!(overlay.dimensions(), (40, 30));
+        assert_ne!(overlay.get_pixel(20, 5).0, [100; 3], "tinted");
+        assert_eq!(overlay.get_pixel(20, 25).0, [100; 3], "outside the mask");
+        let json: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.join("record.json")).unwrap()).unwrap();
+        assert_eq!(json["sequence"], 7);
+        assert_eq!(json["objects"][0]["area_px"], 400);
+        assert_eq!(json["objects"][0]["area_mm2"], 100.0);
+        assert_eq!(json["objects"][0]["rank"], 2);
+        assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = write_record(&file, &snapshot()).unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,313 @@
+//! The loop that draws.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use embedded_graphics::geometry::Size;
+
+use crate::feed::FeedEvent;
+use crate::geometry::FrameSize;
+use crate::overlay::{Layout, Overlay};
+use crate::screen::{Canvas, Screen, ScreenEvent};
+use crate::session::{Command, Event, Job, Session, Snapshot, State};
+use crate::touch::{Action, GestureRecogniser};
+
+use super::record::write_record;
+use super::report::{Report, Samples, StepReport};
+use super::{AppError, RunOptions, Until, pointer};
+
+/// How long the loop waits for the screen before it looks at frames and answers.
+const POLL: Duration = Duration::from_millis(10);
+
+/// How often the picture is drawn again while the network works, for the progress indication.
+const PROGRESS: Duration = Duration::from_millis(50);
+
+type Saving = JoinHandle<Result<PathBuf, String>>;
+
+pub(super) struct RunLoop<'a> {
+    session: Session,
+    screen: &'a mut dyn Screen,
+    options: RunOptions,
+    frames: Receiver<FeedEvent>,
+    jobs: Sender<Job>,
+    answers: Receiver<Event>,
+    saving: Option<Saving>,
+    recogniser: GestureRecogniser,
+    overlay: Overlay,
+    layout: Layout,
+    canvas: Canvas,
+    started: Instant,
+    drawn: Option<Drawn>,
+    /// The scripted step that is not answered yet.
+    step: Option<(Action, Instant)>,
+    last_failure: Option<String>,
+    report: Report,
+    encode: Samples,
+    decode: Samples,
+    draw: Samples,
+    present: Samples,
+}
+
+/// What is on the screen.
+struct Drawn {
+    at: Instant,
+    revision: u64,
+    screen: Size,
+    /// The sequence number of the picture.
+    sequence: Option<u64>,
+}
+
+impl<'a> RunLoop<'a> {
+    pub fn new(
+        session: Session,
+        screen: &'a mut dyn Screen,
+        options: RunOptions,
+        frames: Receiver<FeedEvent>,
+        jobs: Sender<Job>,
+        answers: Receiver<Event>,
+    ) -> Self {
+        Self {
+            recogniser: GestureRecogniser::new(options.pixels_per_mm),
+            overlay: Overlay::new(),
+            layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
+            canvas: Canvas::new(screen.size()),
+            started: Instant::now(),
+            saving: None,
+            drawn: None,
+            step: None,
+            last_failure: None,
+            report: Report::default(),
+            encode: Samples::default(),
+            decode: Samples::default(),
+            draw: Samples::default(),
+            present: Samples::default(),
+            session,
+            screen,
+            options,
+            frames,
+            jobs,
+            answers,
+        }
+    }
+
+    pub fn run(mut self) -> Result<Report, AppError> {
+        let mut events = Vec::new();
+        loop {
+            self.screen.poll(POLL, &mut events)?;
+            self.tell(Event::Tick(self.started.elapsed()))?;
+            if self.take_screen_events(&mut events)? {
+                break;
+            }
+            self.take_frame()?;
+            self.take_answers()?;
+            self.draw_if_due()?;
+            if self.is_settled() {
+                self.end_step();
+                if self.is_over()? {
+                    break;
+                }
+                self.play_script()?;
+            }
+        }
+        if let Some(saving) = self.saving.take() {
+            self.saved(saving)?;
+        }
+        Ok(Report {
+            encode: self.encode.timings(),
+            decode: self.decode.timings(),
+            draw: self.draw.timings(),
+            present: self.present.timings(),
+            ..self.report
+        })
+    }
+
+    /// Tells the session, and does what it asks for.
+    fn tell(&mut self, event: Event) -> Result<(), AppError> {
+        for command in self.session.handle(event) {
+            match command {
+                Command::Network(job) => {
+                    self.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
+                }
+                Command::Save(snapshot) => self.saving = Some(self.save(snapshot)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self, snapshot: Snapshot) -> std::io::Result<Saving> {
+        let folder = self.options.save_dir.clone();
+        std::thread::Builder::new().name("save".into()).spawn(move || {
+            let folder = folder.ok_or("no folder to save to was given")?;
+            write_record(&folder, &snapshot).map_err(|error| error.to_string())
+        })
+    }
+
+    fn saved(&mut self, saving: Saving) -> Result<(), AppError> {
+        let outcome = saving.join().unwrap_or_else(|_| Err("writing it broke off".into()));
+        self.tell(Event::Saved(outcome.map(|path| path.display().to_string())))
+    }
+
+    /// Whether the screen was closed.
+    fn take_screen_events(&mut self, events: &mut Vec<ScreenEvent>) -> Result<bool, AppError> {
+        for event in events.drain(..) {
+            match event {
+                ScreenEvent::Closed => return Ok(true),
+                // The size is asked for with every picture.
+                ScreenEvent::Resized(_) => {}
+                ScreenEvent::Pointer(event) => {
+                    let gesture = self.recogniser.handle(&event);
+                    let scale = self.options.pixels_per_mm;
+                    if let Some(event) =
+                        gesture.and_then(|gesture| pointer::event(gesture, &self.layout, scale))
+                    {
+                        self.tell(event)?;
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes what the feed has, up to one frame: one that can't be shown need not be taken.
+    fn take_frame(&mut self) -> Result<(), AppError> {
+        while !self.session.feed_has_ended() {
+            match self.frames.try_recv() {
+                Ok(FeedEvent::Frame(frame)) => return self.tell(Event::Frame(frame)),
+                Ok(FeedEvent::Failed(error)) => {
+                    let reason = error.to_string();
+                    self.last_failure = Some(reason.clone());
+                    self.tell(Event::FeedFailed(reason))?;
+                }
+                Ok(FeedEvent::Ended) | Err(TryRecvError::Disconnected) => {
+                    self.tell(Event::FeedEnded)?;
+                }
+                Err(TryRecvError::Empty) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_answers(&mut self) -> Result<(), AppError> {
+        loop {
+            let answer = match self.answers.try_recv() {
+                Ok(answer) => answer,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(AppError::NetworkStopped),
+            };
+            match &answer {
+                Event::Encoded { result: Ok(encoded), .. } if encoded.cached => {
+                    self.report.cache_hits += 1;
+                }
+                Event::Encoded { result: Ok(encoded), .. } => self.encode.add(encoded.took),
+                Event::Decoded { result: Ok(decoded), .. } => self.decode.add(decoded.took),
+                _ => {}
+            }
+            self.tell(answer)?;
+        }
+        match self.saving.take_if(|saving| saving.is_finished()) {
+            Some(saving) => self.saved(saving),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws if there is something new, or progress to show, no faster than wanted.
+    fn draw_if_due(&mut self) -> Result<(), AppError> {
+        let size = self.screen.size();
+        if let Some(drawn) = &self.drawn {
+            let age = drawn.at.elapsed();
+            let new = !self.is_drawn(drawn) || drawn.screen != size;
+            let progress = !self.session.is_idle() && age >= PROGRESS;
+            if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
+                return Ok(());
+            }
+        }
+        let at = Instant::now();
+        let revision = self.session.revision();
+        let scene = self.session.scene();
+        let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
+        if self.layout.screen() != size || self.layout.viewport().frame() != frame_size {
+            self.layout = Layout::new(size, frame_size);
+            self.canvas = Canvas::new(size);
+        }
+        let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
+        self.draw.add(at.elapsed());
+        let presenting = Instant::now();
+        self.screen.present(&self.canvas)?;
+        self.present.add(presenting.elapsed());
+        let sequence = scene.frame.as_ref().map(|frame| frame.sequence);
+        let before = self.drawn.as_ref().and_then(|drawn| drawn.sequence);
+        self.report.frames_shown += u64::from(sequence.is_some() && sequence != before);
+        self.drawn = Some(Drawn { at, revision, screen: size, sequence });
+        scene.frame.map_or(Ok(()), |frame| self.tell(Event::Presented(frame)))
+    }
+
+    fn is_drawn(&self, drawn: &Drawn) -> bool {
+        drawn.revision == self.session.revision()
+    }
+
+    /// Whether all that was asked for is answered and on the screen.
+    fn is_settled(&self) -> bool {
+        self.session.is_idle() && self.drawn.as_ref().is_some_and(|drawn| self.is_drawn(drawn))
+    }
+
+    /// Reports the scripted step that was being answered.
+    fn end_step(&mut self) {
+        if let Some((action, since)) = self.step.take() {
+            let scene = self.session.scene();
+            self.report.steps.push(StepReport { action, took: since.elapsed(), scene });
+        }
+    }
+
+    /// Begins the next scripted step if it is due.
+    fn play_script(&mut self) -> Result<(), AppError> {
+        let shown = self.drawn.as_ref().and_then(|drawn| drawn.sequence);
+        let Some(action) = self.options.script.next_due(shown) else {
+            return self.check_script();
+        };
+        self.step = Some((action, Instant::now()));
+        match action {
+            Action::Tap(at) => {
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                self.tell(Event::Touched)?;
+                self.tell(Event::Tap { at, reach })
+            }
+            Action::Drag(b) => {
+                self.tell(Event::Touched)?;
+                self.tell(Event::DragMoved(b))?;
+                self.tell(Event::Drag(b))
+            }
+            Action::Press(button) => self.tell(Event::Pressed(button)),
+        }
+    }
+
+    /// Refuses to wait for a frame that can't come.
+    fn check_script(&self) -> Result<(), AppError> {
+        let frozen = self.session.state() != State::Live;
+        let reason = if frozen {
+            "the picture is frozen"
+        } else if self.session.feed_has_ended() {
+            "the feed has ended"
+        } else {
+            return Ok(());
+        };
+        self.options
+            .script
+            .awaited_frame()
+            .map_or(Ok(()), |frame| Err(AppError::Script { frame, reason }))
+    }
+
+    /// Whether nothing is left to be done.
+    fn is_over(&self) -> Result<bool, AppError> {
+        let ended = self.session.feed_has_ended();
+        if self.options.until == Until::Closed {
+            return Ok(false);
+        }
+        if ended && self.drawn.as_ref().is_none_or(|drawn| drawn.sequence.is_none()) {
+            let reason = self.last_failure.clone().unwrap_or_else(|| "it ended at once".into());
+            return Err(AppError::NoPicture { reason });
+        }
+        Ok(self.options.script.is_done() && (ended || self.options.until == Until::ScriptDone))
+    }
+}

@@ -1,0 +1,57 @@
+//! The command line: one file a verb.
+
+mod arguments;
+mod convert;
+mod demo;
+mod embed;
+mod models;
+mod run;
+mod segment;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+/// Segment Anything at the bedside: tap a structure on a live ultrasound or endoscope picture and
+/// see it outlined, on this machine's own processor.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = "Begin with:  tapseg demo")]
+struct Cli {
+    /// Print the result as JSON on standard output, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Log more: -v what happens, -vv every step
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Demo(demo::Demo),
+    Run(run::Run),
+    Segment(segment::Segment),
+    Embed(embed::Embed),
+    Models(models::Models),
+    Convert(convert::Convert),
+}
+
+/// Reads the command line and does what it says.
+pub fn run() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => "warn,tract_core=error,tract_onnx=error",
+        1 => "warn,tapseg=info",
+        _ => "info,tapseg=debug",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    match cli.verb {
+        Verb::Demo(verb) => verb.run(cli.json),
+        Verb::Run(verb) => verb.run(cli.json),
+        Verb::Segment(verb) => verb.run(cli.json),
+        Verb::Embed(verb) => verb.run(cli.json),
+        Verb::Models(verb) => verb.run(cli.json),
+        Verb::Convert(verb) => verb.run(cli.json),
+    }
+}

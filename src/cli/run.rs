@@ -1,0 +1,155 @@
+//! `tapseg run`: the main job, a live picture to point at.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use embedded_graphics::geometry::Size;
+use tapseg::app::{self, Report, RunOptions, Timings, Until};
+use tapseg::feed::{self, Feed, Playback, Player, Rate};
+use tapseg::model::PromptKind;
+use tapseg::screen::Screen;
+use tapseg::screen::picture::PictureScreen;
+use tapseg::screen::window::WindowScreen;
+
+use super::arguments::{ModelArguments, screen_size};
+
+/// Show a feed, and outline what is tapped on it
+///
+/// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
+/// Tap again to refine. "Live" goes back to the feed.
+#[derive(Args)]
+#[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
+    tapseg run --feed phantom\n          \
+    tapseg run --feed frames/ --fps 15 --screen picture:shown")]
+pub struct Run {
+    /// A folder or list of pictures, a DICOM file, or the simulator:
+    /// phantom[:seed=N,size=WxH,fps=F]
+    #[arg(long, required = true, num_args = 1.., value_name = "SPEC")]
+    feed: Vec<String>,
+
+    /// Where to show it: window, or picture:DIR for numbered PNG files
+    #[arg(long, default_value = "window", value_name = "SCREEN")]
+    screen: String,
+
+    /// The screen's size in pixels
+    #[arg(long, default_value = "1280x800", value_name = "WxH", value_parser = screen_size)]
+    size: Size,
+
+    /// Frames a second, or max for as fast as they can be had; the feed's own rate where not given
+    #[arg(long, value_name = "FPS", value_parser = rate)]
+    fps: Option<Rate>,
+
+    /// Begin again when the feed has ended
+    #[arg(long = "loop")]
+    looping: bool,
+
+    /// Stop after so many frames of the feed
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
+
+    /// Where Save writes to; ~/.local/share/tapseg/records where not given
+    #[arg(long, value_name = "DIR")]
+    save_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+impl Run {
+    pub fn run(self, json: bool) -> Result<()> {
+        let picture_folder = match self.screen.split_once(':') {
+            None if self.screen == "window" => None,
+            Some(("picture", folder)) if !folder.is_empty() => Some(folder),
+            _ => bail!("--screen {:?}: give window or picture:DIR", self.screen),
+        };
+        let clip = feed::open_clip(&self.feed)?;
+        let endless = clip.frame_count().is_none() || self.looping;
+        if picture_folder.is_some() && endless && self.frames.is_none() {
+            bail!("the feed never ends and would fill the disk with pictures: give --frames N");
+        }
+        let playback = Playback { rate: self.fps.unwrap_or(Rate::Native), looping: self.looping };
+        let feed = Limited { feed: Player::new(clip, playback)?, left: self.frames };
+        // The window first: without a display there is no point in loading a model.
+        let mut screen: Box<dyn Screen> = match picture_folder {
+            None => Box::new(WindowScreen::open(self.size)?),
+            Some(folder) => Box::new(PictureScreen::new(folder, self.size)?),
+        };
+        let (segmenter, _) = self.model.load()?;
+        let options = RunOptions {
+            refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
+            save_dir: self.save_dir.or_else(default_save_dir),
+            until: if picture_folder.is_some() { Until::FeedEnded } else { Until::Closed },
+            ..RunOptions::default()
+        };
+        let report = app::run(Box::new(feed), segmenter, screen.as_mut(), options)?;
+        if json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print_report(&report);
+        }
+        Ok(())
+    }
+}
+
+/// What a run did, and where its time went.
+pub fn print_report(report: &Report) {
+    println!(
+        "{} frames shown, {} encoded, {} found encoded",
+        report.frames_shown, report.encode.count, report.cache_hits
+    );
+    println!("{:<10}{:>7}{:>10}{:>10}{:>10}", "", "times", "min ms", "median", "max");
+    let rows: [(&str, Timings); 4] = [
+        ("encode", report.encode),
+        ("decode", report.decode),
+        ("draw", report.draw),
+        ("present", report.present),
+    ];
+    for (name, t) in rows {
+        println!(
+            "{name:<10}{:>7}{:>10.1}{:>10.1}{:>10.1}",
+            t.count, t.min_ms, t.median_ms, t.max_ms
+        );
+    }
+}
+
+/// A feed that ends after some frames.
+struct Limited {
+    feed: Player,
+    left: Option<u64>,
+}
+
+impl Feed for Limited {
+    fn name(&self) -> &str {
+        self.feed.name()
+    }
+
+    fn frame_interval(&self) -> Option<std::time::Duration> {
+        self.feed.frame_interval()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<tapseg::Frame>, feed::FeedError> {
+        match &mut self.left {
+            Some(0) => return Ok(None),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.feed.next_frame()
+    }
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    match text {
+        "max" => Ok(Rate::Unpaced),
+        _ => match text.parse() {
+            Ok(fps) if fps > 0.0 && f64::is_finite(fps) => Ok(Rate::Fps(fps)),
+            _ => Err("give a number greater than 0, or max".into()),
+        },
+    }
+}
+
+fn default_save_dir() -> Option<PathBuf> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share"));
+    Some(data.or_else(home)?.join("tapseg/records"))
+}

@@ -1,0 +1,187 @@
+//! `tapseg segment`: one picture, one prompt, its masks.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use image::{GrayImage, ImageFormat};
+use serde::Serialize;
+use tapseg::geometry::FrameBox;
+use tapseg::overlay::{SceneObject, draw_still};
+use tapseg::prompt::{MaskPrompt, PromptPoint};
+use tapseg::{Frame, Mask, Masks, Prompt, feed};
+
+use super::arguments::{ModelArguments, frame_box, milliseconds, point};
+
+/// Outline a structure on one picture
+///
+/// Writes mask-1.png, mask-2.png… (best first, at the picture's size, 0 and 255), overlay.png and
+/// result.json. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
+#[derive(Args)]
+#[command(
+    after_help = "Example:  tapseg segment breast.png --box 120,80,340,260 -o out\n          \
+    tapseg segment clip.dcm --point 310,222 --point 400,300,0 -o out"
+)]
+pub struct Segment {
+    /// PNG, JPEG, BMP, TIFF or DICOM (its first frame)
+    image: PathBuf,
+
+    /// A point on the structure, or off it with a third number 0; as often as needed
+    #[arg(long = "point", value_name = "X,Y[,0|1]", value_parser = point, allow_hyphen_values = true)]
+    points: Vec<PromptPoint>,
+
+    /// A box round the structure: two opposite corners
+    #[arg(long = "box", value_name = "X0,Y0,X1,Y1", value_parser = frame_box, allow_hyphen_values = true)]
+    bounding_box: Option<FrameBox>,
+
+    /// A mask to refine: a grey picture of the same size, the structure brighter than 127
+    #[arg(long, value_name = "PNG")]
+    mask: Option<PathBuf>,
+
+    /// The folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// The content of `result.json`.
+#[derive(Serialize)]
+struct Report {
+    image: String,
+    model: String,
+    masks: Vec<MaskReport>,
+    timings_ms: Timings,
+}
+
+#[derive(Serialize)]
+struct MaskReport {
+    file: String,
+    predicted_iou: f32,
+    stability_score: f32,
+    area_px: u64,
+    /// `None` where the picture states no pixel spacing.
+    area_mm2: Option<f32>,
+}
+
+#[derive(Serialize)]
+struct Timings {
+    load: f64,
+    preprocess: f64,
+    encode: f64,
+    decode: f64,
+}
+
+impl Segment {
+    pub fn run(self, json: bool) -> Result<()> {
+        let frame = feed::read_still(&self.image)?;
+        let mut prompt = Prompt {
+            points: self.points.clone(),
+            bounding_box: self.bounding_box,
+            mask: self.mask.as_deref().map(read_mask).transpose()?.map(MaskPrompt::Binary),
+        };
+        // Checked before the model is loaded, so that a slip of the hand is told at once.
+        prompt = prompt.checked(frame.size())?;
+        let (segmenter, load) = self.model.load()?;
+        let embedding = segmenter.set_image(&frame)?;
+        let start = Instant::now();
+        let masks = segmenter.predict(&embedding, &prompt)?;
+        let decode = start.elapsed();
+
+        std::fs::create_dir_all(&self.output)
+            .with_context(|| format!("can't make the folder {}", self.output.display()))?;
+        let report = Report {
+            image: self.image.display().to_string(),
+            model: segmenter.manifest().name.clone(),
+            masks: self.write_masks(&frame, &masks)?,
+            timings_ms: Timings {
+                load: milliseconds(load),
+                preprocess: milliseconds(embedding.preprocess_time),
+                encode: milliseconds(embedding.encode_time),
+                decode: milliseconds(decode),
+            },
+        };
+        let path = self.output.join("overlay.png");
+        overlay_picture(&frame, prompt, &masks)
+            .save(&path)
+            .with_context(|| format!("can't write {}", path.display()))?;
+        let text = serde_json::to_string_pretty(&report)?;
+        let path = self.output.join("result.json");
+        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        if json {
+            println!("{text}");
+        } else {
+            print_table(&report, &self.output);
+        }
+        Ok(())
+    }
+
+    fn write_masks(&self, frame: &Frame, masks: &Masks) -> Result<Vec<MaskReport>> {
+        let pixel_area = frame.pixel_spacing.map(|s| s.pixel_area_mm2());
+        let mut reports = Vec::new();
+        for (index, candidate) in masks.candidates.iter().enumerate() {
+            let file = format!("mask-{}.png", index + 1);
+            write_mask(&candidate.mask, &self.output.join(&file))?;
+            let area_px = candidate.mask.area_px();
+            reports.push(MaskReport {
+                file,
+                predicted_iou: candidate.predicted_iou,
+                stability_score: candidate.stability_score,
+                area_px,
+                area_mm2: pixel_area.map(|area| area * area_px as f32),
+            });
+        }
+        Ok(reports)
+    }
+}
+
+pub fn read_mask(path: &Path) -> Result<Mask> {
+    let frame = feed::read_still(path)?;
+    let inside = frame.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
+    Ok(Mask::from_pixels(frame.size(), inside))
+}
+
+fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
+    let (width, height) = (mask.size().width, mask.size().height);
+    let pixels = mask.pixels().iter().map(|p| p * 255).collect();
+    let picture = GrayImage::from_raw(width, height, pixels);
+    ensure!(picture.is_some(), "a mask has one byte a pixel");
+    picture
+        .unwrap_or_default()
+        .save_with_format(path, ImageFormat::Png)
+        .with_context(|| format!("can't write {}", path.display()))
+}
+
+/// The picture with the best mask and the prompt drawn over it.
+fn overlay_picture(frame: &Frame, prompt: Prompt, masks: &Masks) -> image::RgbImage {
+    let object = SceneObject {
+        mask: Some(masks.best().mask.clone()),
+        points: prompt.points,
+        bounding_box: prompt.bounding_box,
+        colour: 0,
+        active: true,
+    };
+    draw_still(frame, vec![object]).to_image()
+}
+
+fn print_table(report: &Report, output: &Path) {
+    println!("{} on {}, written to {}", report.model, report.image, output.display());
+    println!(
+        "{:<12} {:>13} {:>9} {:>10} {:>10}",
+        "mask", "predicted IoU", "stability", "px", "mm²"
+    );
+    for m in &report.masks {
+        let mm2 = m.area_mm2.map_or("-".into(), |a| format!("{a:.1}"));
+        println!(
+            "{:<12} {:>13.3} {:>9.3} {:>10} {mm2:>10}",
+            m.file, m.predicted_iou, m.stability_score, m.area_px
+        );
+    }
+    let t = &report.timings_ms;
+    println!(
+        "load {:.0} ms, preprocess {:.1} ms, encode {:.0} ms, decode {:.0} ms",
+        t.load, t.preprocess, t.encode, t.decode
+    );
+}

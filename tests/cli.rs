@@ -1,0 +1,158 @@
+//! The program as its user runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ndarray::{Array4, s};
+use serde_json::Value;
+
+fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
+}
+
+fn tapseg<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tapseg")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command that must succeed and gives what it prints.
+fn ok<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
+    let output = tapseg(arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command that must fail without a panic, and gives what it complains about.
+fn refused<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
+    let output = tapseg(arguments);
+    let complaint = text(&output.stderr);
+    assert!(!output.status.success(), "it should have failed: {}", text(&output.stdout));
+    assert!(complaint.starts_with("error: "), "{complaint}");
+    assert!(!complaint.contains("panicked"), "{complaint}");
+    complaint
+}
+
+#[test]
+fn segment_writes_masks_overlay_and_report() {
+    let out = tempfile::tempdir().unwrap();
+    let picture = data("frames/clarius_eye.png");
+    let (picture, folder) = (picture.to_str().unwrap(), out.path().to_str().unwrap());
+    let printed = ok(["--json", "segment", picture, "--point", "580,320", "-o", folder]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let written = std::fs::read_to_string(out.path().join("result.json")).unwrap();
+    assert_eq!(report, serde_json::from_str::<Value>(&written).unwrap());
+    assert_eq!(report["model"], "litemedsam");
+    for key in ["load", "preprocess", "encode", "decode"] {
+        assert!(report["timings_ms"][key].as_f64().unwrap() > 0.0, "{key}");
+    }
+    let masks = report["masks"].as_array().unwrap();
+    assert_eq!(masks.len(), 7);
+    for (i, mask) in masks.iter().enumerate() {
+        assert_eq!(mask["file"], format!("mask-{}.png", i + 1));
+        let pixels = image::open(out.path().join(format!("mask-{}.png", i + 1))).unwrap();
+        let pixels = pixels.into_luma8();
+        assert_eq!(pixels.dimensions(), (1280, 960));
+        assert!(pixels.iter().all(|&p| p == 0 || p == 255));
+        let inside = pixels.iter().filter(|&&p| p == 255).count() as u64;
+        assert_eq!(mask["area_px"], inside);
+        assert_eq!(mask["area_mm2"], Value::Null, "a PNG states no pixel spacing");
+        assert!((0.0..=1.0).contains(&mask["stability_score"].as_f64().unwrap()));
+    }
+    let iou = |i: usize| masks[i]["predicted_iou"].as_f64().unwrap();
+    assert!((1..7).all(|i| iou(i - 1) >= iou(i)), "best first");
+    let overlay = image::open(out.path().join("overlay.png")).unwrap();
+    assert_eq!((overlay.width(), overlay.height()), (1280, 960));
+    assert_ne!(overlay.into_rgb8(), image::open(picture).unwrap().into_rgb8());
+
+    // The mask just written, given back, is refined to about itself.
+    let again = tempfile::tempdir().unwrap();
+    let best = out.path().join("mask-1.png");
+    let (best, folder) = (best.to_str().unwrap(), again.path().to_str().unwrap());
+    let printed = ok(["--json", "segment", picture, "--mask", best, "-o", folder]);
+    let refined: Value = serde_json::from_str(&printed).unwrap();
+    let area = |r: &Value| r["masks"][0]["area_px"].as_f64().unwrap();
+    assert!((area(&refined) / area(&report) - 1.0).abs() < 0.2);
+}
+
+#[test]
+fn embed_writes_the_embedding_for_numpy() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("embedding.npy");
+    let picture = data("frames/clarius_eye.png");
+    ok(["embed", picture.to_str().unwrap(), "-o", file.to_str().unwrap()]);
+    let found: Array4<f32> = ndarray_npy::read_npy(&file).unwrap();
+    assert_eq!(found.shape(), [1, 256, 64, 64]);
+    let cases = std::fs::File::open(data("litemedsam/cases.npz")).unwrap();
+    let expected: Array4<f32> =
+        ndarray_npy::NpzReader::new(cases).unwrap().by_name("clarius_eye/embedding.npy").unwrap();
+    let pairs = found.slice(s![.., ..;32, .., ..]).to_owned() - expected;
+    // f16 weights, as in parity.rs.
+    assert!(pairs.iter().all(|d| d.abs() < 5e-3));
+}
+
+#[test]
+fn models_are_listed_and_a_changed_one_is_named() {
+    let out = tempfile::tempdir().unwrap();
+    let copy = out.path().join("mine");
+    std::fs::create_dir(&copy).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/litemedsam");
+    for file in ["model.toml", "encoder.onnx", "decoder.onnx"] {
+        std::fs::copy(shipped.join(file), copy.join(file)).unwrap();
+    }
+    let folder = out.path().to_str().unwrap();
+    let listed: Value = serde_json::from_str(&ok(["--json", "models", folder])).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert!(listed.as_array().unwrap().iter().all(|m| m["ok"] == true));
+    assert!(ok(["models", copy.to_str().unwrap()]).contains("Apache-2.0; sound"));
+
+    let mut decoder = std::fs::read(copy.join("decoder.onnx")).unwrap();
+    decoder[1_000_000] ^= 1;
+    std::fs::write(copy.join("decoder.onnx"), decoder).unwrap();
+    assert!(refused(["models", folder]).contains("1 of 2 packages"));
+    let picture = data("frames/clarius_eye.png");
+    let arguments = ["segment", picture.to_str().unwrap(), "--point", "5,5", "-o", folder];
+    let complaint = refused(arguments.into_iter().chain(["--model", copy.to_str().unwrap()]));
+    assert!(complaint.contains("decoder.onnx: SHA-256 is"), "{complaint}");
+}
+
+#[test]
+fn slips_are_told_with_their_remedy() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let picture = data("frames/clarius_eye.png");
+    let picture = picture.to_str().unwrap();
+    let text_file = out.path().join("notes.png");
+    std::fs::write(&text_file, "no picture at all").unwrap();
+    let text_file = text_file.to_str().unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
+        (
+            &["segment", picture, "--point", "5000,10", "-o", folder],
+            "(5000, 10) is not on the frame of 1280x960",
+        ),
+        (&["segment", picture, "--point", "nan,10", "-o", folder], "not on the frame"),
+        (&["segment", picture, "--box", "2000,0,2100,10", "-o", folder], "not on the frame"),
+        (&["segment", picture, "--point", "5,5,0", "-o", folder], "only negative points"),
+        (&["segment", "/nowhere.png", "--point", "5,5", "-o", folder], "/nowhere.png"),
+        (&["segment", text_file, "--point", "5,5", "-o", folder], "notes.png"),
+        (&["segment", picture, "--point", "5,5", "-o", folder, "--model", "/nowhere"], "/nowhere"),
+    ];
+    for (arguments, expected) in cases {
+        let complaint = refused(arguments);
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+    }
+    // What clap itself refuses, it explains with the value.
+    let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
+    assert!(text(&output.stderr).contains("2 numbers are needed"));
+}
+
+#[test]
+fn help_has_an_example_for_every_verb() {
+    for verb in ["demo", "run", "segment", "embed", "models", "convert"] {
+        let help = ok([verb, "--help"]);
+        assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
+    }
+}

@@ -1,0 +1,372 @@
+//! The whole loop with a network that only sleeps, a screen in memory and a feed of plain colours.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use embedded_graphics::geometry::{Point, Size};
+use ndarray::Array2;
+
+use tapseg::app::{AppError, Predictor, Report, RunOptions, Until, run};
+use tapseg::feed::{Feed, FeedError};
+use tapseg::model::ModelError;
+use tapseg::overlay::{Button, Layout};
+use tapseg::screen::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
+use tapseg::touch::{Action, Script, Step, When};
+use tapseg::{
+    Frame, FrameBox, FramePoint, FrameSize, Mask, MaskCandidate, Masks, Prompt, SizeBytes,
+};
+
+const SIZE: FrameSize = FrameSize::new(120, 90);
+const SCREEN: Size = Size::new(640, 480);
+const BOX: FrameBox = FrameBox { x0: 20.0, y0: 20.0, x1: 80.0, y1: 60.0 };
+
+/// Frames of one grey each, told by their sequence number; colours repeat after `colours`.
+struct Colours {
+    next: u64,
+    count: u64,
+    colours: u64,
+    interval: Duration,
+}
+
+impl Colours {
+    fn new(count: u64, colours: u64) -> Self {
+        Self { next: 0, count, colours, interval: Duration::from_millis(15) }
+    }
+}
+
+impl Feed for Colours {
+    fn name(&self) -> &str {
+        "colours"
+    }
+
+    fn frame_interval(&self) -> Option<Duration> {
+        Some(self.interval)
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
+        std::thread::sleep(self.interval);
+        if self.next == self.count {
+            return Ok(None);
+        }
+        let grey = (self.next % self.colours) as u8;
+        let mut frame = Frame::from_rgb(SIZE, vec![grey; SIZE.pixels() * 3]).unwrap();
+        frame.sequence = self.next;
+        self.next += 1;
+        Ok(Some(frame))
+    }
+}
+
+/// What the network was asked, and when.
+#[derive(Default)]
+struct Log {
+    encoded: Vec<(Frame, Instant)>,
+    decoded: Vec<Prompt>,
+}
+
+/// Sleeps, then answers with the whole frame.
+#[derive(Clone, Default)]
+struct Sleeper {
+    encode: Duration,
+    decode: Duration,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Clone)]
+struct Embedding(FrameSize);
+
+impl SizeBytes for Embedding {
+    fn size_bytes(&self) -> usize {
+        1000
+    }
+}
+
+impl Predictor for Sleeper {
+    type Embedding = Embedding;
+
+    fn name(&self) -> &str {
+        "sleeper"
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Result<Embedding, ModelError> {
+        self.log.lock().unwrap().encoded.push((frame.clone(), Instant::now()));
+        std::thread::sleep(self.encode);
+        Ok(Embedding(frame.size()))
+    }
+
+    fn decode(&mut self, embedding: &Embedding, prompt: &Prompt) -> Result<Masks, ModelError> {
+        self.log.lock().unwrap().decoded.push(prompt.clone());
+        std::thread::sleep(self.decode);
+        prompt.clone().checked(embedding.0)?;
+        Ok(Masks {
+            candidates: vec![MaskCandidate {
+                mask: Mask::from_pixels(embedding.0, vec![1; embedding.0.pixels()]),
+                low_res_logits: Arc::new(Array2::zeros((4, 4))),
+                predicted_iou: 0.9,
+                stability_score: 1.0,
+            }],
+        })
+    }
+}
+
+/// A screen in memory. Before each poll `person` is told the picture and the times at which
+/// pictures were shown, and may do something.
+struct Memory<P> {
+    person: P,
+    shown_at: Vec<Instant>,
+    canvas: Canvas,
+}
+
+impl<P: FnMut(&Canvas, &[Instant]) -> Vec<ScreenEvent>> Memory<P> {
+    fn new(person: P) -> Self {
+        Self { person, shown_at: Vec::new(), canvas: Canvas::new(SCREEN) }
+    }
+}
+
+impl<P: FnMut(&Canvas, &[Instant]) -> Vec<ScreenEvent>> Screen for Memory<P> {
+    fn size(&self) -> Size {
+        SCREEN
+    }
+
+    fn poll(
+        &mut self,
+        timeout: Duration,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), ScreenError> {
+        std::thread::sleep(timeout);
+        events.extend((self.person)(&self.canvas, &self.shown_at));
+        Ok(())
+    }
+
+    fn present(&mut self, canvas: &Canvas) -> Result<(), ScreenError> {
+        self.canvas = canvas.clone();
+        self.shown_at.push(Instant::now());
+        Ok(())
+    }
+}
+
+fn nobody(_: &Canvas, _: &[Instant]) -> Vec<ScreenEvent> {
+    Vec::new()
+}
+
+fn pointer(phase: PointerPhase, position: Point) -> ScreenEvent {
+    ScreenEvent::Pointer(PointerEvent { id: 0, phase, position, time: Duration::ZERO })
+}
+
+fn click(position: Point) -> Vec<ScreenEvent> {
+    vec![pointer(PointerPhase::Down, position), pointer(PointerPhase::Up, position)]
+}
+
+fn on_picture(x: f32, y: f32) -> Point {
+    Layout::new(SCREEN, SIZE).viewport().to_screen(FramePoint::new(x, y))
+}
+
+fn on_button(button: Button) -> Point {
+    Layout::new(SCREEN, SIZE).button_area(button).center()
+}
+
+/// The grey on the screen at a corner of the picture that no prompt covers.
+fn grey(canvas: &Canvas) -> u8 {
+    let at = on_picture(110.0, 5.0);
+    canvas.pixels()[at.y as usize * SCREEN.width as usize + at.x as usize] as u8
+}
+
+fn scripted(steps: &[(When, Action)], until: Until) -> RunOptions {
+    let script = Script::new(steps.iter().map(|&(when, action)| Step { when, action }));
+    RunOptions { script, until, ..Default::default() }
+}
+
+const TAP: Action = Action::Tap(FramePoint::new(40.0, 40.0));
+const OTHER_TAP: Action = Action::Tap(FramePoint::new(90.0, 70.0));
+const LIVE_FREEZE: Action = Action::Press(Button::LiveFreeze);
+
+fn played(feed: Colours, sleeper: Sleeper, options: RunOptions) -> Result<Report, AppError> {
+    run(Box::new(feed), sleeper, &mut Memory::new(nobody), options)
+}
+
+#[test]
+fn the_screen_keeps_its_rate_while_the_network_works() {
+    let sleeper = Sleeper { encode: Duration::from_millis(600), ..Default::default() };
+    let log = sleeper.log.clone();
+    let mut clicks = 0;
+    // Freezes, goes back to live at once, and leaves when the encoder has long been at work.
+    let mut screen = Memory::new(|_: &Canvas, shown: &[Instant]| match (clicks, shown.len()) {
+        (0, 5..) | (1, 10..) => {
+            clicks += 1;
+            click(on_button(Button::LiveFreeze))
+        }
+        (2, 40..) => vec![ScreenEvent::Closed],
+        _ => Vec::new(),
+    });
+    let feed = Box::new(Colours::new(1000, 200));
+    let report = run(feed, sleeper, &mut screen, RunOptions::default()).unwrap();
+    let encoding_since = log.lock().unwrap().encoded[0].1;
+    let end = encoding_since + Duration::from_millis(600);
+    let meanwhile = screen.shown_at.iter().filter(|at| (encoding_since..end).contains(at)).count();
+    // Up to 60 a second are drawn; half of a slow encoding's 600 ms is plenty on a busy machine.
+    assert!(meanwhile >= 10, "{meanwhile} pictures while the encoder was at work");
+    assert!(report.frames_shown >= 20, "{report:?}");
+}
+
+#[test]
+fn progress_is_drawn_while_the_frozen_frame_is_encoded() {
+    let sleeper = Sleeper { encode: Duration::from_millis(500), ..Default::default() };
+    let options = scripted(&[(When::Shown(2), TAP)], Until::ScriptDone);
+    let mut screen = Memory::new(nobody);
+    let report = run(Box::new(Colours::new(1000, 200)), sleeper, &mut screen, options).unwrap();
+    let step = &report.steps[0];
+    assert!(step.took >= Duration::from_millis(500));
+    assert!(step.scene.objects[0].mask.is_some() && step.scene.working.is_none());
+    let since = *screen.shown_at.last().unwrap() - step.took;
+    let meanwhile = screen.shown_at.iter().filter(|&&at| at > since).count();
+    assert!((4..=20).contains(&meanwhile), "{meanwhile} pictures in {:?}", step.took);
+    assert_eq!((report.encode.count, report.decode.count, report.cache_hits), (1, 1, 0));
+}
+
+#[test]
+fn a_click_freezes_the_picture_that_was_under_the_finger() {
+    let sleeper = Sleeper::default();
+    let log = sleeper.log.clone();
+    let mut under_the_finger = None;
+    let mut screen = Memory::new(|canvas: &Canvas, shown: &[Instant]| {
+        match (shown.len(), under_the_finger) {
+            (8.., None) => {
+                under_the_finger = Some((grey(canvas), shown.len()));
+                vec![pointer(PointerPhase::Down, on_picture(40.0, 40.0))]
+            }
+            // The picture moves on before the finger is lifted.
+            (n, Some((_, then))) if n == then + 4 => {
+                vec![pointer(PointerPhase::Up, on_picture(40.0, 40.0))]
+            }
+            _ if !log.lock().unwrap().decoded.is_empty() => vec![ScreenEvent::Closed],
+            _ => Vec::new(),
+        }
+    });
+    run(Box::new(Colours::new(30, 200)), sleeper, &mut screen, RunOptions::default())
+        .map(|_| ())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let log = log.lock().unwrap();
+    let expected = under_the_finger.unwrap().0;
+    assert_eq!(log.encoded.len(), 1);
+    assert_eq!(log.encoded[0].0.rgb()[0], expected);
+    let point = log.decoded[0].points[0].position;
+    assert!((point.x - 40.0).abs() < 1.0 && (point.y - 40.0).abs() < 1.0, "{point:?}");
+}
+
+#[test]
+fn taps_during_encoding_are_decoded_together() {
+    let sleeper = Sleeper { encode: Duration::from_millis(400), ..Default::default() };
+    let log = sleeper.log.clone();
+    let mut turn = 0;
+    let mut screen = Memory::new(|_: &Canvas, shown: &[Instant]| {
+        turn += u32::from(shown.len() > 3);
+        let encoding = !log.lock().unwrap().encoded.is_empty();
+        let decoded = !log.lock().unwrap().decoded.is_empty();
+        match turn {
+            1 => click(on_picture(40.0, 40.0)),
+            10 => {
+                assert!(encoding && !decoded, "the second tap comes while the encoder works");
+                click(on_picture(80.0, 70.0))
+            }
+            _ if decoded => vec![ScreenEvent::Closed],
+            _ => Vec::new(),
+        }
+    });
+    run(Box::new(Colours::new(1000, 200)), sleeper, &mut screen, RunOptions::default()).unwrap();
+    let log = log.lock().unwrap();
+    assert_eq!(log.decoded.iter().map(|p| p.points.len()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn returning_to_a_recent_picture_does_not_encode_it_again() {
+    let sleeper = Sleeper { encode: Duration::from_millis(50), ..Default::default() };
+    let steps = [
+        (When::Shown(2), TAP),
+        (When::Answered, OTHER_TAP),
+        (When::Answered, LIVE_FREEZE),
+        (When::Shown(30), TAP),
+        (When::Answered, Action::Drag(BOX)),
+    ];
+    let report = played(Colours::new(1000, 1), sleeper, scripted(&steps, Until::ScriptDone));
+    let report = report.unwrap();
+    assert_eq!((report.encode.count, report.cache_hits, report.decode.count), (1, 1, 4));
+    let sequence = |i: usize| report.steps[i].scene.frame.as_ref().unwrap().sequence;
+    assert_eq!(sequence(0), sequence(1), "the frozen frame stays");
+    assert!(sequence(3) >= 30);
+    assert!(report.steps.iter().all(|step| step.scene.working.is_none()));
+    assert_eq!(report.steps[4].scene.objects[0].bounding_box, Some(BOX));
+}
+
+#[test]
+fn a_feed_that_ended_stays_on_the_screen_until_all_is_answered() {
+    let sleeper = Sleeper { encode: Duration::from_millis(300), ..Default::default() };
+    let options = scripted(&[(When::Shown(4), TAP)], Until::FeedEnded);
+    let report = played(Colours::new(6, 200), sleeper, options).unwrap();
+    assert!(report.steps[0].scene.objects[0].mask.is_some());
+    assert!((2..=6).contains(&report.frames_shown), "{report:?}");
+    assert_eq!(report.encode.count, 1);
+}
+
+#[test]
+fn runs_that_cannot_go_on_say_why() {
+    let shown = |frame| scripted(&[(When::Shown(frame), TAP)], Until::ScriptDone);
+    let frozen = scripted(&[(When::Answered, TAP), (When::Shown(99), TAP)], Until::FeedEnded);
+    let cases = [
+        ("no picture", 0, shown(0), "no picture"),
+        ("the frame never comes", 3, shown(9), "waits for frame 9, but the feed has ended"),
+        ("frozen meanwhile", 1000, frozen, "frame 99, but the picture is frozen"),
+    ];
+    for (name, count, options, expected) in cases {
+        let error = played(Colours::new(count, 200), Sleeper::default(), options).unwrap_err();
+        assert!(error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn errors_of_the_network_are_told_and_its_loss_ends_the_run() {
+    let press = |button| (When::Answered, Action::Press(button));
+    let steps = [press(Button::Negative), (When::Answered, TAP)];
+    let report =
+        played(Colours::new(1000, 200), Sleeper::default(), scripted(&steps, Until::ScriptDone));
+    let scene = &report.unwrap().steps[1].scene;
+    let message = scene.status.message.clone().unwrap_or_default();
+    assert!(message.contains("only negative points"), "{message}");
+    assert_eq!(scene.objects[0].points.len(), 1, "the prompt stays");
+
+    struct Broken;
+    impl Predictor for Broken {
+        type Embedding = Embedding;
+        fn name(&self) -> &str {
+            "broken"
+        }
+        fn encode(&mut self, _: &Frame) -> Result<Embedding, ModelError> {
+            panic!("a fault in the network, on purpose")
+        }
+        fn decode(&mut self, _: &Embedding, _: &Prompt) -> Result<Masks, ModelError> {
+            unreachable!()
+        }
+    }
+    let options = scripted(&[(When::Answered, TAP)], Until::ScriptDone);
+    let feed = Box::new(Colours::new(1000, 200));
+    let error = run(feed, Broken, &mut Memory::new(nobody), options).unwrap_err();
+    assert!(matches!(error, AppError::NetworkStopped), "{error}");
+}
+
+#[test]
+fn saved_records_are_whole_when_the_run_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = (When::Answered, Action::Press(Button::Save));
+    let steps = [(When::Shown(2), TAP), save];
+    let options = RunOptions {
+        save_dir: Some(folder.path().join("kept")),
+        ..scripted(&steps, Until::ScriptDone)
+    };
+    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
+    let message = report.steps[1].scene.status.message.clone().unwrap();
+    let record = message.strip_prefix("Saved to ").expect(&message);
+    assert!(std::path::Path::new(record).join("mask-1.png").is_file());
+
+    let options = scripted(&steps, Until::ScriptDone);
+    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
+    let message = report.steps[1].scene.status.message.clone().unwrap();
+    assert!(message.contains("no folder"), "{message}");
+}
