@@ -135,6 +135,8 @@ fn micro_package_matches_the_official_classes() {
         ConvertOptions { name: "micro".into(), weights: WeightPrecision::F32, grid: MICRO_GRID };
     let package = convert(&micro_path("micro.pth"), &options, folder.path()).unwrap();
     assert_eq!(package.manifest().name, "micro");
+    assert_eq!(package.manifest().licence, "NOASSERTION");
+    assert!(!package.manifest().source.contains("PyPI"), "{}", package.manifest().source);
     assert_eq!(package.manifest().weights, "f32");
     assert_eq!(package.manifest().preprocessing.input_size, 32);
     let mut cases = Cases::open(&micro_path("micro_cases.npz"));

