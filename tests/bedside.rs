@@ -142,7 +142,7 @@ fn a_tap_on_the_live_picture_outlines_the_structure() {
         let bright = viewport
             .area()
             .points()
-            .filter(|p| screen.get_pixel(p.x as u32, p.y as u32).0.iter().any(|&v| v > 60));
+            .filter(|p| screen.get_pixel(p.x as u32, p.y as u32).0.iter().any(|&v| v > 30));
         bright.count() > 20_000
     });
 

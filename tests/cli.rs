@@ -78,6 +78,55 @@ fn segment_writes_masks_overlay_and_report() {
 }
 
 #[test]
+fn demo_outlines_real_ultrasound() {
+    let out = tempfile::tempdir().unwrap();
+    let printed = ok(["--json", "demo", "--out", out.path().to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let steps = report["steps"].as_array().unwrap();
+    let dice = |name: &str| {
+        let step = steps.iter().find(|s| s["step"] == name).unwrap();
+        let picture = image::open(step["picture"].as_str().unwrap()).unwrap();
+        assert_eq!((picture.width(), picture.height()), (1280, 800), "{name}");
+        step["dice"].as_f64().unwrap()
+    };
+    // The outlines are good to 0.03; which frame is frozen depends on how fast the machine is.
+    assert!(dice("box round the eye") > 0.88);
+    assert!(dice("tap on the eye") > 0.88);
+    let (nerve, without_wall) = (dice("tap on the nerve"), dice("a point off its bright wall"));
+    assert!(nerve > 0.5 && without_wall > nerve + 0.1, "{nerve} {without_wall}");
+    assert!(report["run"]["encode"]["count"].as_u64() >= Some(2));
+    assert!(report["run"]["decode"]["median_ms"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn run_plays_into_pictures() {
+    let out = tempfile::tempdir().unwrap();
+    let screen = format!("picture:{}", out.path().display());
+    let phantom = "phantom:seed=3,size=320x240,fps=20";
+    let common = ["--size", "400x300", "--screen", &screen];
+    let endless = ["run", "--feed", phantom];
+    assert!(refused(endless.iter().chain(&common)).contains("--frames"));
+    let bounded = ["--json", "run", "--feed", phantom, "--frames", "8", "--fps", "max"];
+    let printed = ok(bounded.iter().chain(&common));
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert!(report["frames_shown"].as_u64() >= Some(1));
+    let first = image::open(out.path().join("frame-00000.png")).unwrap();
+    assert_eq!((first.width(), first.height()), (400, 300));
+
+    let without = Command::new(env!("CARGO_BIN_EXE_tapseg"))
+        .args(["run", "--feed", "phantom"])
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .output()
+        .unwrap();
+    assert!(text(&without.stderr).contains("picture:DIR"), "{}", text(&without.stderr));
+    assert!(refused(["run", "--feed", "/nowhere"]).contains("/nowhere"));
+    assert!(refused(["run", "--feed", "phantom:speed=3"]).contains("speed"));
+    assert!(refused(["run", "--feed", "phantom", "--screen", "tv"]).contains("picture:DIR"));
+}
+
+#[test]
 fn embed_writes_the_embedding_for_numpy() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("embedding.npy");

@@ -138,10 +138,12 @@ fn clip_exhibit(folder: PathBuf) -> Result<Exhibit> {
         step(Some("box round the eye"), When::Shown(3), Action::Drag(eye), 0),
         step(None, When::Answered, Action::Press(Button::NewObject), 1),
         step(Some("tap on the nerve"), When::Answered, at(582.0, 655.0), 1),
+        step(None, When::Answered, Action::Press(Button::Negative), 1),
+        step(Some("a point off its bright wall"), When::Answered, at(582.0, 566.0), 1),
         step(Some("next mask"), When::Answered, Action::Press(Button::NextMask), 1),
         step(None, When::Answered, Action::Press(Button::LiveFreeze), 0),
+        step(None, When::Answered, Action::Press(Button::Positive), 0),
         step(Some("tap on the eye"), When::Shown(36), at(580.0, 328.0), 0),
-        step(Some("second tap near its rim"), When::Answered, at(380.0, 330.0), 0),
     ];
     let truth = move |frame: &Frame, structure| {
         let stem = frame.source.strip_suffix(".png")?;
@@ -209,13 +211,13 @@ fn line(
 
 fn print(lines: &[Line], report: &Report) {
     println!(
-        "{:<26}{:<12}{:>10}{:>15}{:>8}   picture",
+        "{:<30}{:<12}{:>10}{:>15}{:>8}   picture",
         "step", "frame", "answer ms", "predicted IoU", "Dice"
     );
     for l in lines {
         let figure = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
         println!(
-            "{:<26}{:<12}{:>10.0}{:>15}{:>8}   {}",
+            "{:<30}{:<12}{:>10.0}{:>15}{:>8}   {}",
             l.step,
             l.frame,
             l.answer_ms,

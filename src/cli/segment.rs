@@ -133,6 +133,12 @@ impl Segment {
                 area_mm2: pixel_area.map(|area| area * area_px as f32),
             });
         }
+        // An earlier run may have proposed more masks for another prompt.
+        for left_over in (masks.candidates.len() + 1..).map(|n| format!("mask-{n}.png")) {
+            if std::fs::remove_file(self.output.join(left_over)).is_err() {
+                break;
+            }
+        }
         Ok(reports)
     }
 }
