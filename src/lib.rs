@@ -4,8 +4,8 @@
 //! The modules follow the data:
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
-//! state machine they drive, and [`app`] runs it all on threads. [`convert`] makes model packages
-//! from checkpoints.
+//! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
+//! [`convert`] makes model packages from checkpoints.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -22,6 +22,7 @@ mod mask;
 pub mod model;
 pub mod overlay;
 pub mod prompt;
+pub mod record;
 pub mod screen;
 pub mod session;
 pub mod touch;

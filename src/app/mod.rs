@@ -4,7 +4,6 @@
 //! nothing but the screen: frames, answers and saved records come through channels.
 
 mod pointer;
-mod record;
 mod report;
 mod run_loop;
 mod worker;
@@ -16,7 +15,6 @@ use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
 
-pub use record::{RecordError, write_record};
 pub use report::{Report, StepReport, Timings};
 pub use worker::Predictor;
 

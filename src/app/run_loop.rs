@@ -14,9 +14,9 @@ use crate::screen::{Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Event, Job, Session, Snapshot, State};
 use crate::touch::{Action, GestureRecogniser};
 
-use super::record::write_record;
 use super::report::{Report, Samples, StepReport};
 use super::{AppError, RunOptions, Until, pointer};
+use crate::record::write_record;
 
 /// How long the loop waits for the screen before it looks at frames and answers.
 const POLL: Duration = Duration::from_millis(10);
@@ -177,6 +177,7 @@ impl<'a> RunLoop<'a> {
                 Ok(FeedEvent::Frame(frame)) => return self.tell(Event::Frame(frame)),
                 Ok(FeedEvent::Failed(error)) => {
                     let reason = error.to_string();
+                    log::info!("{reason}");
                     self.last_failure = Some(reason.clone());
                     self.tell(Event::FeedFailed(reason))?;
                 }

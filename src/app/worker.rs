@@ -112,6 +112,8 @@ impl<P: Predictor> Worker<P> {
             }
         };
         self.current = Some((id, embedding));
+        let how = if cached { "was encoded before, found" } else { "encoded" };
+        log::info!("{frame:?} {how} in {:.0?}", started.elapsed());
         Ok(Encoded { took: started.elapsed(), cached })
     }
 
@@ -120,6 +122,7 @@ impl<P: Predictor> Worker<P> {
         let current = self.current.as_ref().filter(|(id, _)| *id == encoding);
         let (_, embedding) = current.ok_or("this picture is no longer the one that was encoded")?;
         let masks = self.predictor.decode(embedding, prompt).map_err(|error| error.to_string())?;
+        log::info!("{} masks decoded in {:.0?}", masks.candidates.len(), started.elapsed());
         Ok(Decoded { took: started.elapsed(), masks })
     }
 }

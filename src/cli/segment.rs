@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use image::{GrayImage, ImageFormat};
 use serde::Serialize;
@@ -152,10 +152,9 @@ pub fn read_mask(path: &Path) -> Result<Mask> {
 fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
     let (width, height) = (mask.size().width, mask.size().height);
     let pixels = mask.pixels().iter().map(|p| p * 255).collect();
-    let picture = GrayImage::from_raw(width, height, pixels);
-    ensure!(picture.is_some(), "a mask has one byte a pixel");
+    let picture =
+        GrayImage::from_raw(width, height, pixels).context("a mask has one byte a pixel")?;
     picture
-        .unwrap_or_default()
         .save_with_format(path, ImageFormat::Png)
         .with_context(|| format!("can't write {}", path.display()))
 }
