@@ -1,7 +1,7 @@
 //! The program as its user runs it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use ndarray::{Array4, s};
 use serde_json::Value;
@@ -204,4 +204,17 @@ fn help_has_an_example_for_every_verb() {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
     }
+}
+
+#[test]
+fn nobody_reading_on_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tapseg"))
+        .args(["--json", "models"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

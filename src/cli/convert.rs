@@ -9,6 +9,7 @@ use serde_json::json;
 use tapseg::convert::{ConvertOptions, WeightPrecision, convert};
 
 use super::arguments::milliseconds;
+use super::output;
 
 /// Make a model package from a PyTorch checkpoint, without Python
 ///
@@ -62,9 +63,9 @@ impl Convert {
                 "bytes": bytes,
                 "seconds": start.elapsed().as_secs_f64(),
             });
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            output::json(&report)?;
         } else {
-            println!(
+            output::line(format_args!(
                 "{}: {} {} {}, {:.1} MB, made in {} ms",
                 self.output.display(),
                 package.manifest().name,
@@ -72,7 +73,7 @@ impl Convert {
                 package.manifest().weights,
                 bytes as f64 / 1e6,
                 milliseconds(start.elapsed()),
-            );
+            ))?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{Frame, Mask};
 
 use super::arguments::{ModelArguments, milliseconds};
+use super::output;
 use super::run::print_report;
 use super::segment::read_mask;
 
@@ -81,7 +82,10 @@ impl Demo {
         let (segmenter, load) = self.model.load()?;
         let model = segmenter.manifest().name.clone();
         if !json {
-            println!("{model}, loaded in {:.0} ms; {what}\n", milliseconds(load));
+            output::line(format_args!(
+                "{model}, loaded in {:.0} ms; {what}\n",
+                milliseconds(load)
+            ))?;
         }
         let mut screen: Box<dyn Screen> = Box::new(Unseen);
         if self.window {
@@ -115,9 +119,9 @@ impl Demo {
                 "model": model, "what": what, "load_ms": milliseconds(load),
                 "steps": lines, "run": report,
             });
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            output::json(&report)?;
         } else {
-            print(&lines, &report);
+            print(&lines, &report)?;
         }
         Ok(())
     }
@@ -209,14 +213,14 @@ fn line(
     }
 }
 
-fn print(lines: &[Line], report: &Report) {
-    println!(
+fn print(lines: &[Line], report: &Report) -> Result<()> {
+    output::line(format_args!(
         "{:<30}{:<12}{:>10}{:>15}{:>8}   picture",
         "step", "frame", "answer ms", "predicted IoU", "Dice"
-    );
+    ))?;
     for l in lines {
         let figure = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
-        println!(
+        output::line(format_args!(
             "{:<30}{:<12}{:>10.0}{:>15}{:>8}   {}",
             l.step,
             l.frame,
@@ -224,10 +228,10 @@ fn print(lines: &[Line], report: &Report) {
             figure(l.predicted_iou.map(f64::from)),
             figure(l.dice),
             l.picture.display()
-        );
+        ))?;
     }
-    println!();
-    print_report(report);
+    output::line("")?;
+    print_report(report)
 }
 
 /// A screen nobody looks at: the pictures are drawn from the report.

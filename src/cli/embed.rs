@@ -8,6 +8,7 @@ use serde_json::json;
 use tapseg::feed;
 
 use super::arguments::{ModelArguments, milliseconds};
+use super::output;
 
 /// Write a picture's image embedding as a NumPy file
 ///
@@ -45,14 +46,14 @@ impl Embed {
             },
         });
         if json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            output::json(&report)?;
         } else {
-            println!(
+            output::line(format_args!(
                 "{}: float32 {:?}, encoded in {} ms",
                 self.output.display(),
                 features.shape(),
                 milliseconds(embedding.encode_time)
-            );
+            ))?;
         }
         Ok(())
     }

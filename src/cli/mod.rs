@@ -5,6 +5,7 @@ mod convert;
 mod demo;
 mod embed;
 mod models;
+mod output;
 mod run;
 mod segment;
 

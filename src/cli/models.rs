@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tapseg::Package;
 use tapseg::model::{MANIFEST_FILE, PackageError};
 
+use super::output;
+
 /// List model packages and verify their checksums
 ///
 /// The package inside the program comes first, then those in the folders given.
@@ -30,10 +32,10 @@ impl Models {
         }
         if json {
             let list: Vec<Value> = found.iter().map(|(place, p)| describe(place, p)).collect();
-            println!("{}", serde_json::to_string_pretty(&list)?);
+            output::json(&list)?;
         } else {
             for (place, package) in &found {
-                print(place, package);
+                print(place, package)?;
             }
         }
         let broken = found.iter().filter(|(_, package)| package.is_err()).count();
@@ -73,13 +75,13 @@ fn describe(place: &Path, package: &Result<Package, PackageError>) -> Value {
     }
 }
 
-fn print(place: &Path, package: &Result<Package, PackageError>) {
+fn print(place: &Path, package: &Result<Package, PackageError>) -> Result<()> {
     match package {
         Ok(p) => {
             let m = p.manifest();
             let prompts: Vec<String> =
                 m.prompts.iter().map(|p| format!("{p:?}").to_lowercase()).collect();
-            println!(
+            output::line(format_args!(
                 "{}: {} {} {}, {:.1} MB, input {px}x{px}, trained for {}, {}; sound",
                 place.display(),
                 m.name,
@@ -89,8 +91,9 @@ fn print(place: &Path, package: &Result<Package, PackageError>) {
                 prompts.join(" and "),
                 m.licence,
                 px = m.preprocessing.input_size,
-            );
+            ))?;
         }
-        Err(e) => println!("{}: {e}", place.display()),
+        Err(e) => output::line(format_args!("{}: {e}", place.display()))?,
     }
+    Ok(())
 }

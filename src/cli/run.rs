@@ -13,6 +13,7 @@ use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
 
 use super::arguments::{ModelArguments, screen_size};
+use super::output;
 
 /// Show a feed, and outline what is tapped on it
 ///
@@ -84,21 +85,24 @@ impl Run {
         };
         let report = app::run(Box::new(feed), segmenter, screen.as_mut(), options)?;
         if json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            output::json(&report)?;
         } else {
-            print_report(&report);
+            print_report(&report)?;
         }
         Ok(())
     }
 }
 
 /// What a run did, and where its time went.
-pub fn print_report(report: &Report) {
-    println!(
+pub fn print_report(report: &Report) -> Result<()> {
+    output::line(format_args!(
         "{} frames shown, {} encoded, {} found encoded",
         report.frames_shown, report.encode.count, report.cache_hits
-    );
-    println!("{:<10}{:>7}{:>10}{:>10}{:>10}", "", "times", "min ms", "median", "max");
+    ))?;
+    output::line(format_args!(
+        "{:<10}{:>7}{:>10}{:>10}{:>10}",
+        "", "times", "min ms", "median", "max"
+    ))?;
     let rows: [(&str, Timings); 4] = [
         ("encode", report.encode),
         ("decode", report.decode),
@@ -106,11 +110,12 @@ pub fn print_report(report: &Report) {
         ("present", report.present),
     ];
     for (name, t) in rows {
-        println!(
+        output::line(format_args!(
             "{name:<10}{:>7}{:>10.1}{:>10.1}{:>10.1}",
             t.count, t.min_ms, t.median_ms, t.max_ms
-        );
+        ))?;
     }
+    Ok(())
 }
 
 /// A feed that ends after some frames.

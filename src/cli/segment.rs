@@ -13,6 +13,7 @@ use tapseg::prompt::{MaskPrompt, PromptPoint};
 use tapseg::{Frame, Mask, Masks, Prompt, feed};
 
 use super::arguments::{ModelArguments, frame_box, milliseconds, point};
+use super::output;
 
 /// Outline a structure on one picture
 ///
@@ -111,9 +112,9 @@ impl Segment {
         let path = self.output.join("result.json");
         std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
         if json {
-            println!("{text}");
+            output::line(&text)?;
         } else {
-            print_table(&report, &self.output);
+            print_table(&report, &self.output)?;
         }
         Ok(())
     }
@@ -171,22 +172,27 @@ fn overlay_picture(frame: &Frame, prompt: Prompt, masks: &Masks) -> image::RgbIm
     draw_still(frame, vec![object]).to_image()
 }
 
-fn print_table(report: &Report, output: &Path) {
-    println!("{} on {}, written to {}", report.model, report.image, output.display());
-    println!(
+fn print_table(report: &Report, folder: &Path) -> Result<()> {
+    output::line(format_args!(
+        "{} on {}, written to {}",
+        report.model,
+        report.image,
+        folder.display()
+    ))?;
+    output::line(format_args!(
         "{:<12} {:>13} {:>9} {:>10} {:>10}",
         "mask", "predicted IoU", "stability", "px", "mm²"
-    );
+    ))?;
     for m in &report.masks {
         let mm2 = m.area_mm2.map_or("-".into(), |a| format!("{a:.1}"));
-        println!(
+        output::line(format_args!(
             "{:<12} {:>13.3} {:>9.3} {:>10} {mm2:>10}",
             m.file, m.predicted_iou, m.stability_score, m.area_px
-        );
+        ))?;
     }
     let t = &report.timings_ms;
-    println!(
+    output::line(format_args!(
         "load {:.0} ms, preprocess {:.1} ms, encode {:.0} ms, decode {:.0} ms",
         t.load, t.preprocess, t.encode, t.decode
-    );
+    ))
 }

@@ -1,0 +1,21 @@
+//! What the program prints.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// Prints a line on standard output. Where nobody reads on, as with `tapseg models | head -1`, the
+/// program ends quietly.
+pub fn line(text: impl Display) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.context("can't write to standard output"),
+    }
+}
+
+/// Prints a value as JSON, for scripts.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string_pretty(value)?)
+}

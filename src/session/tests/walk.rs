@@ -1,0 +1,169 @@
+//! Random walks over all events.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One step of the random walk; numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Op {
+    Tick(u64),
+    Frame(u8),
+    OtherSize,
+    Present,
+    Touch,
+    Tap(f32, f32),
+    DragMoved(f32, f32),
+    Drag(f32, f32),
+    Cancel,
+    Press(usize),
+    Encoded(u64, bool),
+    Decoded(u64, usize),
+    Failed,
+    Ended,
+    Saved,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let coordinate = || prop_oneof![8 => -10.0f32..80.0, 1 => Just(f32::NAN)];
+    prop_oneof![
+        2 => (0u64..4000).prop_map(Op::Tick),
+        2 => (0u8..4).prop_map(Op::Frame),
+        1 => Just(Op::OtherSize),
+        3 => Just(Op::Present),
+        1 => Just(Op::Touch),
+        5 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Tap(x, y)),
+        1 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::DragMoved(x, y)),
+        2 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Drag(x, y)),
+        1 => Just(Op::Cancel),
+        5 => (0..Button::ALL.len()).prop_map(Op::Press),
+        4 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::Encoded(back, ok)),
+        5 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Decoded(back, count)),
+        1 => Just(Op::Failed),
+        1 => Just(Op::Ended),
+        1 => Just(Op::Saved),
+    ]
+}
+
+fn event(op: &Op, bed: &Bed) -> Option<Event> {
+    let took = Duration::from_millis(1);
+    let corner = FramePoint::new(20.0, 20.0);
+    Some(match *op {
+        Op::Tick(ms) => Event::Tick(bed.session.now + Duration::from_millis(ms)),
+        Op::Frame(n) => Event::Frame(frame(n.into())),
+        Op::OtherSize => Event::Frame(Frame::from_rgb(FrameSize::new(3, 3), vec![7; 27]).unwrap()),
+        Op::Present => Event::Presented(bed.scene().frame?),
+        Op::Touch => Event::Touched,
+        Op::Tap(x, y) => Event::Tap { at: FramePoint::new(x, y), reach: 3.0 },
+        Op::DragMoved(x, y) => {
+            Event::DragMoved(FrameBox::from_corners(corner, FramePoint::new(x, y)))
+        }
+        Op::Drag(x, y) => Event::Drag(FrameBox::from_corners(corner, FramePoint::new(x, y))),
+        Op::Cancel => Event::Cancelled,
+        Op::Press(i) => Event::Pressed(Button::ALL[i]),
+        Op::Encoded(back, ok) => Event::Encoded {
+            id: bed.session.last_id.saturating_sub(back),
+            result: if ok { Ok(Encoded { took, cached: false }) } else { Err("no".into()) },
+        },
+        Op::Decoded(back, count) => Event::Decoded {
+            request: bed.session.last_id.saturating_sub(back),
+            result: match count {
+                0 => Err("no".into()),
+                _ => Ok(Decoded { took, masks: masks(count, 0.0) }),
+            },
+        },
+        Op::Failed => Event::FeedFailed("bad".into()),
+        Op::Ended => Event::FeedEnded,
+        Op::Saved => Event::Saved(Ok("there".into())),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_order_of_events_breaks_it(ops in prop::collection::vec(op(), 1..150)) {
+        let mut bed = Bed::live();
+        let mut encode_succeeded = true;
+        let mut last_encoded: Option<Frame> = None;
+        for op in &ops {
+            let Some(event) = event(op, &bed) else { continue };
+            let before = bed.session.frozen.as_ref().map(|f| f.frame.clone());
+            if let (Event::Encoded { id, result }, Some(encoding)) = (&event, &bed.session.encoding)
+                && encoding.id == *id
+            {
+                encode_succeeded = result.is_ok();
+            }
+            for command in bed.on(event) {
+                match command {
+                    Command::Network(Job::Encode { frame, .. }) => {
+                        let again = last_encoded.is_some_and(|last| same_picture(&last, &frame));
+                        prop_assert!(!again || !encode_succeeded, "{frame:?} encoded twice");
+                        encode_succeeded = true;
+                        last_encoded = Some(frame);
+                    }
+                    Command::Network(Job::Decode { encoding, prompt, .. }) => {
+                        prop_assert_eq!(Some(encoding), bed.session.encoding.as_ref().map(|e| e.id));
+                        prop_assert!(!prompt.is_empty());
+                    }
+                    Command::Save(_) => {}
+                }
+            }
+            let frozen = bed.session.frozen.as_ref();
+            if let (Some(before), Some(now)) = (&before, frozen) {
+                prop_assert!(same_picture(before, &now.frame), "the frozen frame changed");
+            }
+            let scene = bed.scene();
+            prop_assert_eq!(bed.session.state() == State::Live, frozen.is_none());
+            prop_assert!(frozen.is_some() || scene.objects.is_empty());
+            prop_assert!(scene.objects.iter().filter(|o| o.active).count() <= 1);
+            prop_assert_eq!(scene.working.is_some(), bed.session.is_working());
+            let mut colours: Vec<usize> = scene.objects.iter().map(|o| o.colour).collect();
+            colours.sort_unstable();
+            colours.dedup();
+            prop_assert_eq!(colours.len(), scene.objects.len());
+            let size = scene.frame.as_ref().unwrap().size();
+            for object in &scene.objects {
+                prop_assert!(object.points.iter().all(|p| p.position.is_inside(size)));
+                prop_assert!(object.mask.as_ref().is_none_or(|m| m.size() == size));
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_undos_as_prompts_lead_back(
+        prompts in prop::collection::vec((0u8..4, 4.0f32..60.0, 4.0f32..44.0), 1..40)
+    ) {
+        let mut bed = Bed::live();
+        bed.press(Button::LiveFreeze);
+        bed.encoded();
+        let (mut counted, mut pictures) = (0, Vec::new());
+        let picture = |bed: &Bed| {
+            let of = |o: &crate::overlay::SceneObject| (o.points.clone(), o.bounding_box, o.colour);
+            bed.scene().objects.iter().map(of).collect::<Vec<_>>()
+        };
+        for (kind, x, y) in prompts {
+            let before = picture(&bed);
+            let commands = match kind {
+                0 => bed.press(Button::NewObject),
+                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0))),
+                _ => bed.tap(x, y),
+            };
+            if kind > 0 {
+                counted += 1;
+                pictures.push(before);
+            }
+            if !commands.is_empty() {
+                bed.answer(&commands);
+            }
+        }
+        // A refusal for too many structures is no step.
+        prop_assume!(!bed.message().contains("No more"));
+        for _ in 0..counted {
+            prop_assert!(bed.press(Button::Undo).is_empty(), "every mask was kept");
+            prop_assert_eq!(picture(&bed), pictures.pop().unwrap());
+        }
+        prop_assert!(bed.scene().objects.is_empty());
+        prop_assert_eq!(bed.session.state(), State::Frozen);
+    }
+}
