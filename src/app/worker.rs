@@ -113,7 +113,7 @@ impl<P: Predictor> Worker<P> {
         };
         self.current = Some((id, embedding));
         let how = if cached { "was encoded before, found" } else { "encoded" };
-        log::info!("{frame:?} {how} in {:.0?}", started.elapsed());
+        log::info!("{frame:?} {how} in {:.2?}", started.elapsed());
         Ok(Encoded { took: started.elapsed(), cached })
     }
 
@@ -122,7 +122,7 @@ impl<P: Predictor> Worker<P> {
         let current = self.current.as_ref().filter(|(id, _)| *id == encoding);
         let (_, embedding) = current.ok_or("this picture is no longer the one that was encoded")?;
         let masks = self.predictor.decode(embedding, prompt).map_err(|error| error.to_string())?;
-        log::info!("{} masks decoded in {:.0?}", masks.candidates.len(), started.elapsed());
+        log::info!("{} masks decoded in {:.2?}", masks.candidates.len(), started.elapsed());
         Ok(Decoded { took: started.elapsed(), masks })
     }
 }

@@ -15,7 +15,7 @@ use tapseg::{Package, Segmenter};
 /// Which model, on how many threads.
 #[derive(Args, Debug)]
 pub struct ModelArguments {
-    /// A model package: a folder, or the one inside the program
+    /// A model package: a folder (./litemedsam for one of that name), or the one inside the program
     #[arg(long, value_name = "PACKAGE", default_value = Package::EMBEDDED)]
     pub model: String,
 
@@ -27,11 +27,10 @@ pub struct ModelArguments {
 impl ModelArguments {
     /// The package that `--model` names.
     pub fn package(&self) -> Result<Package> {
-        let path = Path::new(&self.model);
-        if self.model == Package::EMBEDDED && !path.is_dir() {
+        if self.model == Package::EMBEDDED {
             return Ok(Package::embedded()?);
         }
-        Package::open(path).with_context(|| {
+        Package::open(Path::new(&self.model)).with_context(|| {
             format!(
                 "--model {}: give a package's folder or {:?}, the model inside the program",
                 self.model,
