@@ -108,9 +108,10 @@ impl Predictor for Sleeper {
     }
 }
 
-/// A screen in memory. Before each poll `person` is told the picture and the times at which
-/// pictures were shown, and may do something.
+/// A screen in memory. At each poll `person` is told the picture and the times at which pictures
+/// were shown, and may do something. A run that takes far too long fails.
 struct Memory<P> {
+    opened: Instant,
     person: P,
     shown_at: Vec<Instant>,
     canvas: Canvas,
@@ -118,7 +119,7 @@ struct Memory<P> {
 
 impl<P: FnMut(&Canvas, &[Instant]) -> Vec<ScreenEvent>> Memory<P> {
     fn new(person: P) -> Self {
-        Self { person, shown_at: Vec::new(), canvas: Canvas::new(SCREEN) }
+        Self { opened: Instant::now(), person, shown_at: Vec::new(), canvas: Canvas::new(SCREEN) }
     }
 }
 
@@ -132,6 +133,7 @@ impl<P: FnMut(&Canvas, &[Instant]) -> Vec<ScreenEvent>> Screen for Memory<P> {
         timeout: Duration,
         events: &mut Vec<ScreenEvent>,
     ) -> Result<(), ScreenError> {
+        assert!(self.opened.elapsed() < Duration::from_secs(30), "the run does not end");
         std::thread::sleep(timeout);
         events.extend((self.person)(&self.canvas, &self.shown_at));
         Ok(())
@@ -226,26 +228,25 @@ fn progress_is_drawn_while_the_frozen_frame_is_encoded() {
 fn a_click_freezes_the_picture_that_was_under_the_finger() {
     let sleeper = Sleeper::default();
     let log = sleeper.log.clone();
-    let mut under_the_finger = None;
+    let (mut under_the_finger, mut lifted) = (None, None);
     let mut screen = Memory::new(|canvas: &Canvas, shown: &[Instant]| {
-        match (shown.len(), under_the_finger) {
-            (8.., None) => {
-                under_the_finger = Some((grey(canvas), shown.len()));
+        match (under_the_finger, lifted) {
+            (None, _) if shown.len() >= 8 => {
+                under_the_finger = Some(grey(canvas));
                 vec![pointer(PointerPhase::Down, on_picture(40.0, 40.0))]
             }
             // The picture moves on before the finger is lifted.
-            (n, Some((_, then))) if n == then + 4 => {
+            (Some(then), None) if grey(canvas) > then + 3 => {
+                lifted = Some(grey(canvas));
                 vec![pointer(PointerPhase::Up, on_picture(40.0, 40.0))]
             }
             _ if !log.lock().unwrap().decoded.is_empty() => vec![ScreenEvent::Closed],
             _ => Vec::new(),
         }
     });
-    run(Box::new(Colours::new(30, 200)), sleeper, &mut screen, RunOptions::default())
-        .map(|_| ())
-        .unwrap_or_else(|error| panic!("{error}"));
+    run(Box::new(Colours::new(1000, 200)), sleeper, &mut screen, RunOptions::default()).unwrap();
     let log = log.lock().unwrap();
-    let expected = under_the_finger.unwrap().0;
+    let expected = under_the_finger.unwrap();
     assert_eq!(log.encoded.len(), 1);
     assert_eq!(log.encoded[0].0.rgb()[0], expected);
     let point = log.decoded[0].points[0].position;
@@ -256,18 +257,19 @@ fn a_click_freezes_the_picture_that_was_under_the_finger() {
 fn taps_during_encoding_are_decoded_together() {
     let sleeper = Sleeper { encode: Duration::from_millis(400), ..Default::default() };
     let log = sleeper.log.clone();
-    let mut turn = 0;
+    let mut taps = 0;
     let mut screen = Memory::new(|_: &Canvas, shown: &[Instant]| {
-        turn += u32::from(shown.len() > 3);
-        let encoding = !log.lock().unwrap().encoded.is_empty();
-        let decoded = !log.lock().unwrap().decoded.is_empty();
-        match turn {
-            1 => click(on_picture(40.0, 40.0)),
-            10 => {
-                assert!(encoding && !decoded, "the second tap comes while the encoder works");
+        let log = log.lock().unwrap();
+        match taps {
+            0 if shown.len() > 3 => {
+                taps = 1;
+                click(on_picture(40.0, 40.0))
+            }
+            1 if !log.encoded.is_empty() => {
+                taps = 2;
                 click(on_picture(80.0, 70.0))
             }
-            _ if decoded => vec![ScreenEvent::Closed],
+            _ if !log.decoded.is_empty() => vec![ScreenEvent::Closed],
             _ => Vec::new(),
         }
     });

@@ -41,7 +41,7 @@ pub struct RunOptions {
     pub cache_bytes: usize,
     /// The screen's scale, for what counts as a finger's wobble; 3.8, a desktop's 96 dpi.
     pub pixels_per_mm: f32,
-    /// Pictures drawn per second at most; 60.
+    /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// Where Save writes to; nowhere, which Save tells the person.
     pub save_dir: Option<PathBuf>,

@@ -228,7 +228,8 @@ impl<'a> RunLoop<'a> {
         let revision = self.session.revision();
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
-        if self.layout.screen() != size || self.layout.viewport().frame() != frame_size {
+        let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
+        if !same_screen || self.layout.viewport().frame() != frame_size {
             self.layout = Layout::new(size, frame_size);
             self.canvas = Canvas::new(size);
         }

@@ -263,6 +263,7 @@ fn undo_goes_back_across_objects_without_the_network() {
 
     assert!(bed.press(Button::Undo).is_empty());
     assert_eq!(bed.scene().objects.len(), 1, "the object went with its first prompt");
+    assert!(!bed.scene().objects[0].active, "another prompt would begin it again");
     assert!(bed.press(Button::Undo).is_empty(), "the masks were kept");
     let scene = bed.scene();
     assert_eq!((scene.objects[0].points.len(), scene.objects[0].active), (1, true));
@@ -316,7 +317,11 @@ fn a_tap_on_a_point_removes_it() {
     bed.tap(40.0, 30.0);
     assert!(bed.encoded().is_empty(), "no prompt is left to decode");
     assert!(bed.session.is_idle());
-    assert_eq!(decode(&bed.press(Button::Undo)).1.points.len(), 1);
+    let commands = bed.press(Button::Undo);
+    assert_eq!(decode(&commands).1.points.len(), 1);
+    bed.answer(&commands);
+    bed.tap(40.0, 30.0);
+    assert!(bed.scene().objects[0].mask.is_none(), "no prompt, no mask");
 }
 
 #[test]
@@ -357,13 +362,14 @@ fn next_mask_goes_round_and_is_what_gets_refined() {
             bed.press(Button::NextMask);
             assert_eq!(bed.scene().status.mask_of, Some((expected, 3)), "step {step}");
         }
-        let refined = decode(&bed.tap(40.0, 30.0)).1.mask;
-        match (refine_with_mask, refined) {
+        let second = bed.tap(40.0, 30.0);
+        match (refine_with_mask, decode(&second).1.mask) {
             (true, Some(MaskPrompt::LowResLogits(l))) => assert_eq!(l[[0, 0]], first as f32 + 1.0),
             (false, None) => {}
             (_, other) => panic!("{other:?}"),
         }
         assert!(bed.scene().objects[0].mask.is_some(), "the old mask stays meanwhile");
+        bed.answer(&second);
         let boxed = decode(&bed.on(Event::Drag(BOX))).1.mask;
         assert!(boxed.is_none(), "a new box is another question");
     }
@@ -473,25 +479,29 @@ fn masks_of_old_steps_make_room_and_are_decoded_again() {
     let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
     let mask = Mask::from_pixels(size, vec![1; size.pixels()]);
     let candidate = MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) };
-    let large = || Masks { candidates: vec![candidate.clone(); 9] };
-    let mut bed = Bed::new(false);
-    bed.on(Event::Frame(frame));
-    bed.present();
-    bed.press(Button::LiveFreeze);
-    bed.encoded();
-    let tap = |bed: &mut Bed, x| {
-        let (request, _) = decode(&bed.tap(x, 5.0));
-        bed.decoded(request, large());
-    };
-    tap(&mut bed, 100.0);
-    tap(&mut bed, 200.0);
-    bed.press(Button::NewObject);
-    tap(&mut bed, 300.0);
-    let scene = bed.scene();
-    assert!(scene.objects.iter().all(|o| o.mask.is_some()));
-    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
-    let counts: Vec<usize> = snapshot.objects.iter().map(|o| o.masks.candidates.len()).collect();
-    assert_eq!(counts, [1, 9], "the object that is not active keeps what was chosen");
-    assert!(bed.press(Button::Undo).is_empty());
-    decode(&bed.press(Button::Undo));
+    // `T` taps and gets an answer, `N` begins another object.
+    let cases = [
+        ("the oldest step goes, and what was not chosen", "TTNT", 9, vec![1, 9]),
+        ("a newer step goes before what is shown", "TNTT", 6, vec![6, 6]),
+    ];
+    for (name, steps, count, expected) in cases {
+        let mut bed = Bed::new(false);
+        bed.on(Event::Frame(frame.clone()));
+        bed.present();
+        bed.press(Button::LiveFreeze);
+        bed.encoded();
+        for (i, step) in steps.chars().enumerate() {
+            if step == 'N' {
+                bed.press(Button::NewObject);
+                continue;
+            }
+            let (request, _) = decode(&bed.tap(100.0 * (i + 1) as f32, 5.0));
+            bed.decoded(request, Masks { candidates: vec![candidate.clone(); count] });
+        }
+        let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+        let left: Vec<usize> = snapshot.objects.iter().map(|o| o.masks.candidates.len()).collect();
+        assert_eq!(left, expected, "{name}");
+        let again = (0..3).map(|_| bed.press(Button::Undo).len()).sum::<usize>();
+        assert_eq!(again, 1, "{name}: decoded again on the way back");
+    }
 }

@@ -118,6 +118,8 @@ proptest! {
             prop_assert!(frozen.is_some() || scene.objects.is_empty());
             prop_assert!(scene.objects.iter().filter(|o| o.active).count() <= 1);
             prop_assert_eq!(scene.working.is_some(), bed.session.is_working());
+            let may_be_let_go = frozen.is_some_and(|f| f.by_drag);
+            prop_assert!(!may_be_let_go || scene.objects.is_empty());
             let mut colours: Vec<usize> = scene.objects.iter().map(|o| o.colour).collect();
             colours.sort_unstable();
             colours.dedup();
