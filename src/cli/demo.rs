@@ -142,9 +142,9 @@ fn clip_exhibit(folder: PathBuf) -> Result<Exhibit> {
         step(Some("box round the eye"), When::Shown(3), Action::Drag(eye), 0),
         step(None, When::Answered, Action::Press(Button::NewObject), 1),
         step(Some("tap on the nerve"), When::Answered, at(582.0, 655.0), 1),
+        step(Some("the next proposal for it"), When::Answered, Action::Press(Button::NextMask), 1),
         step(None, When::Answered, Action::Press(Button::Negative), 1),
         step(Some("a point off its bright wall"), When::Answered, at(582.0, 566.0), 1),
-        step(Some("next mask"), When::Answered, Action::Press(Button::NextMask), 1),
         step(None, When::Answered, Action::Press(Button::LiveFreeze), 0),
         step(None, When::Answered, Action::Press(Button::Positive), 0),
         step(Some("tap on the eye"), When::Shown(36), at(580.0, 328.0), 0),
@@ -230,7 +230,7 @@ fn print(lines: &[Line], report: &Report) -> Result<()> {
             l.picture.display()
         ))?;
     }
-    output::line("")?;
+    output::line("\nDice is measured against the outlines that come with the feed.\n")?;
     print_report(report)
 }
 
