@@ -13,6 +13,7 @@
 #![deny(missing_docs, rustdoc::broken_intra_doc_links, unsafe_op_in_unsafe_fn)]
 
 pub mod app;
+mod contain;
 pub mod convert;
 mod embedding_cache;
 pub mod feed;

@@ -1,11 +1,12 @@
 //! One ONNX graph loaded by tract.
 
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::DimLike;
+
+use crate::contain::contain;
 
 use super::error::ModelError;
 
@@ -14,11 +15,15 @@ use super::error::ModelError;
 pub(super) struct Threads(multithread::Executor);
 
 impl Threads {
+    /// As many as asked for, but no more than there are cores; where the system gives none, the
+    /// calling thread works alone.
     pub fn new(threads: NonZeroUsize) -> Self {
-        Self(match threads.get() {
-            1 => multithread::Executor::SingleThread,
-            n => multithread::Executor::multithread_with_name(n, "tapseg-net"),
-        })
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let pool = match threads.min(cores).get() {
+            1 => None,
+            n => contain(|| multithread::Executor::multithread_with_name(n, "tapseg-net")).ok(),
+        };
+        Self(pool.unwrap_or(multithread::Executor::SingleThread))
     }
 }
 
@@ -96,12 +101,5 @@ fn outlet_name(model: &InferenceModel, outlet: OutletId) -> String {
 /// Runs `task`; an error or a panic of the engine becomes a message. tract asserts what it expects
 /// of a graph in places, so a hostile one could otherwise take the program down.
 fn contained<T>(task: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(task)) {
-        Ok(result) => result.map_err(|e| format!("{e:#}")),
-        Err(panic) => Err(panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "the engine gave up on it".to_owned())),
-    }
+    contain(task)?.map_err(|e| format!("{e:#}"))
 }

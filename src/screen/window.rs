@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,8 @@ use winit::event_loop::{ActiveEventLoop, EventLoop};
 use winit::platform::pump_events::{EventLoopExtPumpEvents, PumpStatus};
 use winit::platform::{wayland::EventLoopBuilderExtWayland, x11::EventLoopBuilderExtX11};
 use winit::window::{Window, WindowId};
+
+use crate::contain::contain;
 
 use super::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
 
@@ -100,17 +101,9 @@ impl Screen for WindowScreen {
 }
 
 /// Runs `start` and turns a panic in it into an error: winit panics where a library or an
-/// extension of the X server is missing. Nothing is printed about it, since the error says it all.
+/// extension of the X server is missing.
 fn without_panic<T>(start: impl FnOnce() -> Result<T, ScreenError>) -> Result<T, ScreenError> {
-    let hook = take_hook();
-    set_hook(Box::new(|_| {}));
-    let result = catch_unwind(AssertUnwindSafe(start));
-    set_hook(hook);
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(no_display(&text.unwrap_or_else(|| "the window system can't be used".into())))
-    })
+    contain(start).unwrap_or_else(|panic| Err(no_display(&panic)))
 }
 
 /// What the window system said, without winit's own "os error at FILE:LINE: ", and the remedy.
