@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
-use crate::overlay::Button;
+use crate::overlay::{Button, OBJECT_COLOURS};
 use crate::prompt::{PointLabel, PromptPoint};
 
 pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
@@ -119,8 +119,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Objects on one frame; a prompt for one more is refused with a message.
-    pub const MAX_OBJECTS: usize = 16;
+    /// Objects on one frame, each in a colour of its own; a prompt for one more is refused with a
+    /// message.
+    pub const MAX_OBJECTS: usize = OBJECT_COLOURS.len();
 
     /// Steps (prompts added or removed) of one object that can be taken back; a further one is
     /// refused with a message.

@@ -280,7 +280,10 @@ impl Objects {
                     masks.candidates.truncate(1);
                     *chosen = 0;
                 }
-                answer => *answer = Answer::Wanted,
+                // Only what is there can be dropped: a failed step is not to be tried again, and
+                // one that was asked for is answered soon.
+                Answer::Here { .. } => step.answer = Answer::Wanted,
+                _ => {}
             }
             bytes += step.mask_bytes();
         }

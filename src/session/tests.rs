@@ -464,7 +464,7 @@ fn limits_are_refused_with_a_message() {
     }
     bed.tap(5.0, 5.0);
     assert_eq!(bed.scene().objects.len(), Session::MAX_OBJECTS);
-    assert!(bed.message().contains("16 structures"));
+    assert!(bed.message().contains("7 structures"));
     bed.press(Button::Clear);
     for i in 0..=Session::MAX_STEPS {
         bed.on(Event::Tap { at: FramePoint::new((i % 60) as f32, (i / 60) as f32), reach: 0.0 });
@@ -504,4 +504,24 @@ fn masks_of_old_steps_make_room_and_are_decoded_again() {
         let again = (0..3).map(|_| bed.press(Button::Undo).len()).sum::<usize>();
         assert_eq!(again, 1, "{name}: decoded again on the way back");
     }
+}
+
+/// What is shown may take more than the bound; that must not start an endless retry.
+#[test]
+fn only_masks_that_are_there_are_dropped() {
+    let size = FrameSize::new(4096, 4096);
+    let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
+    let mask = Mask::from_pixels(size, vec![1; size.pixels()]);
+    let candidate = MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) };
+    let mut bed = Bed::new(false);
+    bed.on(Event::Frame(frame));
+    bed.present();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let (first, _) = decode(&bed.tap(100.0, 5.0));
+    bed.decoded(first, Masks { candidates: vec![candidate; 20] });
+    let (second, _) = decode(&bed.tap(200.0, 5.0));
+    let again = bed.on(Event::Decoded { request: second, result: Err("no".into()) });
+    assert!(again.is_empty(), "a failed prompt waits for the person: {again:?}");
+    assert!(bed.session.is_idle());
 }
