@@ -20,7 +20,7 @@ impl SizeBytes for ImageEmbedding {
 /// What an embedding belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EmbeddingKey {
-    /// Names the model and its weights.
+    /// The model's name; a cache serves one package of that name.
     pub model: Arc<str>,
     /// The frame's [`content_hash`](crate::Frame::content_hash).
     pub content: [u8; 32],

@@ -54,7 +54,7 @@ impl FramePoint {
 
     /// Whether both coordinates are finite and the point lies on a pixel of a frame of `size`.
     pub fn is_inside(self, size: FrameSize) -> bool {
-        let within = |v: f32, length: u32| v >= -0.5 && v < length as f32 - 0.5 + f32::EPSILON;
+        let within = |v: f32, length: u32| v >= -0.5 && v < length as f32 - 0.5;
         within(self.x, size.width) && within(self.y, size.height)
     }
 }

@@ -61,6 +61,9 @@ pub enum PromptError {
         /// The frame's size.
         frame: FrameSize,
     },
+    /// A box without width or height.
+    #[error("the box ({}, {}, {}, {}) has no area: give two opposite corners", .0.x0, .0.y0, .0.x1, .0.y1)]
+    BoxWithoutArea(FrameBox),
     /// A mask of another resolution than the frame's or the decoder's.
     #[error("the prompt's mask is {found}, but {expected} is needed")]
     MaskSize {
@@ -152,8 +155,13 @@ impl Prompt {
             // `min` and `max` would swallow a NaN, so the box is judged as it was given.
             let numbers = [found.x0, found.y0, found.x1, found.y1].iter().all(|v| v.is_finite());
             let clipped = ordered.clipped(size).filter(|_| numbers);
-            self.bounding_box =
-                Some(clipped.ok_or(PromptError::BoxOutside { found, frame: size })?);
+            let clipped = clipped.ok_or(PromptError::BoxOutside { found, frame: size })?;
+            // A frame one pixel wide or high has no other boxes.
+            let flat = |side: f32, length: u32| side <= 0.0 && length > 1;
+            if flat(clipped.width(), size.width) || flat(clipped.height(), size.height) {
+                return Err(PromptError::BoxWithoutArea(found));
+            }
+            self.bounding_box = Some(clipped);
         }
         if let Some(MaskPrompt::Binary(mask)) = &self.mask
             && mask.size() != size
@@ -185,6 +193,7 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_refused_by_name() {
         let nan_box = FrameBox { x0: f32::NAN, y0: 0.0, x1: 5.0, y1: 5.0 };
+        let flat = FrameBox { x0: 9.0, y0: 9.0, x1: 9.0, y1: 20.0 };
         let off = FrameBox { x0: 200.0, y0: 0.0, x1: 300.0, y1: 5.0 };
         let mask = Mask::from_pixels(FrameSize::new(2, 2), vec![1; 4]);
         let cases = [
@@ -193,6 +202,7 @@ mod tests {
             ("NaN point", Prompt::default().positive(f32::NAN, 10.0), "not on the frame"),
             ("NaN box", Prompt::default().in_box(nan_box), "not on the frame"),
             ("box off the frame", Prompt::default().in_box(off), "not on the frame"),
+            ("flat box", Prompt::default().in_box(flat), "no area"),
             ("mask", Prompt::default().refining(MaskPrompt::Binary(mask)), "100x50 is needed"),
             ("negative alone", Prompt::default().negative(3.0, 3.0), "only negative"),
         ];

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
+use prost::Message;
 use tapseg::convert::{ConvertOptions, WeightPrecision, convert};
 use tapseg::model::{Manifest, MaskTokens, PromptKind};
 use tapseg::prompt::MaskPrompt;
 use tapseg::{Frame, FrameBox, FrameSize, Mask, Package, Prompt, Segmenter};
+use tract_onnx::pb;
 
 const SIZE: FrameSize = FrameSize::new(64, 48);
 
@@ -106,6 +108,9 @@ fn a_manifest_that_does_not_fit_is_refused() {
     fs::write(&path, vec![b'#'; 100_000]).unwrap();
     assert!(Package::open(folder.path()).unwrap_err().to_string().contains("limit"));
     fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(Package::open(folder.path()).unwrap_err().to_string().contains("not a regular file"));
+    fs::remove_dir(&path).unwrap();
     assert!(Package::open(folder.path()).unwrap_err().to_string().contains("model.toml"));
 
     // The input size is also in the graph, which wins.
@@ -125,6 +130,33 @@ fn an_interrupted_write_is_no_package() {
     fs::write(folder.path().join("encoder.onnx"), b"newer").unwrap();
     let error = Package::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("SHA-256") && error.contains("encoder.onnx"), "{error}");
+}
+
+/// A graph whose output `name` has nothing left along `axis`.
+fn emptied(onnx: &[u8], name: &str, axis: i64) -> Vec<u8> {
+    let mut model = pb::ModelProto::decode(onnx).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let whole = format!("{name}_whole");
+    let producer = graph.node.iter_mut().find(|n| n.output.iter().any(|o| o == name)).unwrap();
+    producer.output.iter_mut().filter(|o| *o == name).for_each(|o| *o = whole.clone());
+    for (initializer, value) in [("zero", 0), ("axis", axis)] {
+        graph.initializer.push(pb::TensorProto {
+            name: initializer.into(),
+            dims: vec![1],
+            data_type: pb::tensor_proto::DataType::Int64.into(),
+            int64_data: vec![value],
+            ..Default::default()
+        });
+    }
+    graph.node.push(pb::NodeProto {
+        op_type: "Slice".into(),
+        name: "emptied".into(),
+        input: vec![whole, "zero".into(), "zero".into(), "axis".into()],
+        output: vec![name.into()],
+        ..Default::default()
+    });
+    graph.output.iter_mut().filter(|o| o.name == name).for_each(|o| o.r#type = None);
+    model.encode_to_vec()
 }
 
 /// Checksums protect against accidents, not against whoever writes the manifest.
@@ -150,6 +182,17 @@ fn hostile_networks_give_errors() {
         let cut = encoder[..encoder.len() * part / 8].to_vec();
         assert!(with(cut, decoder.clone()).is_err(), "{part} eighths of an encoder");
     }
+    for (output, axis, network) in [
+        ("low_res_masks", 0, "decoder"),
+        ("low_res_masks", 1, "decoder"),
+        ("low_res_masks", 3, "decoder"),
+        ("iou_predictions", 1, "decoder"),
+    ] {
+        let error = refused(with(encoder.clone(), emptied(&decoder, output, axis)));
+        assert!(error.contains(network), "{output} without axis {axis}: {error}");
+    }
+    let error = refused(with(emptied(&encoder, "image_embeddings", 1), decoder.clone()));
+    assert!(error.contains("Some(0)"), "{error}");
     // Flipped bits may leave a valid graph; they must never take the program down.
     let mut state = 1u64;
     let mut random = |below: usize| {

@@ -15,6 +15,10 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 
 use super::WeightPrecision;
 
+/// Version of the graphs built here, written into them. It changes when they do, not with the
+/// program, so that the same checkpoint goes on giving the same bytes.
+const BUILDER_VERSION: &str = "0.1.0";
+
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
@@ -176,7 +180,7 @@ impl Graph {
             ir_version: IR_VERSION,
             opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
-            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            producer_version: BUILDER_VERSION.to_owned(),
             graph: Some(self.graph),
             ..Default::default()
         }

@@ -130,6 +130,17 @@ impl Decoder {
             .map_err(|e| broken(e.to_string()))?;
         let iou =
             iou.into_dimensionality::<tract_ndarray::Ix2>().map_err(|e| broken(e.to_string()))?;
+        let tokens = iou.dim().1;
+        let expected = ((prompts, tokens, side, side), (prompts, tokens.max(1)));
+        if (logits.dim(), iou.dim()) != expected {
+            let found = (logits.dim(), iou.dim());
+            return Err(broken(format!(
+                "it gave masks and IoU of {found:?}, expected {expected:?}"
+            )));
+        }
+        if !logits.iter().chain(iou.iter()).all(|v| v.is_finite()) {
+            return Err(broken("it gave values that are not numbers".into()));
+        }
         let decoded = logits.outer_iter().zip(iou.outer_iter()).map(|(logits, iou)| Decoded {
             low_res_logits: logits.outer_iter().map(|l| l.to_owned()).collect(),
             predicted_iou: iou.to_vec(),

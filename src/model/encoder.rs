@@ -65,6 +65,16 @@ impl Encoder {
 
     /// The embedding of a prepared input: 1 × C × G × G.
     pub fn encode(&self, input: TValue) -> Result<TValue, ModelError> {
-        Ok(self.network.run(tvec![input])?.remove(0))
+        let broken = |reason: String| ModelError::Run { network: "encoder", reason };
+        let features = self.network.run(tvec![input])?.remove(0);
+        let values = features.to_plain_array_view::<f32>().map_err(|e| broken(e.to_string()))?;
+        let (channels, side) = self.embedding;
+        if values.shape() != [1, channels, side, side] {
+            return Err(broken(format!("it gave an embedding of {:?}", values.shape())));
+        }
+        if !values.iter().all(|v| v.is_finite()) {
+            return Err(broken("it gave values that are not numbers".into()));
+        }
+        Ok(features)
     }
 }

@@ -9,20 +9,24 @@ use crate::mask::Mask;
 /// One proposed mask.
 #[derive(Clone, Debug)]
 pub struct MaskCandidate {
-    /// At frame resolution: logits above 0.
+    /// At frame resolution: logits above 0, without what negative points cut off where the model
+    /// itself takes no points.
     pub mask: Mask,
     /// The decoder's output, `4G × 4G` (rows × columns) for an embedding of `G × G`, over the
     /// padded model input. Refines the mask when given back as
     /// [`MaskPrompt::LowResLogits`](crate::prompt::MaskPrompt::LowResLogits).
     pub low_res_logits: Arc<Array2<f32>>,
-    /// The decoder's own estimate of the mask's IoU with the truth, about 0 to 1.
+    /// The decoder's own estimate of the mask's IoU with the truth, about 0 to 1; of the mask before
+    /// anything was cut off.
     pub predicted_iou: f32,
     /// How little the mask depends on the threshold: IoU of the masks at logits above +1 and
-    /// above −1 (Segment Anything, appendix B; `calculate_stability_score`); 0 to 1.
+    /// above −1 (Segment Anything, appendix B; `calculate_stability_score`); 0 to 1, and 0 for an empty mask; of the
+    /// mask before anything was cut off.
     pub stability_score: f32,
 }
 
-/// The masks proposed for one prompt, best predicted IoU first; never empty.
+/// The masks proposed for one prompt, best predicted IoU first; those that contradict one of several
+/// points come last, where the model itself takes no points. A prediction has at least one.
 #[derive(Clone, Debug)]
 pub struct Masks {
     /// The candidates, best first.
@@ -36,7 +40,10 @@ impl Masks {
         Self { candidates }
     }
 
-    /// The candidate with the highest predicted IoU.
+    /// The first candidate.
+    ///
+    /// # Panics
+    /// If there is none, which no prediction gives.
     pub fn best(&self) -> &MaskCandidate {
         &self.candidates[0]
     }

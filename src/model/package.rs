@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -43,12 +44,10 @@ pub enum PackageError {
         expected: String,
     },
     /// A file larger than any package has.
-    #[error("{path}: {found} bytes, more than the limit of {limit}", path = .path.display())]
+    #[error("{path}: more than the limit of {limit} bytes", path = .path.display())]
     TooLarge {
         /// Which.
         path: PathBuf,
-        /// Its size in bytes.
-        found: u64,
         /// The largest size accepted.
         limit: u64,
     },
@@ -211,11 +210,16 @@ impl std::fmt::Debug for Package {
 
 fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
     let io = |source| PackageError::Io { path: path.to_path_buf(), source };
-    let found = fs::metadata(path).map_err(io)?.len();
-    if found > limit {
-        return Err(PackageError::TooLarge { path: path.to_path_buf(), found, limit });
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(io(std::io::Error::other("not a regular file")));
     }
-    fs::read(path).map_err(io)
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|f| f.take(limit + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() as u64 > limit {
+        return Err(PackageError::TooLarge { path: path.to_path_buf(), limit });
+    }
+    Ok(bytes)
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {

@@ -86,7 +86,7 @@ impl Segmenter {
         Self::load_with_threads(package, cores)
     }
 
-    /// Like [`load`](Self::load), to run on `threads` threads.
+    /// Like [`load`](Self::load), to run on `threads` threads, but no more than there are cores.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -247,6 +247,6 @@ fn candidate(geometry: InputGeometry, low_res: Array2<f32>, predicted_iou: f32) 
         mask: Mask::from_pixels(geometry.frame, pixels),
         low_res_logits: Arc::new(low_res),
         predicted_iou,
-        stability_score: if outer == 0 { 1.0 } else { inner as f32 / outer as f32 },
+        stability_score: if outer == 0 { 0.0 } else { inner as f32 / outer as f32 },
     }
 }

@@ -49,7 +49,12 @@ impl Checkpoint {
     /// [`ConvertError::Checkpoint`] where the file can't be read, is not a checkpoint, asks for
     /// anything beyond tensors, or holds values that are not finite.
     pub fn open(path: &Path) -> Result<Self, ConvertError> {
-        File::open(path)
+        // A pipe or a device has no end to wait for.
+        let regular = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+            true => File::open(path),
+            false => Err(std::io::Error::other("it is not a regular file")),
+        });
+        regular
             .map_err(CheckpointError::from)
             .and_then(|file| Self::read(BufReader::new(file)))
             .map_err(|source| ConvertError::Checkpoint { path: path.to_path_buf(), source })
