@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use ndarray::{Array4, s};
 use serde_json::Value;
+use tapseg::feed::read_still;
 
 fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
@@ -67,6 +68,23 @@ fn segment_writes_masks_overlay_and_report() {
     assert_eq!((overlay.width(), overlay.height()), (1280, 960));
     assert_ne!(overlay.into_rgb8(), image::open(picture).unwrap().into_rgb8());
 
+    // A box has one answer; the six masks that are no longer proposed are gone.
+    let report: Value = serde_json::from_str(&ok([
+        "--json",
+        "segment",
+        picture,
+        "--box",
+        "305,67,855,572",
+        "--threads",
+        "100000",
+        "-o",
+        folder,
+    ]))
+    .unwrap();
+    assert_eq!(report["masks"].as_array().unwrap().len(), 1);
+    let left = std::fs::read_dir(out.path()).unwrap().count();
+    assert_eq!(left, 3, "mask-1.png, overlay.png, result.json");
+
     // The mask just written, given back, is refined to about itself.
     let again = tempfile::tempdir().unwrap();
     let best = out.path().join("mask-1.png");
@@ -75,6 +93,20 @@ fn segment_writes_masks_overlay_and_report() {
     let refined: Value = serde_json::from_str(&printed).unwrap();
     let area = |r: &Value| r["masks"][0]["area_px"].as_f64().unwrap();
     assert!((area(&refined) / area(&report) - 1.0).abs() < 0.2);
+}
+
+#[test]
+fn areas_are_in_square_millimetres_where_the_spacing_is_known() {
+    let out = tempfile::tempdir().unwrap();
+    let picture = data("feeds/implicit_rgb.dcm");
+    let spacing = read_still(&picture).unwrap().pixel_spacing.unwrap();
+    let (picture, folder) = (picture.to_str().unwrap(), out.path().to_str().unwrap());
+    let printed = ok(["--json", "segment", picture, "--point", "3,3", "-o", folder]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    for mask in report["masks"].as_array().unwrap() {
+        let expected = mask["area_px"].as_f64().unwrap() * f64::from(spacing.pixel_area_mm2());
+        assert!((mask["area_mm2"].as_f64().unwrap() - expected).abs() <= 1e-4 * expected);
+    }
 }
 
 #[test]
@@ -110,6 +142,10 @@ fn run_plays_into_pictures() {
     let printed = ok(bounded.iter().chain(&common));
     let report: Value = serde_json::from_str(&printed).unwrap();
     assert!(report["frames_shown"].as_u64() >= Some(1));
+    // A shorter run into the same folder leaves nothing of the longer one.
+    let many = std::fs::read_dir(out.path()).unwrap().count();
+    ok(["run", "--feed", phantom, "--frames", "1"].iter().chain(&common));
+    assert!(std::fs::read_dir(out.path()).unwrap().count() <= many.min(3));
     let first = image::open(out.path().join("frame-00000.png")).unwrap();
     assert_eq!((first.width(), first.height()), (400, 300));
 

@@ -9,7 +9,7 @@ mod output;
 mod run;
 mod segment;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 /// Segment Anything at the bedside: tap a structure on a live ultrasound or endoscope picture and
 /// see it outlined, on this machine's own processor.
@@ -20,9 +20,9 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
 
-    /// Log more: -v what happens, -vv every step
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    verbose: u8,
+    /// Log what happens to standard error
+    #[arg(short, long, global = true)]
+    verbose: bool,
 
     #[command(subcommand)]
     verb: Verb,
@@ -41,11 +41,7 @@ enum Verb {
 /// Reads the command line and does what it says.
 pub fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let level = match cli.verbose {
-        0 => "warn,tract_core=error,tract_onnx=error",
-        1 => "warn,tapseg=info",
-        _ => "info,tapseg=debug",
-    };
+    let level = if cli.verbose { "warn,tapseg=info" } else { "error" };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     match cli.verb {
         Verb::Demo(verb) => verb.run(cli.json),

@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Prints a line on standard output. Where nobody reads on, as with `tapseg models | head -1`, the
-/// program ends quietly.
+/// rest is left unsaid and the work goes on.
 pub fn line(text: impl Display) -> Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("can't write to standard output"),
     }
 }

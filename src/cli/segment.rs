@@ -17,8 +17,8 @@ use super::output;
 
 /// Outline a structure on one picture
 ///
-/// Writes mask-1.png, mask-2.png… (best first, at the picture's size, 0 and 255), overlay.png and
-/// result.json. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
+/// Writes mask-1.png, mask-2.png… (best first, masks that contradict a point last; at the picture's
+/// size, 0 and 255), overlay.png and result.json. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg segment breast.png --box 120,80,340,260 -o out\n          \

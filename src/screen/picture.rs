@@ -24,8 +24,8 @@ pub struct PictureScreen {
 }
 
 impl PictureScreen {
-    /// A screen of `size` that writes into `folder`, which is made where it does not exist. Sides
-    /// beyond [`Canvas::MAX_SIDE`] are cut to it.
+    /// A screen of `size` that writes into `folder`, which is made where it does not exist; the
+    /// pictures of an earlier run there are removed. Sides beyond [`Canvas::MAX_SIDE`] are cut to it.
     ///
     /// # Errors
     /// [`ScreenError::Write`] where the folder can't be made.
@@ -35,6 +35,8 @@ impl PictureScreen {
             path: folder.clone(),
             reason: source.to_string(),
         })?;
+        // They are numbered without gaps, so the first that is missing is the end of them.
+        (0..).map(|n| fs::remove_file(folder.join(file_name(n)))).take_while(Result::is_ok).count();
         let size = size.component_min(Size::new_equal(Canvas::MAX_SIDE));
         Ok(Self { folder, size, written: 0 })
     }
@@ -58,7 +60,7 @@ impl Screen for PictureScreen {
     }
 
     fn present(&mut self, canvas: &Canvas) -> Result<(), ScreenError> {
-        let path = self.folder.join(format!("frame-{:05}.png", self.written));
+        let path = self.folder.join(file_name(self.written));
         let unfinished = path.with_extension("png.part");
         let result = write_png(&unfinished, canvas)
             .and_then(|()| fs::rename(&unfinished, &path).map_err(|error| error.to_string()));
@@ -70,6 +72,10 @@ impl Screen for PictureScreen {
         self.written += 1;
         Ok(())
     }
+}
+
+fn file_name(number: usize) -> String {
+    format!("frame-{number:05}.png")
 }
 
 /// Writes `canvas` to `path`.
