@@ -13,9 +13,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::error::UnsupportedErrorKind;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::{Clip, FeedError};
+use super::{Clip, FeedError, jpeg};
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
 
@@ -94,19 +95,19 @@ pub fn read_picture(path: &Path) -> Result<Frame, FeedError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(Frame::MAX_PIXELS as u64 * 16);
 
-    let decode_error = |error: ImageError| match error {
-        ImageError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            FeedError::io(path, e)
-        }
-        other => FeedError::decode(path, other),
-    };
+    let decode_error = |error| decode_error(path, error);
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     let mut reader = reader.map_err(|error| FeedError::io(path, error))?;
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(decode_error)?;
     let (width, height) = decoder.dimensions();
     Frame::check_size(FrameSize::new(width, height))
         .map_err(|source| FeedError::Size { path: path.into(), source })?;
+    if is_jpeg {
+        let stream = std::fs::read(path).map_err(|error| FeedError::io(path, error))?;
+        jpeg::check_is_whole(&stream).map_err(|reason| FeedError::decode(path, reason))?;
+    }
     let orientation = decoder.orientation().map_err(decode_error)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
     picture.apply_orientation(orientation);
@@ -116,6 +117,26 @@ pub fn read_picture(path: &Path) -> Result<Frame, FeedError> {
         .map_err(|source| FeedError::Size { path: path.into(), source })?;
     frame.source = file_name(path).into();
     Ok(frame)
+}
+
+/// What a decoder says, with the remedy. Decoders report the damage they find as I/O errors too,
+/// but as ones that the system knows nothing about.
+fn decode_error(path: &Path, error: ImageError) -> FeedError {
+    let reason = match error {
+        ImageError::IoError(e) if e.raw_os_error().is_some() => return FeedError::io(path, e),
+        ImageError::IoError(_) | ImageError::Decoding(_) => {
+            format!("damaged or cut short: copy it again ({error})")
+        }
+        ImageError::Unsupported(e) if matches!(e.kind(), UnsupportedErrorKind::Format(_)) => {
+            "no picture of a known format: give a PNG, JPEG, BMP, TIFF or DICOM file".into()
+        }
+        ImageError::Unsupported(_) => {
+            format!("of a kind that can't be decoded: save it as an 8- or 16-bit PNG ({error})")
+        }
+        ImageError::Limits(_) => format!("too large: scale it down ({error})"),
+        other => other.to_string(),
+    };
+    FeedError::decode(path, reason)
 }
 
 /// The picture's pixels as 8-bit RGB; see the module for what becomes of deeper samples.

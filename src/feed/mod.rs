@@ -7,6 +7,7 @@
 
 pub mod dicom;
 pub mod images;
+mod jpeg;
 mod latest;
 pub mod phantom;
 mod player;
@@ -48,7 +49,10 @@ pub enum FeedError {
         source: FrameError,
     },
     /// A folder or list without any picture in it.
-    #[error("{path}: no PNG, JPEG, BMP or TIFF picture there", path = .0.display())]
+    #[error(
+        "{path}: no PNG, JPEG, BMP or TIFF picture there (give DICOM files one at a time)",
+        path = .0.display()
+    )]
     NoPictures(PathBuf),
     /// A feed specification that can't be understood.
     #[error("feed {spec:?}: {reason}")]
@@ -126,6 +130,12 @@ pub fn open_clip(specs: &[String]) -> Result<Box<dyn Clip>, FeedError> {
         }
         _ => {
             let paths: Vec<PathBuf> = specs.iter().map(PathBuf::from).collect();
+            for (spec, path) in specs.iter().zip(&paths) {
+                if dicom::looks_like_dicom(path)? {
+                    let reason = "a DICOM file among several inputs: give one DICOM file at a time";
+                    return Err(FeedError::Spec { spec: spec.clone(), reason: reason.into() });
+                }
+            }
             Ok(Box::new(images::ImageClip::open(&paths)?))
         }
     }

@@ -29,7 +29,7 @@ pub struct PhantomOptions {
     pub seed: u64,
     /// The pictures' size, at least 64 × 64. Default 640 × 480.
     pub size: FrameSize,
-    /// Frames a second, more than 0 and at most 1000. Default 20.
+    /// Frames a second, 0.001 to 1000. Default 20.
     pub fps: f64,
 }
 
@@ -69,11 +69,8 @@ impl PhantomOptions {
     }
 
     fn checked(self) -> Result<Self, String> {
-        if !(self.fps > 0.0 && self.fps <= 1000.0) {
-            return Err(format!(
-                "{} frames a second are not more than 0 and at most 1000",
-                self.fps
-            ));
+        if !(0.001..=1000.0).contains(&self.fps) {
+            return Err(format!("{:?} frames a second are not within 0.001 to 1000", self.fps));
         }
         if self.size.width < 64 || self.size.height < 64 {
             return Err(format!("{} is smaller than 64x64", self.size));

@@ -185,9 +185,8 @@ fn every_encoding_shows_the_same_clip() {
     }
 }
 
-#[test]
-fn a_jpeg_frame_may_be_spread_over_fragments() {
-    let bytes = std::fs::read(data("jpeg_grey.dcm")).unwrap();
+/// A file of JPEG frames: what is before the second frame's fragment, its data, and what follows.
+fn around_second_fragment(bytes: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let starts: Vec<usize> = (0..bytes.len() - 10)
         .filter(|&at| {
             bytes[at..].starts_with(&[0xFE, 0xFF, 0, 0xE0])
@@ -195,13 +194,21 @@ fn a_jpeg_frame_may_be_spread_over_fragments() {
         })
         .collect();
     assert_eq!(starts.len(), 3);
-    // Cuts the second frame's fragment in two after 40 bytes.
-    let at = starts[1];
-    let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap());
-    let item = |length: u32| [vec![0xFE, 0xFF, 0, 0xE0], length.to_le_bytes().to_vec()].concat();
-    let split =
-        [&bytes[..at], &item(40), &bytes[at + 8..at + 48], &item(length - 40), &bytes[at + 48..]]
-            .concat();
+    let (before, item) = bytes.split_at(starts[1]);
+    let length = u32::from_le_bytes(item[4..8].try_into().unwrap()) as usize;
+    let (data, after) = item[8..].split_at(length);
+    (before, data, after)
+}
+
+fn fragment(data: &[u8]) -> Vec<u8> {
+    [&[0xFE, 0xFF, 0, 0xE0], &(data.len() as u32).to_le_bytes()[..], data].concat()
+}
+
+#[test]
+fn a_jpeg_frame_may_be_spread_over_fragments() {
+    let bytes = std::fs::read(data("jpeg_grey.dcm")).unwrap();
+    let (before, second, after) = around_second_fragment(&bytes);
+    let split = [before, &fragment(&second[..40]), &fragment(&second[40..]), after].concat();
     let mut clip = open(&split).unwrap();
     assert_eq!(clip.frame_count(), Some(3));
     let whole = DicomClip::open(&data("jpeg_grey.dcm")).unwrap().frame(1).unwrap();
@@ -321,15 +328,21 @@ fn bad_files_are_refused_by_name() {
         bytes[..bytes.len() - 300].to_vec()
     };
     let more = |more, p: Picture<'static>| Picture { more, ..p }.file();
-    let cases: [(&str, Vec<u8>, &str); 26] = [
+    let implicit = b"\x08\0\x08\0\x12\0\0\0DERIVED\\SECONDARY ".to_vec();
+    let cases: [(&str, Vec<u8>, &str); 27] = [
         ("empty", vec![], "mark DICM"),
         ("text", b"this is text, not a DICOM file".to_vec(), "mark DICM"),
         ("only the mark", good[..132].to_vec(), "file meta information"),
         ("no data set", file(EXPLICIT, vec![]), "no pixel data"),
-        ("truncated in the header", good[..good.len() - 40].to_vec(), "truncated"),
-        ("truncated in the pixels", good[..good.len() - 1].to_vec(), "truncated"),
-        ("truncated RLE", truncated("rle_rgb.dcm"), "truncated"),
-        ("truncated JPEG", truncated("jpeg_grey.dcm"), "truncated"),
+        ("truncated in the header", good[..good.len() - 40].to_vec(), "cut short"),
+        ("truncated in the pixels", good[..good.len() - 1].to_vec(), "cut short"),
+        ("truncated RLE", truncated("rle_rgb.dcm"), "cut short"),
+        ("truncated JPEG", truncated("jpeg_grey.dcm"), "cut short"),
+        (
+            "implicit called explicit",
+            file(EXPLICIT, vec![implicit]),
+            "not in the encoding it states",
+        ),
         (
             "unknown transfer syntax",
             file("1.2.840.10008.1.2.4.90", vec![]),
@@ -399,6 +412,39 @@ fn one_damaged_frame_does_not_take_the_others_along() {
     assert!(clip.frame(0).is_ok() && clip.frame(2).is_ok());
     let error = clip.frame(1).unwrap_err().to_string();
     assert!(error.contains("frame 2"), "{error}");
+}
+
+#[test]
+fn half_a_jpeg_frame_is_refused() {
+    for name in ["jpeg_grey.dcm", "jpeg_rgb_unmarked.dcm"] {
+        let bytes = std::fs::read(data(name)).unwrap();
+        let (before, second, after) = around_second_fragment(&bytes);
+        let scan = second.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap();
+        let half = [&second[..scan.midpoint(second.len()) & !1], &[0, 0]].concat();
+        let mut clip = open(&[before, &fragment(&half), after].concat()).unwrap();
+        assert!(clip.frame(0).is_ok() && clip.frame(2).is_ok(), "{name}");
+        let error = clip.frame(1).expect_err(name).to_string();
+        assert!(error.contains("frame 2") && error.contains("cut short"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn dicom_files_are_given_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, png) = (folder.path().join("clip.dcm"), folder.path().join("picture.png"));
+    std::fs::copy(data("rle_rgb.dcm"), &clip).unwrap();
+    let error = open_error(&[folder.path()]).to_string();
+    assert!(error.contains("one at a time"), "{error}");
+    std::fs::write(&png, flat_png(1, 1, 0)).unwrap();
+    for specs in [[&*clip, &*clip], [&*png, &*clip]] {
+        let error = open_error(&specs);
+        assert!(matches!(error, FeedError::Spec { .. }), "{error:?}");
+        let error = error.to_string();
+        assert!(
+            error.contains("one DICOM file at a time") && error.contains("clip.dcm"),
+            "{error}"
+        );
+    }
 }
 
 /// Whatever a file holds, it is played or refused.

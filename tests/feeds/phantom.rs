@@ -19,6 +19,8 @@ fn options_are_read_and_checked() {
         ("size=10x10", "smaller"),
         ("size=100000x100000", "limit"),
         ("fps=0", "frames a second"),
+        ("fps=1e-300", "frames a second"),
+        ("fps=1001", "frames a second"),
         ("fps=NaN", "frames a second"),
         ("fps=fast", "is no fps"),
     ];

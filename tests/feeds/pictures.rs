@@ -118,6 +118,27 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
+/// A TIFF of one pixel with one sample.
+fn grey_tiff(bits: u16, sample_format: u16, photometric: u16) -> Vec<u8> {
+    let entries = [
+        (256, 1),
+        (257, 1),
+        (258, bits),
+        (259, 1),
+        (262, photometric),
+        (273, 4),
+        (277, 1),
+        (278, 1),
+        (279, bits / 8),
+        (339, sample_format),
+    ];
+    // The entries' values are all of type SHORT. The pixel lies over the end of the header.
+    let entry = |&(tag, value): &(u16, u16)| [tag, 3, 1, 0, value, 0].map(u16::to_le_bytes);
+    let directory = entries.iter().flat_map(entry).flatten();
+    let count = (entries.len() as u16).to_le_bytes();
+    b"II*\0\x08\0\0\0".iter().copied().chain(count).chain(directory).chain([0; 4]).collect()
+}
+
 #[test]
 fn bad_pictures_are_refused() {
     let noise =
@@ -133,25 +154,37 @@ fn bad_pictures_are_refused() {
         bytes[22..26].copy_from_slice(&width.to_le_bytes());
         bytes
     };
+    const DAMAGED: &str = "copy it again";
+    const OTHER_PNG: &str = "save it as an 8- or 16-bit PNG";
+    const OTHER_FORMAT: &str = "give a PNG, JPEG, BMP, TIFF or DICOM file";
+    let jpeg = encoded(picture.clone(), ImageFormat::Jpeg);
     let cases = [
-        ("empty.png", vec![]),
-        ("text.png", b"this is a text file and no picture".to_vec()),
-        ("truncated.png", half(ImageFormat::Png)),
-        ("truncated.tif", half(ImageFormat::Tiff)),
-        ("truncated.bmp", half(ImageFormat::Bmp)),
-        ("header.jpg", encoded(picture.clone(), ImageFormat::Jpeg)[..100].to_vec()),
-        ("huge.png", png_claiming(100_000, 100_000)),
-        ("wide.png", png_claiming(u32::MAX >> 1, 1)),
-        ("zero.png", png_claiming(0, 7)),
-        ("huge.bmp", bmp_claiming(40_000)),
+        ("empty.png", vec![], DAMAGED),
+        ("text.png", b"this is a text file and no picture".to_vec(), DAMAGED),
+        ("text.mp4", b"this is a text file and no picture".to_vec(), OTHER_FORMAT),
+        ("text", b"this is a text file and no picture".to_vec(), OTHER_FORMAT),
+        ("picture.gif", b"GIF89a".to_vec(), OTHER_FORMAT),
+        ("truncated.png", half(ImageFormat::Png), DAMAGED),
+        ("truncated.tif", half(ImageFormat::Tiff), DAMAGED),
+        ("truncated.bmp", half(ImageFormat::Bmp), DAMAGED),
+        ("truncated.jpg", half(ImageFormat::Jpeg), DAMAGED),
+        ("no_end.jpg", jpeg[..jpeg.len() - 2].to_vec(), DAMAGED),
+        ("header.jpg", jpeg[..100].to_vec(), DAMAGED),
+        ("float.tif", grey_tiff(32, 3, 1), OTHER_PNG),
+        ("palette.tif", grey_tiff(8, 1, 3), OTHER_PNG),
+        ("huge.png", png_claiming(100_000, 100_000), "100000x100000"),
+        ("wide.png", png_claiming(u32::MAX >> 1, 1), "scale it down"),
+        ("zero.png", png_claiming(0, 7), DAMAGED),
+        ("huge.bmp", bmp_claiming(40_000), "40000x40000"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in cases {
+    for (name, bytes, expected) in cases {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         let error = open_error(&[&path]);
         assert!(matches!(error, FeedError::Decode { .. } | FeedError::Size { .. }), "{error:?}");
-        assert!(error.to_string().contains(name), "{error}");
+        let error = error.to_string();
+        assert!(error.contains(name) && error.contains(expected), "{error}");
     }
     let huge = open_error(&[&folder.path().join("huge.png")]).to_string();
     assert!(huge.contains("100000x100000") && huge.contains("limit"), "{huge}");

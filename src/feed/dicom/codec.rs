@@ -6,6 +6,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegDecoder;
 use image::{ColorType, ImageDecoder};
 
+use crate::feed::jpeg::check_is_whole;
 use crate::geometry::FrameSize;
 
 /// Decodes an RLE frame (PS3.5 annex G) of `pixels` pixels, whose pixels take `pixel_bytes` bytes.
@@ -77,7 +78,7 @@ pub(super) fn jpeg(
     rgb: bool,
 ) -> Result<Vec<u8>, String> {
     let stream = if rgb { marked_as_rgb(fragments) } else { fragments };
-    let decoder = JpegDecoder::new(Cursor::new(stream)).map_err(|e| e.to_string())?;
+    let decoder = JpegDecoder::new(Cursor::new(&*stream)).map_err(|e| e.to_string())?;
     let (width, height) = decoder.dimensions();
     let found = FrameSize::new(width, height);
     let expected = if samples == 3 { ColorType::Rgb8 } else { ColorType::L8 };
@@ -87,6 +88,7 @@ pub(super) fn jpeg(
             decoder.color_type()
         ));
     }
+    check_is_whole(&stream)?;
     let mut out = vec![0; size.pixels() * samples];
     decoder.read_image(&mut out).map_err(|e| e.to_string())?;
     Ok(out)

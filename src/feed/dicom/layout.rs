@@ -18,6 +18,11 @@ const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 /// Sequences within sequences that are followed; ultrasound objects have 2 or 3.
 const DEEPEST_NESTING: usize = 16;
 
+/// What may be wrong where an element does not fit. A length that was written in another encoding
+/// reads as any number at all.
+const ENDS_EARLY: &str =
+    "the file is cut short (copy it again), damaged, or not in the encoding it states";
+
 /// How pixel data is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
@@ -89,15 +94,11 @@ impl<'a> Walker<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let found = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
         self.at += N;
-        found.copied().ok_or_else(|| self.truncated())
+        found.copied().ok_or_else(|| format!("it ends before byte {}: {ENDS_EARLY}", self.at))
     }
 
     fn u16(&mut self) -> Result<u16, String> {
         self.take().map(u16::from_le_bytes)
-    }
-
-    fn truncated(&self) -> String {
-        format!("it ends within the element before byte {}: the file is truncated", self.at)
     }
 
     /// Reads up to the value of the next element, whose end must not lie beyond `end`.
@@ -121,9 +122,7 @@ impl<'a> Walker<'a> {
         };
         let length = (length != u32::MAX).then_some(length as usize);
         if length.is_some_and(|length| length > end.saturating_sub(self.at)) {
-            return Err(format!(
-                "element {tag} is longer than what is left of the file: truncated"
-            ));
+            return Err(format!("element {tag} ends beyond what holds it: {ENDS_EARLY}"));
         }
         // Implicit encoding does not say what is a sequence; only sequences begin with an item.
         sequence |= !self.explicit && self.bytes[self.at..].starts_with(&[0xFE, 0xFF, 0x00, 0xE0]);
