@@ -78,10 +78,15 @@ impl FrameBox {
         Self { x0: a.x.min(b.x), y0: a.y.min(b.y), x1: a.x.max(b.x), y1: a.y.max(b.y) }
     }
 
-    /// The square box of side `side` centred on `centre`.
-    pub fn centred(centre: FramePoint, side: f32) -> Self {
-        let half = side / 2.0;
-        Self { x0: centre.x - half, y0: centre.y - half, x1: centre.x + half, y1: centre.y + half }
+    /// The box of `width` × `height` centred on `centre`.
+    pub fn centred(centre: FramePoint, width: f32, height: f32) -> Self {
+        let (right, down) = (width / 2.0, height / 2.0);
+        Self {
+            x0: centre.x - right,
+            y0: centre.y - down,
+            x1: centre.x + right,
+            y1: centre.y + down,
+        }
     }
 
     /// Width in pixels.

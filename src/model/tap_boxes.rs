@@ -31,12 +31,7 @@ pub(super) fn boxes(
         (None, Some(first)) => SIDES
             .map(|side| {
                 let (width, height) = geometry.lengths_to_frame(side);
-                FrameBox {
-                    x0: first.x - width / 2.0,
-                    y0: first.y - height / 2.0,
-                    x1: first.x + width / 2.0,
-                    y1: first.y + height / 2.0,
-                }
+                FrameBox::centred(*first, width, height)
             })
             .to_vec(),
         (None, None) => Vec::new(),

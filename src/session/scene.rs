@@ -15,7 +15,7 @@ impl Session {
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
             objects: objects.unwrap_or_default(),
-            rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0))),
+            rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0, 0.0))),
             buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
             status: self.status(),
             working: self.working_since.map(|since| self.now.saturating_sub(since)),

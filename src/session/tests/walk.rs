@@ -148,7 +148,7 @@ proptest! {
             let before = picture(&bed);
             let commands = match kind {
                 0 => bed.press(Button::NewObject),
-                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0))),
+                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0, 6.0))),
                 _ => bed.tap(x, y),
             };
             if kind > 0 {
