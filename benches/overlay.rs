@@ -38,7 +38,7 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
     SceneObject {
         mask: Some(Mask::from_pixels(size, pixels.collect())),
         points: vec![PromptPoint { position: centre, label: PointLabel::Positive }],
-        bounding_box: Some(FrameBox::centred(centre, 2.2 * radius)),
+        bounding_box: Some(FrameBox::centred(centre, 2.2 * radius, 2.2 * radius)),
         colour: index,
         active: index == 0,
     }
