@@ -115,6 +115,19 @@ fn taps_and_boxes_outline_what_the_semi_automatic_outlines_show() {
 }
 
 #[test]
+fn a_negative_tap_takes_off_what_does_not_belong() {
+    let embedding = SEGMENTER.set_image(&frame("clip/f013.png")).unwrap();
+    let nerve = outline("clip/f013_mask1.png");
+    let dice =
+        |prompt: &Prompt| SEGMENTER.predict(&embedding, prompt).unwrap().best().mask.dice(&nerve);
+    let tap = Prompt::default().positive(582.0, 655.0);
+    let off_the_wall = tap.clone().negative(582.0, 566.0);
+    let (before, after) = (dice(&tap), dice(&off_the_wall));
+    println!("the optic nerve: Dice {before:.3} by a tap, {after:.3} with a point off its wall");
+    assert!(after > before + 0.1 && after > 0.8, "{before} {after}");
+}
+
+#[test]
 fn a_mask_prompt_counts_as_its_box() {
     let frame = frame("frames/clarius_eye.png");
     let truth = outline("frames/clarius_eye_mask0.png");
