@@ -1,5 +1,6 @@
-//! Table tests of single rules; `walk` takes random ways through all events.
+//! Table tests of single rules; `memory` fills it up, `walk` takes random ways through all events.
 
+mod memory;
 mod walk;
 
 use std::sync::Arc;
@@ -471,57 +472,4 @@ fn limits_are_refused_with_a_message() {
     }
     assert_eq!(bed.scene().objects[0].points.len(), Session::MAX_STEPS);
     assert!(bed.message().contains("100 prompts"));
-}
-
-#[test]
-fn masks_of_old_steps_make_room_and_are_decoded_again() {
-    let size = FrameSize::new(4096, 4096);
-    let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
-    let mask = Mask::from_pixels(size, vec![1; size.pixels()]);
-    let candidate = MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) };
-    // `T` taps and gets an answer, `N` begins another object.
-    let cases = [
-        ("the oldest step goes, and what was not chosen", "TTNT", 9, vec![1, 9]),
-        ("a newer step goes before what is shown", "TNTT", 6, vec![6, 6]),
-    ];
-    for (name, steps, count, expected) in cases {
-        let mut bed = Bed::new(false);
-        bed.on(Event::Frame(frame.clone()));
-        bed.present();
-        bed.press(Button::LiveFreeze);
-        bed.encoded();
-        for (i, step) in steps.chars().enumerate() {
-            if step == 'N' {
-                bed.press(Button::NewObject);
-                continue;
-            }
-            let (request, _) = decode(&bed.tap(100.0 * (i + 1) as f32, 5.0));
-            bed.decoded(request, Masks { candidates: vec![candidate.clone(); count] });
-        }
-        let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
-        let left: Vec<usize> = snapshot.objects.iter().map(|o| o.masks.candidates.len()).collect();
-        assert_eq!(left, expected, "{name}");
-        let again = (0..3).map(|_| bed.press(Button::Undo).len()).sum::<usize>();
-        assert_eq!(again, 1, "{name}: decoded again on the way back");
-    }
-}
-
-/// What is shown may take more than the bound; that must not start an endless retry.
-#[test]
-fn only_masks_that_are_there_are_dropped() {
-    let size = FrameSize::new(4096, 4096);
-    let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
-    let mask = Mask::from_pixels(size, vec![1; size.pixels()]);
-    let candidate = MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) };
-    let mut bed = Bed::new(false);
-    bed.on(Event::Frame(frame));
-    bed.present();
-    bed.press(Button::LiveFreeze);
-    bed.encoded();
-    let (first, _) = decode(&bed.tap(100.0, 5.0));
-    bed.decoded(first, Masks { candidates: vec![candidate; 20] });
-    let (second, _) = decode(&bed.tap(200.0, 5.0));
-    let again = bed.on(Event::Decoded { request: second, result: Err("no".into()) });
-    assert!(again.is_empty(), "a failed prompt waits for the person: {again:?}");
-    assert!(bed.session.is_idle());
 }
