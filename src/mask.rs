@@ -32,6 +32,11 @@ impl Mask {
         &self.pixels
     }
 
+    /// The pixels as an 8-bit grey picture, row-major, 0 or 255.
+    pub fn to_grey(&self) -> Vec<u8> {
+        self.pixels.iter().map(|p| p * 255).collect()
+    }
+
     /// Row `y` of the mask, 0 or 1 a pixel.
     ///
     /// # Panics

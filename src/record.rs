@@ -114,8 +114,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
     let mut listed = Vec::with_capacity(objects.len());
     for (object, chosen) in objects.iter().filter_map(|o| Some((o, chosen(o)?))) {
         let file = format!("mask-{}.png", listed.len() + 1);
-        let pixels: Vec<u8> = chosen.mask.pixels().iter().map(|p| p * 255).collect();
-        write_png(folder, &file, &pixels, size, ExtendedColorType::L8)?;
+        write_png(folder, &file, &chosen.mask.to_grey(), size, ExtendedColorType::L8)?;
         let area_px = chosen.mask.area_px();
         listed.push(RecordObject {
             file,

@@ -78,13 +78,13 @@ struct Timings {
 impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
         let frame = feed::read_still(&self.image)?;
-        let mut prompt = Prompt {
+        let prompt = Prompt {
             points: self.points.clone(),
             bounding_box: self.bounding_box,
             mask: self.mask.as_deref().map(read_mask).transpose()?.map(MaskPrompt::Binary),
         };
         // Checked before the model is loaded, so that a slip of the hand is told at once.
-        prompt = prompt.checked(frame.size())?;
+        let prompt = prompt.checked(frame.size())?;
         let (segmenter, load) = self.model.load()?;
         let embedding = segmenter.set_image(&frame)?;
         let start = Instant::now();
@@ -152,9 +152,8 @@ pub fn read_mask(path: &Path) -> Result<Mask> {
 
 fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
     let (width, height) = (mask.size().width, mask.size().height);
-    let pixels = mask.pixels().iter().map(|p| p * 255).collect();
-    let picture =
-        GrayImage::from_raw(width, height, pixels).context("a mask has one byte a pixel")?;
+    let picture = GrayImage::from_raw(width, height, mask.to_grey())
+        .context("a mask has one byte a pixel")?;
     picture
         .save_with_format(path, ImageFormat::Png)
         .with_context(|| format!("can't write {}", path.display()))

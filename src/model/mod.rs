@@ -18,5 +18,6 @@ pub use manifest::{
     PackageFile, Preprocessing, PromptKind, Resize,
 };
 pub use masks::{MaskCandidate, Masks};
+pub(crate) use package::hex;
 pub use package::{Package, PackageError};
 pub use segmenter::{ImageEmbedding, Segmenter};

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{CheckpointError, ConvertError, shortened};
+use crate::model::hex;
 use pickle::StateDict;
 use tensor::ElementType;
 
@@ -132,7 +133,7 @@ fn fingerprint(reader: &mut (impl Read + Seek)) -> Result<(String, u64), Checkpo
         }
     }
     reader.rewind()?;
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), len))
+    Ok((hex(&hash.finalize()), len))
 }
 
 /// The zip round a checkpoint.
