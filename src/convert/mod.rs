@@ -9,6 +9,7 @@ mod checkpoint;
 mod error;
 mod graph;
 mod mask_decoder;
+mod preset;
 mod prompt_encoder;
 mod tiny_vit;
 
@@ -18,6 +19,7 @@ use crate::model::{FORMAT, Manifest, MaskTokens, Package, PackageFile, Preproces
 
 pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
+pub use preset::Preset;
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;

@@ -49,6 +49,9 @@ pub enum Filter {
     Area,
     /// Antialiased triangle filter (Pillow's `BILINEAR`): SAM.
     Bilinear,
+    /// Antialiased cubic filter (Pillow's `BICUBIC`, a = −0.5): MedSAM, whose own code takes
+    /// scikit-image's cubic spline.
+    Bicubic,
 }
 
 /// How prompt coordinates follow a frame that is resized by its longest side, where rounding the
@@ -100,6 +103,27 @@ impl Preprocessing {
         resize: Resize::LongestSide,
         filter: Filter::Area,
         coordinate_scale: CoordinateScale::Uniform,
+        normalisation: Normalisation::MinMax,
+    };
+
+    /// SAM's, as in `segment_anything/utils/transforms.py` and `Sam.preprocess`; also MobileSAM's.
+    pub const SAM: Self = Self {
+        input_size: 1024,
+        resize: Resize::LongestSide,
+        filter: Filter::Bilinear,
+        coordinate_scale: CoordinateScale::PerAxis,
+        normalisation: Normalisation::MeanStd {
+            mean: [123.675, 116.28, 103.53],
+            std: [58.395, 57.12, 57.375],
+        },
+    };
+
+    /// MedSAM's, as in upstream's `MedSAM_Inference.py`.
+    pub const MEDSAM: Self = Self {
+        input_size: 1024,
+        resize: Resize::Squash,
+        filter: Filter::Bicubic,
+        coordinate_scale: CoordinateScale::PerAxis,
         normalisation: Normalisation::MinMax,
     };
 }

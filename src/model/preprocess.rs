@@ -129,29 +129,18 @@ pub(super) fn model_input(frame: &Frame, preprocessing: &Preprocessing) -> Array
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Filter;
 
     const LITEMEDSAM: Preprocessing = Preprocessing::LITEMEDSAM;
-    const SAM: Preprocessing = Preprocessing {
-        input_size: 1024,
-        resize: Resize::LongestSide,
-        filter: Filter::Bilinear,
-        normalisation: Normalisation::MeanStd {
-            mean: [123.675, 116.28, 103.53],
-            std: [58.395, 57.12, 57.375],
-        },
-        coordinate_scale: CoordinateScale::PerAxis,
-    };
+    const SAM: Preprocessing = Preprocessing::SAM;
 
     #[test]
     fn frames_lie_in_the_input_as_each_model_was_trained() {
-        let squash = Preprocessing { resize: Resize::Squash, ..SAM };
         let cases = [
             ("LiteMedSAM, wide", LITEMEDSAM, (1280, 960), (256, 192), [64.0, 96.0]),
             ("LiteMedSAM, uneven", LITEMEDSAM, (1280, 477), (256, 95), [64.0, 47.7]),
             ("SAM, uneven", SAM, (1280, 477), (1024, 382), [256.0, 382.0 / 2.0]),
             ("SAM, high", SAM, (512, 1024), (512, 1024), [128.0, 512.0]),
-            ("MedSAM", squash, (1280, 960), (1024, 1024), [256.0, 512.0]),
+            ("MedSAM", Preprocessing::MEDSAM, (1280, 960), (1024, 1024), [256.0, 512.0]),
             ("a single row", LITEMEDSAM, (4000, 1), (256, 1), [64.0, 0.032]),
         ];
         for (name, preprocessing, (w, h), resized, expected) in cases {

@@ -24,6 +24,7 @@ fn taps(source: u32, destination: u32, filter: Filter) -> Vec<Taps> {
     let (radius, weight): (f64, fn(f64) -> f64) = match filter {
         Filter::Area => (0.5, |x| if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 }),
         Filter::Bilinear => (1.0, |x| (1.0 - x.abs()).max(0.0)),
+        Filter::Bicubic => (2.0, cubic),
     };
     let support = radius * filter_scale;
     (0..destination)
@@ -44,6 +45,16 @@ fn taps(source: u32, destination: u32, filter: Filter) -> Vec<Taps> {
         .collect()
 }
 
+/// Pillow's `bicubic_filter`: Keys' kernel with a = −0.5.
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    match x.abs() {
+        x if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+        _ => 0.0,
+    }
+}
+
 /// Half a unit, so that the shift below rounds.
 const ROUND: i32 = 1 << (PRECISION_BITS - 1);
 
@@ -52,7 +63,7 @@ fn to_u8(sum: i32) -> u8 {
 }
 
 /// Resizes interleaved 8-bit RGB from `from` to `to`, bit for bit as Pillow's
-/// `Image.resize((w, h), BOX | BILINEAR)`: first along rows, then along columns, rounding to 8 bits
+/// `Image.resize((w, h), BOX | BILINEAR | BICUBIC)`: first along rows, then along columns, rounding to 8 bits
 /// after each pass.
 pub(super) fn resize_rgb(rgb: &[u8], from: FrameSize, to: FrameSize, filter: Filter) -> Vec<u8> {
     let (width, new_width) = (from.width as usize, to.width as usize);
