@@ -1,23 +1,43 @@
 //! Arguments that several verbs share.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use tapseg::geometry::{FrameBox, FramePoint};
+use tapseg::model::Library;
 use tapseg::prompt::{PointLabel, PromptPoint};
 use tapseg::screen::Canvas;
 use tapseg::{Package, Segmenter};
 
+/// Where packages are looked for.
+#[derive(Args, Debug)]
+pub struct LibraryArguments {
+    /// A folder of packages to search first; as often as needed
+    #[arg(long = "models-dir", value_name = "DIR", global = true)]
+    models_dirs: Vec<PathBuf>,
+}
+
+impl LibraryArguments {
+    /// The packages on the search path.
+    pub fn library(&self) -> Library {
+        Library::from_environment(self.models_dirs.iter().cloned(), |name| std::env::var_os(name))
+    }
+}
+
 /// Which model, on how many threads.
 #[derive(Args, Debug)]
 pub struct ModelArguments {
-    /// A model package: a folder (./litemedsam for one of that name), or the one inside the program
+    /// A model package: a name that tapseg models lists, or a folder (./litemedsam for one called
+    /// like the one inside the program)
     #[arg(long, value_name = "PACKAGE", default_value = Package::EMBEDDED)]
     pub model: String,
+
+    #[command(flatten)]
+    library: LibraryArguments,
 
     /// Threads for the network; all cores where not given
     #[arg(long, value_name = "N")]
@@ -27,16 +47,9 @@ pub struct ModelArguments {
 impl ModelArguments {
     /// The package that `--model` names.
     pub fn package(&self) -> Result<Package> {
-        if self.model == Package::EMBEDDED {
-            return Ok(Package::embedded()?);
-        }
-        Package::open(Path::new(&self.model)).with_context(|| {
-            format!(
-                "--model {}: give a package's folder or {:?}, the model inside the program",
-                self.model,
-                Package::EMBEDDED
-            )
-        })
+        let named = || format!("--model {}", self.model);
+        let place = self.library.library().find(&self.model).with_context(named)?;
+        place.open().with_context(named)
     }
 
     /// The loaded model, and how long loading took.

@@ -7,7 +7,7 @@ use clap::Args;
 use embedded_graphics::geometry::Size;
 use tapseg::app::{self, Report, RunOptions, Timings, Until};
 use tapseg::feed::{self, Feed, Playback, Player, Rate};
-use tapseg::model::PromptKind;
+use tapseg::model::{PromptKind, user_data_folder};
 use tapseg::screen::Screen;
 use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
@@ -154,7 +154,5 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 fn default_save_dir() -> Option<PathBuf> {
-    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share"));
-    Some(data.or_else(home)?.join("tapseg/records"))
+    Some(user_data_folder(|name| std::env::var_os(name))?.join("records"))
 }

@@ -3,16 +3,22 @@
 mod decoder;
 mod encoder;
 mod error;
+mod library;
 mod manifest;
 mod masks;
 mod network;
 mod package;
 mod preprocess;
+mod removal;
 mod resample;
 mod segmenter;
 mod tap_boxes;
+mod weights;
 
 pub use error::ModelError;
+pub use library::{
+    Entry, Library, LibraryError, Place, SEARCH_VARIABLE, check_name, user_data_folder,
+};
 pub use manifest::{
     CoordinateScale, FORMAT, Filter, MANIFEST_FILE, Manifest, MaskTokens, Normalisation,
     PackageFile, Preprocessing, PromptKind, Resize,
@@ -20,4 +26,5 @@ pub use manifest::{
 pub use masks::{MaskCandidate, Masks};
 pub(crate) use package::hex;
 pub use package::{Package, PackageError};
+pub use removal::remove_package;
 pub use segmenter::{ImageEmbedding, Segmenter};

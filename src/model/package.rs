@@ -97,6 +97,15 @@ impl Package {
         })
     }
 
+    /// Reads `model.toml` of the package in the folder `location`, and not its networks.
+    ///
+    /// # Errors
+    /// [`PackageError`] where it can't be read or does not say what it must.
+    pub fn manifest_in(location: &Path) -> Result<Manifest, PackageError> {
+        let path = location.join(MANIFEST_FILE);
+        parse_manifest(&path, read_limited(&path, MAX_MANIFEST)?)
+    }
+
     /// Writes a package to the folder `location`, which is made where it does not exist; other
     /// files there are left alone. Each file appears whole or not at all, the manifest last, so
     /// that an interrupted write can't pass for a package.
@@ -105,29 +114,48 @@ impl Package {
     /// [`PackageError::Io`] where a file can't be written.
     pub fn write(
         location: &Path,
-        mut manifest: Manifest,
+        manifest: Manifest,
         encoder: Vec<u8>,
         decoder: Vec<u8>,
     ) -> Result<Self, PackageError> {
-        let io = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| PackageError::Io { path, source }
-        };
+        let package = Self::assembled(location, manifest, encoder, decoder);
+        package.store(location)?;
+        Ok(package)
+    }
+
+    /// A package that is not on disk yet; `location` is where it is going to be.
+    pub(crate) fn assembled(
+        location: &Path,
+        mut manifest: Manifest,
+        encoder: Vec<u8>,
+        decoder: Vec<u8>,
+    ) -> Self {
         manifest.encoder.sha256 = hex_sha256(&encoder);
         manifest.decoder.sha256 = hex_sha256(&decoder);
-        let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
-            path: location.join(MANIFEST_FILE),
+        Self {
+            manifest,
+            location: location.to_path_buf(),
+            encoder: Cow::Owned(encoder),
+            decoder: Cow::Owned(decoder),
+        }
+    }
+
+    /// Writes the package to `folder`, as [`write`](Self::write) says.
+    pub(crate) fn store(&self, folder: &Path) -> Result<(), PackageError> {
+        let text = toml::to_string(&self.manifest).map_err(|e| PackageError::Manifest {
+            path: folder.join(MANIFEST_FILE),
             reason: e.to_string(),
         })?;
-        fs::create_dir_all(location).map_err(io(location))?;
+        fs::create_dir_all(folder)
+            .map_err(|source| PackageError::Io { path: folder.to_path_buf(), source })?;
         let files: [(&str, &[u8]); 3] = [
-            (&manifest.encoder.name, &encoder),
-            (&manifest.decoder.name, &decoder),
+            (&self.manifest.encoder.name, &self.encoder),
+            (&self.manifest.decoder.name, &self.decoder),
             (MANIFEST_FILE, text.as_bytes()),
         ];
         for (name, bytes) in files {
-            let path = location.join(name);
-            let partial = location.join(format!(".{name}.partial"));
+            let path = folder.join(name);
+            let partial = folder.join(format!(".{name}.partial"));
             let written = fs::File::create(&partial)
                 .and_then(|mut file| {
                     std::io::Write::write_all(&mut file, bytes)?;
@@ -140,12 +168,7 @@ impl Package {
                 return Err(PackageError::Io { path, source });
             }
         }
-        Ok(Self {
-            manifest,
-            location: location.to_path_buf(),
-            encoder: Cow::Owned(encoder),
-            decoder: Cow::Owned(decoder),
-        })
+        Ok(())
     }
 
     /// What the package says about itself.
@@ -173,23 +196,8 @@ impl Package {
         read: impl Fn(&str) -> Result<Cow<'static, [u8]>, PackageError>,
     ) -> Result<Self, PackageError> {
         let manifest_path = location.join(MANIFEST_FILE);
-        let bad = |reason: String| PackageError::Manifest { path: manifest_path.clone(), reason };
-        let text = String::from_utf8(read(MANIFEST_FILE)?.into_owned())
-            .map_err(|_| bad("is not text".into()))?;
-        let manifest: Manifest = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
-        if manifest.format != FORMAT {
-            let found = manifest.format;
-            return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
-        }
-        let preprocessing = &manifest.preprocessing;
-        if !(16..=4096).contains(&preprocessing.input_size) {
-            let found = preprocessing.input_size;
-            return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
-        }
+        let manifest = parse_manifest(&manifest_path, read(MANIFEST_FILE)?.into_owned())?;
         let checked = |file: &PackageFile| {
-            if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
-                return Err(bad(format!("{:?} is not a plain file name", file.name)));
-            }
             let bytes = read(&file.name)?;
             let found = hex_sha256(&bytes);
             let (path, expected) = (location.join(&file.name), file.sha256.clone());
@@ -201,6 +209,28 @@ impl Package {
     }
 }
 
+/// The manifest with this text, from the file `path`.
+fn parse_manifest(path: &Path, text: Vec<u8>) -> Result<Manifest, PackageError> {
+    let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };
+    let text = String::from_utf8(text).map_err(|_| bad("is not text".into()))?;
+    let manifest: Manifest = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    if manifest.format != FORMAT {
+        let found = manifest.format;
+        return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
+    }
+    let preprocessing = &manifest.preprocessing;
+    if !(16..=4096).contains(&preprocessing.input_size) {
+        let found = preprocessing.input_size;
+        return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
+    }
+    for file in [&manifest.encoder, &manifest.decoder] {
+        if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
+            return Err(bad(format!("{:?} is not a plain file name", file.name)));
+        }
+    }
+    Ok(manifest)
+}
+
 /// Name and place only.
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -208,6 +238,7 @@ impl std::fmt::Debug for Package {
     }
 }
 
+/// The content of a regular file of at most `limit` bytes.
 fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
     let io = |source| PackageError::Io { path: path.to_path_buf(), source };
     let metadata = fs::metadata(path).map_err(io)?;
@@ -222,6 +253,7 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
     Ok(bytes)
 }
 
+/// SHA-256 in lower-case hexadecimal.
 fn hex_sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

@@ -1,0 +1,81 @@
+//! `tapseg models show`.
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tapseg::model::Normalisation;
+
+use super::super::arguments::LibraryArguments;
+use super::super::output;
+
+/// Show what a package says about itself, after verifying its checksums
+#[derive(Args)]
+#[command(after_help = "Example:  tapseg models show litemedsam")]
+pub struct Show {
+    /// Its name, or its folder
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Show {
+    pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
+        let place = library.library().find(&self.name)?;
+        let package = place.open()?;
+        let (manifest, parameters) = (package.manifest(), package.parameters());
+        let files = [
+            (&manifest.encoder, package.encoder().len()),
+            (&manifest.decoder, package.decoder().len()),
+        ];
+        let bytes: usize = files.iter().map(|(_, bytes)| bytes).sum();
+        if json {
+            return output::json(&json!({
+                "name": self.name, "place": place.to_string(), "bytes": bytes,
+                "parameters": parameters, "manifest": manifest,
+            }));
+        }
+        let p = manifest.preprocessing;
+        let normalisation = match p.normalisation {
+            Normalisation::MinMax => "min-max to 0…1".into(),
+            Normalisation::MeanStd { mean, std } => format!("mean {mean:?}, std {std:?}"),
+        };
+        let millions = |n: u64| format!("{:.2} million", n as f64 / 1e6);
+        let lines = [
+            ("name", manifest.name.clone()),
+            ("place", place.to_string()),
+            ("architecture", manifest.architecture.clone()),
+            ("parameters", parameters.map_or("unknown".into(), millions)),
+            ("weights", manifest.weights.clone()),
+            ("size", format!("{:.1} MB", bytes as f64 / 1e6)),
+            ("licence", manifest.licence.clone()),
+            ("source", manifest.source.clone()),
+            ("input", format!("{0}x{0}, {1}, {2}", p.input_size, word(p.resize), word(p.filter))),
+            ("coordinates", word(p.coordinate_scale)),
+            ("normalisation", normalisation),
+            ("trained for", words(&manifest.prompts).join(", ")),
+            ("mask tokens", word(manifest.mask_tokens)),
+        ];
+        for (title, text) in lines {
+            output::line(format_args!("{title:<14} {text}"))?;
+        }
+        for (file, bytes) in files {
+            let megabytes = bytes as f64 / 1e6;
+            let (name, sha256) = (&file.name, &file.sha256);
+            output::line(format_args!("{name:<14} {megabytes:.1} MB, sha256 {sha256}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value's word in `model.toml`.
+fn word(value: impl Serialize) -> String {
+    match json!(value) {
+        Value::String(word) => word,
+        other => other.to_string(),
+    }
+}
+
+/// Some values' words in `model.toml`.
+pub fn words(values: &[impl Serialize]) -> Vec<String> {
+    values.iter().map(word).collect()
+}

@@ -1,0 +1,309 @@
+//! The search path: where packages are found by name.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{MANIFEST_FILE, Manifest};
+use super::package::{Package, PackageError};
+
+/// The environment variable with folders of packages, separated like those in `PATH`.
+pub const SEARCH_VARIABLE: &str = "TAPSEG_MODELS";
+
+/// Where packages for all users of a machine are.
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/local/share/tapseg/models", "/usr/share/tapseg/models"];
+
+/// Longest name of a package, in characters.
+const MAX_NAME: usize = 64;
+
+/// Why a name does not lead to a package.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LibraryError {
+    /// No package on the search path has this name.
+    #[error(
+        "there is no model called {name:?}; there are: {found}. Give one of these, a package's \
+         folder (with a / in it), or the folder it is in as --models-dir. Looked in {searched}",
+        found = .found.join(", "),
+        searched = joined(.searched)
+    )]
+    Unknown {
+        /// What was looked for.
+        name: String,
+        /// The names there are.
+        found: Vec<String>,
+        /// The folders that were searched, in order.
+        searched: Vec<PathBuf>,
+    },
+    /// A name that can't become a folder's.
+    #[error("{name:?} can't be a model's name: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it, and what is possible.
+        reason: &'static str,
+    },
+}
+
+/// Where a package is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Inside the program.
+    Embedded,
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Place {
+    /// Reads and verifies the package.
+    ///
+    /// # Errors
+    /// As [`Package::embedded`] and [`Package::open`].
+    pub fn open(&self) -> Result<Package, PackageError> {
+        match self {
+            Self::Embedded => Package::embedded(),
+            Self::Folder(folder) => Package::open(folder),
+        }
+    }
+
+    /// Reads what the package says about itself, and the size of its networks in bytes; their
+    /// content is not looked at.
+    ///
+    /// # Errors
+    /// [`PackageError`] where `model.toml` can't be read or does not say what it must, or a
+    /// network is missing.
+    pub fn summary(&self) -> Result<(Manifest, u64), PackageError> {
+        let folder = match self {
+            Self::Embedded => {
+                let package = Package::embedded()?;
+                let bytes = package.encoder().len() + package.decoder().len();
+                return Ok((package.manifest().clone(), bytes as u64));
+            }
+            Self::Folder(folder) => folder,
+        };
+        let manifest = Package::manifest_in(folder)?;
+        let mut bytes = 0;
+        for file in [&manifest.encoder, &manifest.decoder] {
+            let path = folder.join(&file.name);
+            let metadata = fs::metadata(&path);
+            bytes += metadata.map_err(|source| PackageError::Io { path, source })?.len();
+        }
+        Ok((manifest, bytes))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("inside the program"),
+            Self::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+/// A package on the search path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is called: the name of its folder.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+    /// Whether another of this name comes first.
+    pub shadowed: bool,
+}
+
+/// The packages inside the program and in the folders of a search path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    folders: Vec<PathBuf>,
+}
+
+impl Library {
+    /// A library over `folders`, the first of which wins; the package inside the program comes
+    /// before them all.
+    pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        let mut known = BTreeSet::new();
+        Self { folders: folders.into_iter().filter(|f| known.insert(f.clone())).collect() }
+    }
+
+    /// The folders `first`, then those of [`SEARCH_VARIABLE`], the user's data folder, and the
+    /// system's. `variable` reads the environment.
+    pub fn from_environment(
+        first: impl IntoIterator<Item = PathBuf>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let listed = variable(SEARCH_VARIABLE).unwrap_or_default();
+        let listed = std::env::split_paths(&listed).filter(|f| !f.as_os_str().is_empty());
+        let user = user_data_folder(&variable).map(|folder| folder.join("models"));
+        let system = SYSTEM_FOLDERS.map(PathBuf::from);
+        Self::new(first.into_iter().chain(listed).chain(user).chain(system))
+    }
+
+    /// The folders that are searched, in order.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// All packages, in the order in which they are searched. What can't be read is not there.
+    pub fn entries(&self) -> Vec<Entry> {
+        let embedded = (Package::EMBEDDED.to_owned(), Place::Embedded);
+        let on_disk = self.folders.iter().flat_map(|folder| packages_in(folder));
+        let mut known = BTreeSet::new();
+        let all = std::iter::once(embedded).chain(on_disk);
+        all.map(|(name, place)| Entry { shadowed: !known.insert(name.clone()), name, place })
+            .collect()
+    }
+
+    /// The package that `name` means: a folder, if there is a separator in it or a `model.toml` in
+    /// the folder of this name; else the first package that is called so.
+    ///
+    /// # Errors
+    /// [`LibraryError::Unknown`] with the names there are.
+    pub fn find(&self, name: &str) -> Result<Place, LibraryError> {
+        if name == Package::EMBEDDED {
+            return Ok(Place::Embedded);
+        }
+        let path = Path::new(name);
+        if name.contains(std::path::is_separator) || path.join(MANIFEST_FILE).is_file() {
+            return Ok(Place::Folder(path.to_path_buf()));
+        }
+        let entries = self.entries();
+        let unknown = || LibraryError::Unknown {
+            name: name.to_owned(),
+            found: entries.iter().filter(|e| !e.shadowed).map(|e| e.name.clone()).collect(),
+            searched: self.folders.clone(),
+        };
+        let found = entries.iter().find(|entry| entry.name == name);
+        found.map(|entry| entry.place.clone()).ok_or_else(unknown)
+    }
+}
+
+/// The folder in which the program keeps its user's data: `$XDG_DATA_HOME/tapseg`, by default
+/// `~/.local/share/tapseg`. `variable` reads the environment.
+pub fn user_data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    // The XDG specification has relative paths ignored.
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || Some(absolute("HOME")?.join(".local/share"));
+    Some(absolute("XDG_DATA_HOME").or_else(home)?.join("tapseg"))
+}
+
+/// Whether a package can be called `name`, which becomes its folder's name.
+///
+/// # Errors
+/// [`LibraryError::Name`] with what is possible.
+pub fn check_name(name: &str) -> Result<(), LibraryError> {
+    let reason = if name.is_empty() || name.chars().count() > MAX_NAME {
+        "it must have 1 to 64 characters"
+    } else if name.starts_with('.') {
+        "it must not start with a dot"
+    } else if name.contains(['/', '\\']) || name.contains(char::is_control) {
+        "it becomes a folder's name, so it must not have separators or control characters"
+    } else if name == Package::EMBEDDED {
+        "the model inside the program has it"
+    } else {
+        return Ok(());
+    };
+    Err(LibraryError::Name { name: name.to_owned(), reason })
+}
+
+/// The packages in `folder` by name. Hidden folders are unfinished ones.
+fn packages_in(folder: &Path) -> Vec<(String, Place)> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            let visible = !name.starts_with('.') && entry.path().join(MANIFEST_FILE).is_file();
+            visible.then(|| (name, Place::Folder(entry.path())))
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+fn joined(folders: &[PathBuf]) -> String {
+    let folders: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
+    folders.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(folder: &Path, name: &str) -> PathBuf {
+        let place = folder.join(name);
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join(MANIFEST_FILE), "").unwrap();
+        place
+    }
+
+    #[test]
+    fn the_search_path_follows_the_environment() {
+        let path = |variables: &[(&str, &str)]| {
+            let get = |name: &str| {
+                variables.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+            };
+            let library = Library::from_environment([PathBuf::from("given")], get);
+            let folders = library.folders().iter().map(|f| f.display().to_string());
+            folders.collect::<Vec<_>>().join(" ")
+        };
+        let system = "/usr/local/share/tapseg/models /usr/share/tapseg/models";
+        assert_eq!(path(&[]), format!("given {system}"));
+        assert_eq!(
+            path(&[("TAPSEG_MODELS", "/a::/b"), ("HOME", "/home/me")]),
+            format!("given /a /b /home/me/.local/share/tapseg/models {system}")
+        );
+        assert_eq!(
+            path(&[("XDG_DATA_HOME", "/data"), ("HOME", "/home/me")]),
+            format!("given /data/tapseg/models {system}")
+        );
+        assert_eq!(
+            path(&[("XDG_DATA_HOME", "data"), ("HOME", "/home/me"), ("TAPSEG_MODELS", "given")]),
+            format!("given /home/me/.local/share/tapseg/models {system}")
+        );
+    }
+
+    #[test]
+    fn the_first_of_a_name_wins_and_the_others_are_shadowed() {
+        let root = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| root.path().join(name));
+        let (sam, other) = (package(&a, "sam"), package(&b, "sam"));
+        let vit = package(&b, "vit");
+        package(&b, "litemedsam");
+        package(&b, ".vit.partial");
+        fs::create_dir(b.join("empty")).unwrap();
+        let library = Library::new([a, root.path().join("absent"), b.clone()]);
+        let listed: Vec<_> =
+            library.entries().into_iter().map(|e| (e.name, e.place, e.shadowed)).collect();
+        let folder = |path: &Path| Place::Folder(path.to_path_buf());
+        let expected = [
+            ("litemedsam", Place::Embedded, false),
+            ("sam", folder(&sam), false),
+            ("litemedsam", folder(&b.join("litemedsam")), true),
+            ("sam", folder(&other), true),
+            ("vit", folder(&vit), false),
+        ];
+        assert_eq!(listed, expected.map(|(name, place, shadowed)| (name.into(), place, shadowed)));
+
+        assert_eq!(library.find("sam").unwrap(), folder(&sam));
+        assert_eq!(library.find("litemedsam").unwrap(), Place::Embedded);
+        assert_eq!(library.find("./absent").unwrap(), folder(Path::new("./absent")));
+        let error = library.find("vitt").unwrap_err().to_string();
+        assert!(error.contains("there are: litemedsam, sam, vit."), "{error}");
+        assert!(error.contains(b.to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn names_are_fit_for_folders() {
+        let long = "a".repeat(65);
+        for bad in ["", ".", "..", ".a", "a/b", "a\\b", "a\nb", "litemedsam", long.as_str()] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["sam", "sam_vit_b_01ec64", "Brust 2", "é", &long[1..]] {
+            assert!(check_name(good).is_ok(), "{good:?}");
+        }
+    }
+}
