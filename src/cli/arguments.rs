@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use tapseg::geometry::{FrameBox, FramePoint};
-use tapseg::model::Library;
+use tapseg::model::{Library, user_data_folder};
 use tapseg::prompt::{PointLabel, PromptPoint};
 use tapseg::screen::Canvas;
 use tapseg::{Package, Segmenter};
@@ -25,6 +25,13 @@ impl LibraryArguments {
     /// The packages on the search path.
     pub fn library(&self) -> Library {
         Library::from_environment(self.models_dirs.iter().cloned(), |name| std::env::var_os(name))
+    }
+
+    /// Where a new package goes: the first folder given, or else the user's.
+    pub fn destination(&self) -> Result<PathBuf> {
+        let user = || Some(user_data_folder(|name| std::env::var_os(name))?.join("models"));
+        let folder = self.models_dirs.first().cloned().or_else(user);
+        folder.context("there is no home folder to keep models in: give --models-dir")
     }
 }
 

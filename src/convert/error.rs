@@ -121,6 +121,77 @@ pub enum ConvertError {
     /// The package can't be written.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A file is not an ONNX model.
+    #[error("{path} is not an ONNX model: {reason}", path = .path.display())]
+    NotOnnx {
+        /// Which.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// Weights that an ONNX file keeps in another file can't be had.
+    #[error("{path} keeps weights in {file:?}, which can't be used: {reason}", path = .path.display())]
+    ExternalData {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The other file, as it is named there.
+        file: String,
+        /// Why not, and what helps.
+        reason: String,
+    },
+    /// A network has other inputs and outputs than it should.
+    #[error(
+        "{path} {found}; expected {expected}. Have encoder and decoder been given in each other's \
+         place, or is this another kind of model?",
+        path = .path.display()
+    )]
+    Interface {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Its inputs and outputs, with types and shapes.
+        found: String,
+        /// Those that it should have.
+        expected: &'static str,
+    },
+    /// An encoder prepares pixels in its own way.
+    #[error(
+        "{path} prepares the picture otherwise than the preset {preset}: {reason}. Give the preset \
+         it was trained with, or export the image encoder alone",
+        path = .path.display()
+    )]
+    Preparation {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The preset's name.
+        preset: &'static str,
+        /// What differs.
+        reason: String,
+    },
+    /// Encoder and decoder do not belong together.
+    #[error(
+        "the encoder gives an embedding of {encoder}, and the decoder takes one of {decoder}; give \
+         two files of the same model"
+    )]
+    Pair {
+        /// The shape that the encoder gives.
+        encoder: String,
+        /// The shape that the decoder takes.
+        decoder: String,
+    },
+    /// The engine can't load a network.
+    #[error("{path}: the engine can't load it: {reason}", path = .path.display())]
+    Engine {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What the engine says.
+        reason: String,
+    },
+    /// There is something where the package should be.
+    #[error("{path} is there already; remove it or give another name", path = .path.display())]
+    Exists {
+        /// The package's folder.
+        path: PathBuf,
+    },
 }
 
 /// The first few of many keys, so that a message stays readable.

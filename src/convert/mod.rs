@@ -7,6 +7,7 @@
 mod builder;
 mod checkpoint;
 mod error;
+mod foreign;
 mod graph;
 mod mask_decoder;
 mod preset;
@@ -19,6 +20,7 @@ use crate::model::{FORMAT, Manifest, MaskTokens, Package, PackageFile, Preproces
 
 pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
+pub use foreign::{ForeignOptions, add_onnx};
 pub use preset::Preset;
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.

@@ -32,12 +32,20 @@ impl Preset {
 
     /// From a frame to an encoder input with sides of `input_size` pixels.
     pub fn preprocessing(self, input_size: u32) -> Preprocessing {
-        let published = match self {
+        Preprocessing { input_size, ..self.published() }
+    }
+
+    /// Side of the published model's input in pixels.
+    pub fn input_size(self) -> u32 {
+        self.published().input_size
+    }
+
+    fn published(self) -> Preprocessing {
+        match self {
             Self::Sam | Self::MobileSam => Preprocessing::SAM,
             Self::MedSam => Preprocessing::MEDSAM,
             Self::LiteMedSam => Preprocessing::LITEMEDSAM,
-        };
-        Preprocessing { input_size, ..published }
+        }
     }
 
     /// The prompts the model was trained for.

@@ -49,6 +49,8 @@ pub(super) struct Decoded {
 pub(super) struct Decoder {
     network: Network,
     low_res_side: usize,
+    /// Whether the graph takes one prompt at a time, as Segment Anything's own export does.
+    one_by_one: bool,
 }
 
 impl Decoder {
@@ -68,12 +70,14 @@ impl Decoder {
             threads,
         )?;
         let low_res_side = 4 * grid;
+        let one_by_one = network.input_shape(4) == Some(vec![Some(1)]);
+        let batch = one_by_one.then_some(1);
         let expected = [
             (0, vec![Some(1), Some(channels), Some(grid), Some(grid)]),
-            (1, vec![None, None, Some(2)]),
-            (2, vec![None, None]),
-            (3, vec![None, Some(1), Some(low_res_side), Some(low_res_side)]),
-            (4, vec![None]),
+            (1, vec![batch, None, Some(2)]),
+            (2, vec![batch, None]),
+            (3, vec![batch, Some(1), Some(low_res_side), Some(low_res_side)]),
+            (4, vec![batch]),
         ];
         for (input, expected) in expected {
             let found = network.input_shape(input);
@@ -87,7 +91,7 @@ impl Decoder {
                 });
             }
         }
-        Ok(Self { network, low_res_side })
+        Ok(Self { network, low_res_side, one_by_one })
     }
 
     /// Rows and columns of the low-res logits.
@@ -97,6 +101,20 @@ impl Decoder {
 
     /// Decodes a batch of prompts with equally many tokens each, and one mask for all of them.
     pub fn decode(
+        &self,
+        image_embedding: &TValue,
+        batch: &[Tokens],
+        mask: Option<&Array2<f32>>,
+    ) -> Result<Vec<Decoded>, ModelError> {
+        let together = if self.one_by_one { 1 } else { batch.len().max(1) };
+        let mut decoded = Vec::with_capacity(batch.len());
+        for prompts in batch.chunks(together) {
+            decoded.extend(self.run(image_embedding, prompts, mask)?);
+        }
+        Ok(decoded)
+    }
+
+    fn run(
         &self,
         image_embedding: &TValue,
         batch: &[Tokens],

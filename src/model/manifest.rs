@@ -165,7 +165,7 @@ pub struct Manifest {
     /// Prompt encoder and mask decoder: ONNX with the names of Segment Anything's own export
     /// (`scripts/export_onnx_model.py`). `image_embeddings` 1×C×G×G, `point_coords` B×N×2 in
     /// input pixels, `point_labels` B×N, `mask_input` B×1×4G×4G, `has_mask_input` B →
-    /// `low_res_masks` B×T×4G×4G, `iou_predictions` B×T.
+    /// `low_res_masks` B×T×4G×4G, `iou_predictions` B×T. B may be fixed at 1.
     pub decoder: PackageFile,
 }
 

@@ -24,7 +24,8 @@ pub use manifest::{
     PackageFile, Preprocessing, PromptKind, Resize,
 };
 pub use masks::{MaskCandidate, Masks};
-pub(crate) use package::hex;
+pub(crate) use package::{MAX_FILE, hex, hex_sha256, read_limited};
 pub use package::{Package, PackageError};
 pub use removal::remove_package;
 pub use segmenter::{ImageEmbedding, Segmenter};
+pub(crate) use weights::Weights;

@@ -54,7 +54,7 @@ pub enum PackageError {
 }
 
 /// The largest ONNX file accepted: protobuf's own limit of 2 GiB.
-const MAX_FILE: u64 = i32::MAX as u64;
+pub(crate) const MAX_FILE: u64 = i32::MAX as u64;
 const MAX_MANIFEST: u64 = 64 * 1024;
 
 /// A verified model package.
@@ -239,7 +239,7 @@ impl std::fmt::Debug for Package {
 }
 
 /// The content of a regular file of at most `limit` bytes.
-fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
+pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
     let io = |source| PackageError::Io { path: path.to_path_buf(), source };
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
@@ -254,7 +254,7 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, PackageError> {
 }
 
 /// SHA-256 in lower-case hexadecimal.
-fn hex_sha256(bytes: &[u8]) -> String {
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

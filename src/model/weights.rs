@@ -34,6 +34,12 @@ impl Weights {
     pub fn parameters(self) -> u64 {
         self.f32.saturating_add(self.f16).saturating_add(self.int8)
     }
+
+    /// The type of most of them, as `model.toml` has it.
+    pub fn precision(self) -> &'static str {
+        let by_count = [(self.f32, "f32"), (self.f16, "f16"), (self.int8, "int8")];
+        by_count.into_iter().max_by_key(|(count, _)| *count).map_or("f32", |(_, name)| name)
+    }
 }
 
 impl Package {

@@ -24,12 +24,13 @@ impl List {
         if json {
             return output::json(&entries.iter().map(describe).collect::<Vec<_>>());
         }
+        let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
         output::line(format_args!(
-            "{:<20} {:>9} {:>7} {:>8}  {:<18} place",
+            "{:<width$} {:>9} {:>7} {:>8}  {:<18} place",
             "name", "input", "weights", "MB", "trained for"
         ))?;
         for entry in &entries {
-            print(entry)?;
+            print(entry, width)?;
         }
         Ok(())
     }
@@ -49,11 +50,11 @@ fn describe(entry: &Entry) -> Value {
     described
 }
 
-fn print(entry: &Entry) -> Result<()> {
+fn print(entry: &Entry, width: usize) -> Result<()> {
     let shadowed = if entry.shadowed { " (another of this name comes first)" } else { "" };
     match entry.place.summary() {
         Ok((manifest, bytes)) => output::line(format_args!(
-            "{:<20} {:>9} {:>7} {:>8.1}  {:<18} {}{shadowed}",
+            "{:<width$} {:>9} {:>7} {:>8.1}  {:<18} {}{shadowed}",
             entry.name,
             format!("{0}x{0}", manifest.preprocessing.input_size),
             manifest.weights,
@@ -61,6 +62,6 @@ fn print(entry: &Entry) -> Result<()> {
             words(&manifest.prompts).join(", "),
             entry.place,
         )),
-        Err(e) => output::line(format_args!("{:<20} can't be used: {e}{shadowed}", entry.name)),
+        Err(e) => output::line(format_args!("{:<width$} can't be used: {e}{shadowed}", entry.name)),
     }
 }

@@ -1,5 +1,6 @@
 //! `tapseg models`: which packages there are, adding and removing them.
 
+mod add;
 mod list;
 mod remove;
 mod show;
@@ -28,6 +29,7 @@ pub struct Models {
 
 #[derive(Subcommand)]
 enum Verb {
+    Add(add::Add),
     List(list::List),
     Show(show::Show),
     Verify(verify::Verify),
@@ -37,6 +39,7 @@ enum Verb {
 impl Models {
     pub fn run(self, json: bool) -> Result<()> {
         match self.verb.unwrap_or(Verb::List(list::List {})) {
+            Verb::Add(verb) => verb.run(&self.library, json),
             Verb::List(verb) => verb.run(&self.library, json),
             Verb::Show(verb) => verb.run(&self.library, json),
             Verb::Verify(verb) => verb.run(&self.library, json),

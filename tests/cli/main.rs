@@ -1,5 +1,7 @@
 //! The program as its user runs it.
 
+mod models;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -185,95 +187,6 @@ fn embed_writes_the_embedding_for_numpy() {
     let pairs = found.slice(s![.., ..;32, .., ..]).to_owned() - expected;
     // f16 weights, as in parity.rs.
     assert!(pairs.iter().all(|d| d.abs() < 5e-3));
-}
-
-/// A copy of the package that ships, called `name`, in `folder`.
-fn copy_of_shipped(folder: &Path, name: &str) -> PathBuf {
-    let copy = folder.join(name);
-    std::fs::create_dir_all(&copy).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/litemedsam");
-    for file in ["model.toml", "encoder.onnx", "decoder.onnx"] {
-        std::fs::copy(shipped.join(file), copy.join(file)).unwrap();
-    }
-    copy
-}
-
-#[test]
-fn models_are_found_by_name_listed_shown_and_verified() {
-    let out = tempfile::tempdir().unwrap();
-    let [first, second] = ["first", "second"].map(|name| out.path().join(name));
-    let mine = copy_of_shipped(&first, "mine");
-    copy_of_shipped(&second, "mine");
-    let (dir, other) = (first.to_str().unwrap(), second.to_str().unwrap());
-    let folders = ["--models-dir", dir, "--models-dir", other];
-    let with = |arguments: &[&str]| {
-        arguments.iter().chain(&folders).map(ToString::to_string).collect::<Vec<_>>()
-    };
-
-    let listed: Value = serde_json::from_str(&ok(with(&["--json", "models"]))).unwrap();
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|m| &m["name"]).collect();
-    assert_eq!(names, ["litemedsam", "mine", "mine"]);
-    assert_eq!(listed[1]["place"], mine.to_str().unwrap());
-    assert_eq!((&listed[1]["shadowed"], &listed[2]["shadowed"]), (&false.into(), &true.into()));
-    assert!(listed.as_array().unwrap().iter().all(|m| m["bytes"] == 20_166_879));
-    let table = ok(with(&["models", "list"]));
-    assert_eq!(table.matches("another of this name comes first").count(), 1, "{table}");
-    let by_variable = command().env("TAPSEG_MODELS", dir).arg("models").output().unwrap();
-    assert!(text(&by_variable.stdout).contains(mine.to_str().unwrap()));
-
-    let shown: Value =
-        serde_json::from_str(&ok(with(&["--json", "models", "show", "mine"]))).unwrap();
-    assert_eq!(shown["parameters"].as_f64().map(|n| (n / 1e5).round()), Some(98.0));
-    assert_eq!(shown["manifest"]["licence"], "Apache-2.0");
-    let shown = ok(["models", "show", mine.to_str().unwrap()]);
-    for line in ["parameters     9.80 million", "trained for    box", "256x256", "sha256 827f24c74"]
-    {
-        assert!(shown.contains(line), "{line}: {shown}");
-    }
-    assert_eq!(ok(with(&["models", "verify"])).matches("sound").count(), 3);
-
-    let mut decoder = std::fs::read(mine.join("decoder.onnx")).unwrap();
-    decoder[1_000_000] ^= 1;
-    std::fs::write(mine.join("decoder.onnx"), decoder).unwrap();
-    assert!(refused(with(&["models", "verify"])).contains("1 of 3 packages"));
-    assert!(refused(with(&["models", "verify", "mine"])).contains("1 of 1 packages"));
-    assert!(ok(with(&["models", "verify", "litemedsam"])).contains("sound"));
-    let picture = data("frames/clarius_eye.png");
-    let segment = ["segment", picture.to_str().unwrap(), "--point", "5,5", "-o", dir, "--model"];
-    let complaint = refused(with(&[&segment[..], &["mine"]].concat()));
-    assert!(complaint.contains("decoder.onnx: SHA-256 is"), "{complaint}");
-    let complaint = refused(with(&[&segment[..], &["yours"]].concat()));
-    assert!(complaint.contains("there are: litemedsam, mine."), "{complaint}");
-    assert!(complaint.contains(&format!("Looked in {dir}, {other}, /nowhere/tapseg/models")));
-}
-
-#[test]
-fn models_are_removed_when_it_is_meant() {
-    let out = tempfile::tempdir().unwrap();
-    let dir = out.path().to_str().unwrap();
-    let [mine, bare] = ["mine", "bare"].map(|name| copy_of_shipped(out.path(), name));
-    std::fs::write(mine.join("notes.txt"), "of the owner").unwrap();
-    let remove = |more: &[&str]| {
-        ["models", "--models-dir", dir, "remove"]
-            .iter()
-            .chain(more)
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    assert!(refused(remove(&["mine"])).contains("--yes"));
-    assert!(refused(remove(&["litemedsam", "--yes"])).contains("inside the program"));
-    assert!(refused(remove(&["absent", "--yes"])).contains("there are: litemedsam, bare, mine"));
-    assert!(refused(remove(&[dir, "--yes"])).contains("is not a package; nothing was removed"));
-    assert!(mine.join("encoder.onnx").exists());
-
-    assert!(ok(remove(&["mine", "--yes"])).contains("left there: notes.txt"));
-    let left: Vec<_> = std::fs::read_dir(&mine).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["notes.txt"]);
-    // One whose removal was broken off is removed all the same.
-    std::fs::remove_file(bare.join("encoder.onnx")).unwrap();
-    let report = ok(["--json".to_owned()].into_iter().chain(remove(&["bare", "--yes"])));
-    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["left"], Value::Array(vec![]));
-    assert!(!bare.exists());
 }
 
 #[test]
