@@ -21,6 +21,7 @@ mod frame;
 pub mod geometry;
 mod mask;
 pub mod model;
+mod ops;
 pub mod overlay;
 pub mod prompt;
 pub mod record;

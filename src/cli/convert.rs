@@ -6,19 +6,22 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tapseg::convert::{ConvertOptions, WeightPrecision, convert};
+use tapseg::convert::{ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert};
 
 use super::arguments::milliseconds;
 use super::output;
+use super::progress::Bar;
 
-/// Make a model package from a PyTorch checkpoint, without Python
+/// Make a model package from a checkpoint, without Python
 ///
-/// Reads LiteMedSAM's checkpoint (nothing in it is ever executed) and writes model.toml,
-/// encoder.onnx and decoder.onnx.
+/// Reads the checkpoints of SAM (ViT-B, L, H), MedSAM, MobileSAM, LiteMedSAM and what was fine-tuned
+/// from them, as torch.save (.pth, .pt) or Hugging Face (.safetensors) wrote them. Nothing in them
+/// is ever executed. Writes model.toml, encoder.onnx and decoder.onnx.
 #[derive(Args)]
-#[command(after_help = "Example:  tapseg convert lite_medsam.pth -o models/litemedsam")]
+#[command(after_help = "Example:  tapseg convert sam_vit_b_01ec64.pth -o sam-vit-b\n          \
+    tapseg convert medsam_vit_b.pth --preset medsam --weights int8 -o medsam")]
 pub struct Convert {
-    /// The checkpoint, as torch.save wrote it
+    /// The checkpoint: .pth, .pt or .safetensors
     checkpoint: PathBuf,
 
     /// The package's folder
@@ -29,52 +32,105 @@ pub struct Convert {
     #[arg(long)]
     name: Option<String>,
 
-    /// How weights are stored; calculation is in f32 with either
+    /// How the model was trained to be fed; needed where its shapes don't tell
+    #[arg(long, value_enum)]
+    preset: Option<PresetName>,
+
+    /// Side of the input in pixels, for TinyViT, whose weights don't tell; as published where not
+    /// given
+    #[arg(long, value_name = "PX")]
+    input_size: Option<usize>,
+
+    /// How weights are stored
     #[arg(long, value_enum, default_value = "f16")]
     weights: Weights,
+
+    /// Use standard ONNX operators alone, so that any engine runs the graphs
+    #[arg(long)]
+    plain: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Weights {
+    /// As they are in the checkpoint
     F32,
+    /// Half the size; calculation is in f32
     F16,
+    /// A quarter of the size in the encoder's linear layers, which calculate in whole numbers
+    Int8,
+}
+
+/// A preset on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PresetName {
+    /// Segment Anything, and what was fine-tuned with its own predictor
+    Sam,
+    /// MedSAM: squashed to a square, boxes alone
+    Medsam,
+    /// MobileSAM
+    Mobilesam,
+    /// LiteMedSAM: 256 pixels, boxes alone
+    Litemedsam,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Sam => Self::Sam,
+            PresetName::Medsam => Self::MedSam,
+            PresetName::Mobilesam => Self::MobileSam,
+            PresetName::Litemedsam => Self::LiteMedSam,
+        }
+    }
 }
 
 impl Convert {
     pub fn run(self, json: bool) -> Result<()> {
         let start = Instant::now();
-        let mut options = ConvertOptions {
-            weights: match self.weights {
-                Weights::F32 => WeightPrecision::F32,
-                Weights::F16 => WeightPrecision::F16,
-            },
-            ..ConvertOptions::default()
-        };
         let folder = self.output.file_name().map(|n| n.to_string_lossy().into_owned());
-        if let Some(name) = self.name.or(folder) {
-            options.name = name;
-        }
-        let package = convert(&self.checkpoint, &options, &self.output)?;
+        let name = self.name.or(folder).unwrap_or_else(|| "model".into());
+        let options = ConvertOptions {
+            preset: self.preset.map(Preset::from),
+            input_size: self.input_size,
+            quantization: Quantization {
+                weights: match self.weights {
+                    Weights::F32 => WeightPrecision::F32,
+                    Weights::F16 => WeightPrecision::F16,
+                    Weights::Int8 => WeightPrecision::Int8,
+                },
+                plain: self.plain,
+            },
+            ..ConvertOptions::new(name)
+        };
+        let mut bar = Bar::new();
+        let converted = convert(&self.checkpoint, &options, &self.output, &mut |s, done, total| {
+            bar.show(s, done, total);
+        });
+        bar.clear();
+        let Converted { package, assumptions, kept } = converted?;
         let bytes = package.encoder().len() + package.decoder().len();
         if json {
             let report = json!({
                 "package": self.output.display().to_string(),
                 "manifest": package.manifest(),
+                "assumed": assumptions,
+                "kept_in_f16": kept,
                 "bytes": bytes,
                 "seconds": start.elapsed().as_secs_f64(),
             });
-            output::json(&report)?;
-        } else {
-            output::line(format_args!(
-                "{}: {} {} {}, {:.1} MB, made in {} ms",
-                self.output.display(),
-                package.manifest().name,
-                package.manifest().architecture,
-                package.manifest().weights,
-                bytes as f64 / 1e6,
-                milliseconds(start.elapsed()),
-            ))?;
+            return output::json(&report);
         }
-        Ok(())
+        for assumption in assumptions {
+            output::line(format_args!("assumed {assumption}"))?;
+        }
+        output::line(format_args!(
+            "{}: {} {} {}, {:.1} MB, made in {} ms",
+            self.output.display(),
+            package.manifest().name,
+            package.manifest().architecture,
+            package.manifest().weights,
+            bytes as f64 / 1e6,
+            milliseconds(start.elapsed()),
+        ))
     }
 }

@@ -6,6 +6,7 @@ mod demo;
 mod embed;
 mod models;
 mod output;
+mod progress;
 mod run;
 mod segment;
 

@@ -18,6 +18,7 @@ pub use manifest::{
     PackageFile, Preprocessing, PromptKind, Resize,
 };
 pub use masks::{MaskCandidate, Masks};
+pub use network::{Network, Threads};
 pub(crate) use package::hex;
-pub use package::{Package, PackageError};
+pub use package::{Content, Package, PackageError};
 pub use segmenter::{ImageEmbedding, Segmenter};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -97,55 +97,65 @@ impl Package {
         })
     }
 
-    /// Writes a package to the folder `location`, which is made where it does not exist; other
-    /// files there are left alone. Each file appears whole or not at all, the manifest last, so
-    /// that an interrupted write can't pass for a package.
+    /// Writes a package to the folder `location`, which is made where it does not exist, and reads
+    /// it back; other files there are left alone. All files are written beside what may be there
+    /// already before any takes its place, the manifest last: an interrupted write leaves the
+    /// package that was there or none, and one cut off between the files can't pass for a package.
     ///
     /// # Errors
-    /// [`PackageError::Io`] where a file can't be written.
+    /// [`PackageError::Io`] where a file can't be written; then nothing of it is left.
     pub fn write(
         location: &Path,
         mut manifest: Manifest,
-        encoder: Vec<u8>,
-        decoder: Vec<u8>,
+        encoder: impl Content,
+        decoder: impl Content,
     ) -> Result<Self, PackageError> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
             move |source| PackageError::Io { path, source }
         };
+        let new = !location.exists();
+        fs::create_dir_all(location).map_err(io(location))?;
+        let written = (|| {
+            let files = [&manifest.encoder.name, &manifest.decoder.name].map(|n| location.join(n));
+            let mut partial = Partial::default();
+            manifest.encoder.sha256 = partial.write(&files[0], encoder).map_err(io(&files[0]))?;
+            manifest.decoder.sha256 = partial.write(&files[1], decoder).map_err(io(&files[1]))?;
+            let path = location.join(MANIFEST_FILE);
+            let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
+                path: path.clone(),
+                reason: e.to_string(),
+            })?;
+            partial.write(&path, text.into_bytes()).map_err(io(&path))?;
+            partial.finish().map_err(io(location))
+        })();
+        if let Err(error) = written {
+            if new {
+                // The write has failed already; an empty folder that can't be removed is harmless.
+                let _ = fs::remove_dir(location);
+            }
+            return Err(error);
+        }
+        Self::open(location)
+    }
+
+    /// A package that is held in memory alone, called `location` in errors.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] where a network can't be encoded.
+    pub fn in_memory(
+        location: &Path,
+        mut manifest: Manifest,
+        encoder: impl Content,
+        decoder: impl Content,
+    ) -> Result<Self, PackageError> {
+        let io = |source| PackageError::Io { path: location.to_path_buf(), source };
+        let encoder = encoder.into_bytes().map_err(io)?;
+        let decoder = decoder.into_bytes().map_err(io)?;
         manifest.encoder.sha256 = hex_sha256(&encoder);
         manifest.decoder.sha256 = hex_sha256(&decoder);
-        let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
-            path: location.join(MANIFEST_FILE),
-            reason: e.to_string(),
-        })?;
-        fs::create_dir_all(location).map_err(io(location))?;
-        let files: [(&str, &[u8]); 3] = [
-            (&manifest.encoder.name, &encoder),
-            (&manifest.decoder.name, &decoder),
-            (MANIFEST_FILE, text.as_bytes()),
-        ];
-        for (name, bytes) in files {
-            let path = location.join(name);
-            let partial = location.join(format!(".{name}.partial"));
-            let written = fs::File::create(&partial)
-                .and_then(|mut file| {
-                    std::io::Write::write_all(&mut file, bytes)?;
-                    file.sync_all()
-                })
-                .and_then(|()| fs::rename(&partial, &path));
-            if let Err(source) = written {
-                // The write has failed already; a partial file that can't be removed is harmless.
-                let _ = fs::remove_file(&partial);
-                return Err(PackageError::Io { path, source });
-            }
-        }
-        Ok(Self {
-            manifest,
-            location: location.to_path_buf(),
-            encoder: Cow::Owned(encoder),
-            decoder: Cow::Owned(decoder),
-        })
+        let (encoder, decoder) = (Cow::Owned(encoder), Cow::Owned(decoder));
+        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder })
     }
 
     /// What the package says about itself.
@@ -198,6 +208,95 @@ impl Package {
         };
         let (encoder, decoder) = (checked(&manifest.encoder)?, checked(&manifest.decoder)?);
         Ok(Self { location: location.to_path_buf(), encoder, decoder, manifest })
+    }
+}
+
+/// What becomes a file of a package.
+pub trait Content {
+    /// Writes the content.
+    ///
+    /// # Errors
+    /// What `to` says.
+    fn write_to(self, to: &mut dyn Write) -> std::io::Result<()>;
+
+    /// The content in memory.
+    ///
+    /// # Errors
+    /// Where it can't be encoded.
+    fn into_bytes(self) -> std::io::Result<Vec<u8>>
+    where
+        Self: Sized,
+    {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Content for Vec<u8> {
+    fn write_to(self, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(&self)
+    }
+
+    fn into_bytes(self) -> std::io::Result<Vec<u8>> {
+        Ok(self)
+    }
+}
+
+/// Files that were written beside their places and have not taken them yet; those left when this
+/// is dropped are removed.
+#[derive(Default)]
+struct Partial {
+    /// Where each file is, and where it belongs.
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Partial {
+    /// Writes the file that belongs at `path`, and gives its checksum.
+    fn write(&mut self, path: &Path, content: impl Content) -> std::io::Result<String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let partial = path.with_file_name(format!(".{name}.partial"));
+        let file = fs::File::create(&partial)?;
+        self.files.push((partial, path.to_path_buf()));
+        let mut writer = HashingWriter { file: BufWriter::new(file), hash: Sha256::new() };
+        content.write_to(&mut writer)?;
+        writer.flush()?;
+        writer.file.get_ref().sync_all()?;
+        Ok(hex(&writer.hash.finalize()))
+    }
+
+    /// Brings the files to their places, in the order in which they were written.
+    fn finish(mut self) -> std::io::Result<()> {
+        for (partial, path) in std::mem::take(&mut self.files) {
+            fs::rename(partial, path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        for (partial, _) in &self.files {
+            // The write has failed already; a partial file that can't be removed is harmless.
+            let _ = fs::remove_file(partial);
+        }
+    }
+}
+
+struct HashingWriter {
+    file: BufWriter<fs::File>,
+    hash: Sha256,
+}
+
+impl Write for HashingWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 
