@@ -88,7 +88,7 @@ impl Network {
             reason,
         };
         let model = contained(|| {
-            let model = tract_onnx::onnx().model_for_read(&mut &*onnx)?;
+            let model = crate::ops::onnx().model_for_read(&mut &*onnx)?;
             let names = |outlets: &[OutletId]| -> Vec<String> {
                 outlets.iter().map(|o| outlet_name(&model, *o)).collect()
             };
