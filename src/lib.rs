@@ -18,6 +18,7 @@ mod contain;
 pub mod convert;
 mod embedding_cache;
 pub mod feed;
+pub mod fidelity;
 mod frame;
 pub mod geometry;
 pub mod kernels;

@@ -8,9 +8,8 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tapseg::convert::{ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert};
 
-use super::arguments::milliseconds;
-use super::output;
 use super::progress::Bar;
+use super::{fidelity, output};
 
 /// Make a model package from a checkpoint, without Python
 ///
@@ -48,6 +47,16 @@ pub struct Convert {
     /// Use standard ONNX operators alone, so that any engine runs the graphs
     #[arg(long)]
     plain: bool,
+
+    /// Measure what storing it so cost against f32: a table, and fidelity.json and fidelity.svg in
+    /// the package's folder
+    #[arg(long)]
+    report: bool,
+
+    /// Pictures to measure on (NAME.png, with outlines as NAME_mask0.png…); simulated ones where
+    /// not given
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -109,6 +118,16 @@ impl Convert {
         bar.clear();
         let Converted { package, assumptions, kept } = converted?;
         let bytes = package.encoder().len() + package.decoder().len();
+        let seconds = start.elapsed().as_secs_f64();
+        let fidelity = self.report.then(|| {
+            let size = package.manifest().preprocessing.input_size as usize;
+            let reference = fidelity::in_f32(&self.checkpoint, options.preset, size)?;
+            let cases = fidelity::cases(self.images.as_deref())?;
+            let fidelity = fidelity::measure(&reference, &package, cases)?;
+            fidelity::write(&fidelity, &self.output)?;
+            anyhow::Ok(fidelity)
+        });
+        let fidelity = fidelity.transpose()?;
         if json {
             let report = json!({
                 "package": self.output.display().to_string(),
@@ -116,7 +135,8 @@ impl Convert {
                 "assumed": assumptions,
                 "kept_in_f16": kept,
                 "bytes": bytes,
-                "seconds": start.elapsed().as_secs_f64(),
+                "seconds": seconds,
+                "fidelity": fidelity,
             });
             return output::json(&report);
         }
@@ -124,13 +144,13 @@ impl Convert {
             output::line(format_args!("assumed {assumption}"))?;
         }
         output::line(format_args!(
-            "{}: {} {} {}, {:.1} MB, made in {} ms",
+            "{}: {} {} {}, {:.1} MB, made in {seconds:.1} s",
             self.output.display(),
             package.manifest().name,
             package.manifest().architecture,
             package.manifest().weights,
             bytes as f64 / 1e6,
-            milliseconds(start.elapsed()),
-        ))
+        ))?;
+        fidelity.as_ref().map_or(Ok(()), fidelity::print)
     }
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod convert;
 mod demo;
 mod embed;
+mod fidelity;
 mod models;
 mod output;
 mod progress;

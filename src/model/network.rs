@@ -16,6 +16,11 @@ use super::error::ModelError;
 pub struct Threads(multithread::Executor);
 
 impl Threads {
+    /// One a core.
+    pub fn all_cores() -> Self {
+        Self::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+
     /// As many as asked for, but no more than there are cores; where the system gives none, the
     /// calling thread works alone.
     pub fn new(threads: NonZeroUsize) -> Self {

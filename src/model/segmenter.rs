@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4};
 use tract_onnx::prelude::TValue;
 
 use crate::frame::Frame;
@@ -19,7 +19,7 @@ use super::manifest::{Manifest, MaskTokens, PromptKind};
 use super::masks::{MaskCandidate, Masks};
 use super::network::Threads;
 use super::package::Package;
-use super::preprocess::InputGeometry;
+use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
@@ -100,6 +100,11 @@ impl Segmenter {
     /// What the package says about the model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The input of the encoder described by `manifest` for `frame`: 1 × 3 × S × S.
+    pub fn input_of(manifest: &Manifest, frame: &Frame) -> Array4<f32> {
+        model_input(frame, &manifest.preprocessing)
     }
 
     /// Encodes a frame.

@@ -21,6 +21,13 @@ pub(super) struct Linear {
     pub(super) bias: Option<(usize, usize)>,
 }
 
+impl Linear {
+    /// Index of the node that gives the layer's output.
+    pub(super) fn last(&self) -> usize {
+        self.bias.map_or(self.product, |(add, _)| add)
+    }
+}
+
 /// The linear layers of `model` whose weights are f32 and used once, in the order of the nodes.
 pub(super) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
     let Some(graph) = &model.graph else { return vec![] };

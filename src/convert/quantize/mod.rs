@@ -5,6 +5,7 @@
 
 mod layers;
 mod store;
+pub(crate) mod taps;
 
 use super::error::ConvertError;
 use super::networks::Networks;

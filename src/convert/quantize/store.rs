@@ -73,8 +73,7 @@ pub(super) fn int8(
         let scale = initializer(format!("{key}.scale"), DataType::Float, &[outputs], scale);
 
         let product = &graph.node[layer.product];
-        let last = layer.bias.map_or(layer.product, |(add, _)| add);
-        let (x, output) = (&product.input[0], &graph.node[last].output[0]);
+        let (x, output) = (&product.input[0], &graph.node[layer.last()].output[0]);
         let bias = layer.bias.map(|(_, bias)| &*graph.initializer[bias].name);
         let nodes = if plain {
             quantizer.nodes(x, [&weight.name, &scale.name], bias, output)
@@ -195,7 +194,7 @@ fn f32_values(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
     (values.len() as i64 == elements).then_some(values)
 }
 
-fn initializer(
+pub(super) fn initializer(
     name: String,
     data_type: DataType,
     dims: &[i64],
@@ -210,7 +209,7 @@ fn initializer(
     }
 }
 
-fn node(
+pub(super) fn node(
     operator: &str,
     inputs: &[&str],
     output: &str,
@@ -226,7 +225,7 @@ fn node(
     }
 }
 
-fn integer(name: &str, i: i64) -> pb::AttributeProto {
+pub(super) fn integer(name: &str, i: i64) -> pb::AttributeProto {
     pb::AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Int as i32,
