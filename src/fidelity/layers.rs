@@ -35,8 +35,13 @@ pub fn layer_noise<'a>(
         .filter_map(|(name, output)| Some((name, taps::weights(&stored, &output)?, output)))
         .collect();
     let load = |package: &Package, mut model: pb::ModelProto| {
-        taps::tap(&mut model, layers.iter().map(|(.., output)| &**output));
         let place = package.location().display().to_string();
+        let outputs: Vec<&str> = layers.iter().map(|(.., output)| &**output).collect();
+        taps::tap(&mut model, &outputs).map_err(|e| ModelError::Network {
+            network: "encoder",
+            package: place.clone(),
+            reason: format!("{e:#}"),
+        })?;
         Network::from_onnx("encoder", &place, &model.encode_to_vec(), threads)
     };
     let (exact, stored) = (load(reference, exact)?, load(package, stored)?);

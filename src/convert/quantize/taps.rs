@@ -2,13 +2,15 @@
 
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::*;
 
 use super::layers::{Linear, linear_layers};
-use super::store::{initializer, node};
-use crate::ops::QUANTIZED_LINEAR;
+use super::store::{initializer, integer, node};
+use crate::ops::{QUANTIZED_LINEAR, onnx};
 
 /// One of so many tokens is looked at.
-const STRIDE: i64 = 16;
+const STRIDE: usize = 16;
 
 /// Names and outputs of the linear layers of `model`, which is in f32.
 pub(crate) fn outputs(model: &pb::ModelProto) -> Vec<(String, String)> {
@@ -43,25 +45,41 @@ pub(crate) fn weights(model: &pb::ModelProto, output: &str) -> Option<&'static s
 
 /// Makes every [`STRIDE`]th token of `values`, which are … × channel, outputs of `model`, after
 /// those that it has: token × channel.
-pub(crate) fn tap<'a>(model: &mut pb::ModelProto, values: impl Iterator<Item = &'a str>) {
-    let Some(graph) = &mut model.graph else { return };
-    let constants = [
-        ("tap.start", 0),
-        ("tap.end", i64::from(i32::MAX)),
-        ("tap.axis", 0),
-        ("tap.stride", STRIDE),
-    ];
-    for (name, value) in constants {
-        let bytes = value.to_le_bytes().to_vec();
-        graph.initializer.push(initializer(name.into(), DataType::Int64, &[1], bytes));
-    }
-    for (index, value) in values.enumerate() {
-        let [flat, output] = [format!("tap.{index}.flat"), format!("tap.{index}")];
+///
+/// # Errors
+/// What the engine says where it can't make sense of the graph.
+pub(crate) fn tap(model: &mut pb::ModelProto, values: &[&str]) -> TractResult<()> {
+    let tokens = tokens(model, values)?;
+    let Some(graph) = &mut model.graph else { return Ok(()) };
+    for (index, (value, tokens)) in values.iter().zip(tokens).enumerate() {
+        let [flat, chosen, output] =
+            ["flat", "chosen", "output"].map(|part| format!("tap.{index}.{part}"));
+        let numbers: Vec<i64> = (0..tokens as i64).step_by(STRIDE).collect();
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let count = [numbers.len() as i64];
+        graph.initializer.push(initializer(chosen.clone(), DataType::Int64, &count, bytes));
         // Flatten counts its axis from the end: all before the channels become one.
-        let axis = vec![super::store::integer("axis", -1)];
-        graph.node.push(node("Flatten", &[value], &flat, axis));
-        let inputs = [&*flat, "tap.start", "tap.end", "tap.axis", "tap.stride"];
-        graph.node.push(node("Slice", &inputs, &output, vec![]));
-        graph.output.push(pb::ValueInfoProto { name: output, ..Default::default() });
+        graph.node.push(node("Flatten", &[value], &flat, vec![integer("axis", -1)]));
+        graph.node.push(node("Gather", &[&flat, &chosen], &output, vec![integer("axis", 0)]));
+        graph.output.push(named(&output));
     }
+    Ok(())
+}
+
+/// How many tokens each of `values` has.
+fn tokens(model: &pb::ModelProto, values: &[&str]) -> TractResult<Vec<usize>> {
+    let mut model = model.clone();
+    if let Some(graph) = &mut model.graph {
+        graph.output = values.iter().map(|value| named(value)).collect();
+    }
+    let model = onnx().model_for_proto_model(&model)?.into_typed()?;
+    let tokens = (0..values.len()).map(|index| {
+        let shape = model.output_fact(index)?.shape.as_concrete().context("its size varies")?.to_vec();
+        Ok(shape.split_last().map_or(1, |(_, before)| before.iter().product()))
+    });
+    tokens.collect()
+}
+
+fn named(value: &str) -> pb::ValueInfoProto {
+    pb::ValueInfoProto { name: value.to_owned(), ..Default::default() }
 }
