@@ -24,6 +24,7 @@ pub mod geometry;
 pub mod kernels;
 mod mask;
 pub mod model;
+mod onnx;
 mod ops;
 pub mod overlay;
 pub mod prompt;

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tapseg::convert::{ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert};
+use tapseg::convert::{
+    Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
+};
+use tapseg::fidelity::cases_in;
 
 use super::progress::Bar;
 use super::{fidelity, output};
@@ -47,6 +50,15 @@ pub struct Convert {
     /// Use standard ONNX operators alone, so that any engine runs the graphs
     #[arg(long)]
     plain: bool,
+
+    /// Fit int8 to the pictures of a folder: channels with outliers are smoothed
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
+
+    /// Leave layers in f16, those that int8 costs most first, until the masks of the calibration
+    /// pictures agree with f32 to this mean IoU
+    #[arg(long, value_name = "IOU", requires = "calibrate", value_parser = iou)]
+    target_iou: Option<f64>,
 
     /// Measure what storing it so cost against f32: a table, and fidelity.json and fidelity.svg in
     /// the package's folder
@@ -98,6 +110,15 @@ impl Convert {
         let start = Instant::now();
         let folder = self.output.file_name().map(|n| n.to_string_lossy().into_owned());
         let name = self.name.or(folder).unwrap_or_else(|| "model".into());
+        let int8 = matches!(self.weights, Weights::Int8);
+        if self.calibrate.is_some() && !int8 {
+            bail!("--calibrate is for --weights int8: nothing else needs it");
+        }
+        let calibration = self.calibrate.as_deref().map(|folder| {
+            let cases = cases_in(folder)?;
+            anyhow::Ok(Calibration { cases, target_iou: self.target_iou })
+        });
+        let calibration = calibration.transpose()?;
         let options = ConvertOptions {
             preset: self.preset.map(Preset::from),
             input_size: self.input_size,
@@ -108,6 +129,7 @@ impl Convert {
                     Weights::Int8 => WeightPrecision::Int8,
                 },
                 plain: self.plain,
+                calibration,
             },
             ..ConvertOptions::new(name)
         };
@@ -151,6 +173,16 @@ impl Convert {
             package.manifest().weights,
             bytes as f64 / 1e6,
         ))?;
+        if !kept.is_empty() {
+            output::line(format_args!("kept in f16: {}", kept.join(", ")))?;
+        }
         fidelity.as_ref().map_or(Ok(()), fidelity::print)
     }
+}
+
+/// Reads a mask IoU that can be asked for.
+fn iou(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    let possible = (0.0..=1.0).contains(&value);
+    possible.then_some(value).ok_or_else(|| format!("{value} is not from 0 to 1"))
 }

@@ -10,7 +10,6 @@ mod error;
 mod graph;
 mod mask_decoder;
 mod networks;
-mod onnx_file;
 mod preset;
 mod prompt_encoder;
 pub mod quantize;
@@ -25,7 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
 pub use networks::Networks;
 pub use preset::Preset;
-pub use quantize::{Quantization, WeightPrecision};
+pub use quantize::{Calibration, Quantization, WeightPrecision};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;

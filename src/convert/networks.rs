@@ -8,11 +8,12 @@ use tract_onnx::pb;
 use super::architecture::{Architecture, Published};
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
-use super::onnx_file::OnnxFile;
 use super::{ConvertOptions, Progress, Stage, mask_decoder};
 use crate::model::{FORMAT, Manifest, Package, PackageFile};
+use crate::onnx::file::OnnxFile;
 
 /// The image encoder and mask decoder of a model, with what is known about it.
+#[derive(Clone)]
 pub struct Networks {
     pub(super) manifest: Manifest,
     pub(super) encoder: pb::ModelProto,
@@ -73,7 +74,7 @@ impl Networks {
     /// [`ConvertError::TooLarge`] where a network is larger than an ONNX file can be,
     /// [`ConvertError::Package`] where a file can't be written.
     pub fn write(self, out: &Path, progress: Progress<'_>) -> Result<Package, ConvertError> {
-        let (encoder, decoder) = (OnnxFile::new(self.encoder)?, OnnxFile::new(self.decoder)?);
+        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
         let total = encoder.len() + decoder.len();
         let (written, progress) = (Cell::new(0), RefCell::new(progress));
         let on_write = |bytes: u64| {
@@ -89,7 +90,11 @@ impl Networks {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn in_memory(self, location: &Path) -> Result<Package, ConvertError> {
-        let (encoder, decoder) = (OnnxFile::new(self.encoder)?, OnnxFile::new(self.decoder)?);
+        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
         Ok(Package::in_memory(location, self.manifest, encoder, decoder)?)
     }
+}
+
+fn file(model: pb::ModelProto) -> Result<OnnxFile<'static>, ConvertError> {
+    OnnxFile::new(model).map_err(|bytes| ConvertError::TooLarge { bytes })
 }

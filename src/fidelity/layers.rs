@@ -5,8 +5,8 @@ use tract_onnx::pb;
 
 use super::LayerNoise;
 use super::cases::Case;
-use crate::convert::quantize::taps;
 use crate::model::{ModelError, Network, Package, Segmenter, Threads};
+use crate::onnx::taps;
 
 /// Signal-to-noise ratio of each linear layer of the image encoder in `package`, against the same
 /// layers in `reference`, which is in f32, over the pictures of `cases`. A part of the tokens is

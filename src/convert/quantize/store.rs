@@ -4,19 +4,20 @@ use std::collections::{BTreeSet, HashMap};
 
 use half::f16;
 use tract_onnx::pb;
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::layers::Linear;
+use super::plain::Plain;
+use crate::onnx::layers::Linear;
+use crate::onnx::nodes::{f32_values, initializer, integer, node};
 use crate::ops::{DOMAIN, QUANTIZED_LINEAR};
 
 /// Smaller tensors stay f32: f16 would save nothing.
 const MIN_F16_ELEMENTS: usize = 1024;
 
 /// The largest int8 weight; −128 is not used, so that kernels may negate.
-const LARGEST: f32 = 127.0;
+pub(super) const LARGEST: f32 = 127.0;
 /// Stands for the largest activation of a token of zeros.
-const SMALLEST: f32 = 1e-30;
+pub(super) const SMALLEST: f32 = 1e-30;
 
 /// Stores the matrices and convolutions of `model` that are f32 as f16, which a `Cast` brings back.
 /// Those with values beyond f16 stay.
@@ -106,7 +107,7 @@ pub(super) fn int8(
 }
 
 /// A matrix of inputs × outputs as int8, and the scale of each output.
-fn quantized(values: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
+pub(super) fn quantized(values: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
     let mut largest = vec![0f32; outputs];
     for row in values.chunks_exact(outputs) {
         largest
@@ -118,127 +119,4 @@ fn quantized(values: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
     let rows = values.chunks_exact(outputs);
     let round = |(value, scale): (&f32, &f32)| (value / scale).round_ties_even() as i8;
     (rows.flat_map(|row| row.iter().zip(&scales).map(round)).collect(), scales)
-}
-
-/// The standard operators that do what [`QUANTIZED_LINEAR`] does.
-#[derive(Default)]
-struct Plain {
-    /// Activations that have been quantized: the names of their whole numbers and scales.
-    known: HashMap<String, [String; 2]>,
-}
-
-impl Plain {
-    const SMALLEST: &str = "quantize.smallest";
-    const LARGEST: &str = "quantize.largest";
-    const STEP: &str = "quantize.step";
-
-    fn constants() -> [pb::TensorProto; 3] {
-        let scalar = |name: &str, value: f32| {
-            initializer(name.into(), DataType::Float, &[], value.to_le_bytes().to_vec())
-        };
-        [
-            scalar(Self::SMALLEST, SMALLEST),
-            scalar(Self::LARGEST, LARGEST),
-            scalar(Self::STEP, 1.0 / LARGEST),
-        ]
-    }
-
-    fn nodes(
-        &mut self,
-        x: &str,
-        [weight, scale]: [&str; 2],
-        bias: Option<&str>,
-        output: &str,
-    ) -> Vec<pb::NodeProto> {
-        let mut nodes = Vec::new();
-        let mut then = |operator: &str, inputs: &[&str], attributes: Vec<pb::AttributeProto>| {
-            let output = format!("{output}.{}", nodes.len());
-            nodes.push(node(operator, inputs, &output, attributes));
-            output
-        };
-        let [whole, step] = self.known.entry(x.to_owned()).or_insert_with(|| {
-            let size = then("Abs", &[x], vec![]);
-            let axes = vec![integers("axes", &[-1]), integer("keepdims", 1)];
-            let largest = then("ReduceMax", &[&size], axes);
-            let bounded = then("Max", &[&largest, Self::SMALLEST], vec![]);
-            let inverse = then("Div", &[Self::LARGEST, &bounded], vec![]);
-            let scaled = then("Mul", &[x, &inverse], vec![]);
-            let rounded = then("Round", &[&scaled], vec![]);
-            let whole = then("Cast", &[&rounded], vec![integer("to", DataType::Int8 as i64)]);
-            [whole, then("Mul", &[&largest, Self::STEP], vec![])]
-        });
-        let sums = then("MatMulInteger", &[whole, weight], vec![]);
-        let sums = then("Cast", &[&sums], vec![integer("to", DataType::Float as i64)]);
-        let scaled = then("Mul", &[&sums, step], vec![]);
-        let mut last = then("Mul", &[&scaled, scale], vec![]);
-        if let Some(bias) = bias {
-            last = then("Add", &[&last, bias], vec![]);
-        }
-        if let Some(node) = nodes.iter_mut().find(|node| node.output[0] == last) {
-            node.output = vec![output.to_owned()];
-        }
-        nodes
-    }
-}
-
-/// The values of an f32 tensor, wherever it keeps them.
-fn f32_values(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
-    if tensor.data_type != i32::from(DataType::Float) {
-        return None;
-    }
-    let elements: i64 = tensor.dims.iter().product();
-    let values: Vec<f32> = match tensor.raw_data.is_empty() {
-        true => tensor.float_data.clone(),
-        false => tensor.raw_data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-    };
-    (values.len() as i64 == elements).then_some(values)
-}
-
-pub(super) fn initializer(
-    name: String,
-    data_type: DataType,
-    dims: &[i64],
-    raw_data: Vec<u8>,
-) -> pb::TensorProto {
-    pb::TensorProto {
-        name,
-        data_type: data_type as i32,
-        dims: dims.to_vec(),
-        raw_data,
-        ..Default::default()
-    }
-}
-
-pub(super) fn node(
-    operator: &str,
-    inputs: &[&str],
-    output: &str,
-    attribute: Vec<pb::AttributeProto>,
-) -> pb::NodeProto {
-    pb::NodeProto {
-        op_type: operator.to_owned(),
-        name: output.to_owned(),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute,
-        ..Default::default()
-    }
-}
-
-pub(super) fn integer(name: &str, i: i64) -> pb::AttributeProto {
-    pb::AttributeProto {
-        name: name.to_owned(),
-        r#type: AttributeType::Int as i32,
-        i,
-        ..Default::default()
-    }
-}
-
-fn integers(name: &str, ints: &[i64]) -> pb::AttributeProto {
-    pb::AttributeProto {
-        name: name.to_owned(),
-        r#type: AttributeType::Ints as i32,
-        ints: ints.to_vec(),
-        ..Default::default()
-    }
 }

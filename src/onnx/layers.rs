@@ -5,31 +5,33 @@ use std::collections::HashMap;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
-/// Layers with fewer inputs or outputs stay as they are: there is nothing to gain.
+/// Layers with fewer inputs or outputs are of no account: there is nothing to gain.
 const MIN_SIDE: i64 = 16;
+/// Nor are layers with fewer weights.
+const MIN_WEIGHTS: i64 = 1024;
 
 /// `x · W + b`, or `x · W`, with constant `W` (inputs × outputs) and `b`.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
+pub(crate) struct Linear {
     /// The key of its weight without `.weight`; of a foreign graph the node's name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Index of the product among the nodes.
-    pub(super) product: usize,
+    pub(crate) product: usize,
     /// Index of `W` among the initializers.
-    pub(super) weight: usize,
+    pub(crate) weight: usize,
     /// Index of the addition among the nodes, and of `b` among the initializers.
-    pub(super) bias: Option<(usize, usize)>,
+    pub(crate) bias: Option<(usize, usize)>,
 }
 
 impl Linear {
     /// Index of the node that gives the layer's output.
-    pub(super) fn last(&self) -> usize {
+    pub(crate) fn last(&self) -> usize {
         self.bias.map_or(self.product, |(add, _)| add)
     }
 }
 
 /// The linear layers of `model` whose weights are f32 and used once, in the order of the nodes.
-pub(super) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
+pub(crate) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
     let Some(graph) = &model.graph else { return vec![] };
     let initializers: HashMap<&str, usize> =
         graph.initializer.iter().enumerate().map(|(i, t)| (&*t.name, i)).collect();
@@ -49,7 +51,7 @@ pub(super) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
         let index = constant(weight)?;
         let [inputs, outputs] = *graph.initializer[index].dims.as_slice() else { return None };
         let once = uses.get(&**weight).is_some_and(|uses| uses.len() == 1);
-        if node.op_type != "MatMul" || inputs.min(outputs) < MIN_SIDE || !once {
+        if node.op_type != "MatMul" || inputs.min(outputs) < MIN_SIDE || inputs.saturating_mul(outputs) < MIN_WEIGHTS || !once {
             return None;
         }
         let name = match weight.strip_suffix(".weight") {

@@ -6,7 +6,6 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use tract_onnx::pb;
 
-use super::error::ConvertError;
 use crate::model::Content;
 
 /// Protobuf's limit.
@@ -17,7 +16,7 @@ const MODEL_GRAPH: u32 = 7;
 const GRAPH_INITIALIZER: u32 = 5;
 
 /// An ONNX graph as it is written.
-pub(super) struct OnnxFile<'a> {
+pub(crate) struct OnnxFile<'a> {
     /// All but the graph.
     model: pb::ModelProto,
     /// All but the initializers.
@@ -28,24 +27,24 @@ pub(super) struct OnnxFile<'a> {
 }
 
 impl<'a> OnnxFile<'a> {
-    /// Checks that `model` fits into a file.
-    pub(super) fn new(mut model: pb::ModelProto) -> Result<Self, ConvertError> {
+    /// Prepares `model` to be written; the bytes it would have if they are more than a file can.
+    pub(crate) fn new(mut model: pb::ModelProto) -> Result<Self, u64> {
         let mut graph = model.graph.take().unwrap_or_default();
         let initializers = std::mem::take(&mut graph.initializer);
         let file = Self { model, graph, initializers, on_write: None };
         match file.len() {
-            bytes if bytes > MAX_FILE => Err(ConvertError::TooLarge { bytes }),
+            bytes if bytes > MAX_FILE => Err(bytes),
             _ => Ok(file),
         }
     }
 
     /// Has `on_write` told about each piece.
-    pub(super) fn watched(self, on_write: &'a dyn Fn(u64)) -> Self {
+    pub(crate) fn watched(self, on_write: &'a dyn Fn(u64)) -> Self {
         Self { on_write: Some(on_write), ..self }
     }
 
     /// Bytes of the file.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         let graph = self.graph_len();
         let graph = (key_len(MODEL_GRAPH) + encoded_len_varint(graph)) as u64 + graph;
         self.model.encoded_len() as u64 + graph

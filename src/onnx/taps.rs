@@ -6,7 +6,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use super::layers::{Linear, linear_layers};
-use super::store::{initializer, integer, node};
+use super::nodes::{initializer, integer, node};
 use crate::ops::{QUANTIZED_LINEAR, onnx};
 
 /// One of so many tokens is looked at.
