@@ -198,11 +198,8 @@ impl TypedOp for QuantizedLinear {
 /// Applies `layer` with the threads of the engine.
 fn apply(layer: &PackedLinear, rows: usize, x: &[f32], out: &mut [f32]) {
     let macs = x.len().saturating_mul(layer.outputs());
-    let executor = if macs < MIN_THREADED_MACS {
-        Executor::SingleThread
-    } else {
-        current_tract_executor()
-    };
+    let executor =
+        if macs < MIN_THREADED_MACS { Executor::SingleThread } else { current_tract_executor() };
     let mut share_out = || {
         let shares = SHARES_PER_THREAD * rayon::current_num_threads();
         let share = rows.div_ceil(shares).next_multiple_of(layer.row_tile());

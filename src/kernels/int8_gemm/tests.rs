@@ -157,7 +157,10 @@ fn what_does_not_fit_is_refused() {
         PackedLinear::new(Isa::Portable, shape, weight, scale, bias).map(|_| ()).unwrap_err()
     };
     assert_eq!(new((MAX_DEPTH + 1, 0), &[], &[], None), LinearError::Depth(MAX_DEPTH + 1));
-    assert_eq!(new((2, 2), &[1; 3], &[1.0; 2], None).to_string(), "3 weights, but the shape is 2 × 2");
+    assert_eq!(
+        new((2, 2), &[1; 3], &[1.0; 2], None).to_string(),
+        "3 weights, but the shape is 2 × 2"
+    );
     let huge = (2, usize::MAX);
     assert!(matches!(new(huge, &[1; 3], &[1.0; 2], None), LinearError::Weights { found: 3, .. }));
     assert_eq!(new((2, 1), &[1, -128], &[1.0], None), LinearError::Range(1));
