@@ -45,7 +45,13 @@ impl<R: Read + Seek> Torch<R> {
             if elements > file_len {
                 return Err(bad(larger()));
             }
-            bytes = bytes.saturating_add(archive.size(&storage_entry(&tensor))?);
+            let size = archive.size(&storage_entry(&tensor))?;
+            if size > file_len {
+                let entry = shortened(&storage_entry(&tensor));
+                let reason = format!("its entry {entry} claims {size} bytes, more than the file");
+                return Err(CheckpointError::Container(reason));
+            }
+            bytes = bytes.saturating_add(size);
             if bytes > MAX_SHARING.saturating_mul(file_len) {
                 return Err(bad(
                     "shares its storage with more tensors than a state dict has".into()

@@ -127,3 +127,6 @@ fn store_as(
         store::f16(&mut networks.decoder);
     }
 }
+
+#[cfg(test)]
+mod tests;
