@@ -45,7 +45,7 @@ pub fn measure(reference: &Package, package: &Package, cases: Vec<Case>) -> Resu
         Baseline::new(reference, &segmenter, cases, show)?
     };
     let show = |done| bar.show(Stage::Measuring, count + done, total);
-    let layers = layer_noise(reference, package, baseline.cases(), &threads, show)?;
+    let layers = layer_noise(reference, package, &baseline, &threads, show)?;
     let segmenter = Segmenter::load(package)?;
     let show = |done| bar.show(Stage::Measuring, 2 * count + done, total);
     let fidelity = baseline.compare(package, &segmenter, layers, show)?;

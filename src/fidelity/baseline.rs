@@ -18,11 +18,11 @@ pub struct Baseline {
 }
 
 /// A case with its answers.
-struct Answered {
-    case: Case,
-    embedding: ImageEmbedding,
+pub(super) struct Answered {
+    pub(super) case: Case,
+    pub(super) embedding: ImageEmbedding,
     /// One a prompt.
-    by_box: Vec<(FrameBox, Mask)>,
+    pub(super) by_box: Vec<(FrameBox, Mask)>,
     by_point: Vec<(FramePoint, Mask)>,
 }
 
@@ -51,9 +51,9 @@ impl Baseline {
         Ok(Self { cases: answered, bytes })
     }
 
-    /// The pictures.
-    pub fn cases(&self) -> impl Iterator<Item = &Case> {
-        self.cases.iter().map(|answered| &answered.case)
+    /// The cases with their answers.
+    pub(super) fn answered(&self) -> impl Iterator<Item = &Answered> {
+        self.cases.iter()
     }
 
     /// Asks `segmenter`, loaded from `package`, the same. `layers` come from

@@ -35,7 +35,7 @@ pub struct Fidelity {
     pub box_mask_iou: Summary,
     /// The same of points, as a person's single taps are answered.
     pub point_mask_iou: Summary,
-    /// Signal-to-noise ratio of each linear layer of the image encoder, in the network's order.
+    /// Signal-to-noise ratio of each linear layer, in the networks' order.
     pub layers: Vec<LayerNoise>,
 }
 

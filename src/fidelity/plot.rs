@@ -34,7 +34,7 @@ fn draw(
 ) -> Result<(), Failure> {
     area.fill(&WHITE)?;
     let text = |size: u32| ("sans-serif", size).into_font().color(&BLACK);
-    let title = format!("{}: layers of the image encoder, {} against f32", fidelity.model, fidelity.weights);
+    let title = format!("{}: linear layers, {} against f32", fidelity.model, fidelity.weights);
     area.draw(&Text::new(title, (10, 10), text(18)))?;
     let (b, p) = (fidelity.box_mask_iou, fidelity.point_mask_iou);
     let masks = format!(
@@ -55,7 +55,8 @@ fn draw(
         let skipped = layer.name.chars().count().saturating_sub(LONGEST_NAME);
         let name: String = layer.name.chars().skip(skipped).collect();
         // Blue and orange can be told apart by everybody.
-        let colour = if layer.weights == "int8" { RGBColor(0, 114, 178) } else { RGBColor(230, 159, 0) };
+        let colour =
+            if layer.weights == "int8" { RGBColor(0, 114, 178) } else { RGBColor(230, 159, 0) };
         let corners = [(x(0.0), top + 2), (x(layer.snr_db), top + BAR as i32 - 1)];
         area.draw(&Text::new(name, (10, top + 2), text(11)))?;
         area.draw(&Rectangle::new(corners, colour.filled()))?;

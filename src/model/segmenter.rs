@@ -8,7 +8,7 @@ use ndarray::{Array2, Array4, ArrayView4};
 use tract_onnx::prelude::TValue;
 
 use crate::frame::Frame;
-use crate::geometry::FrameSize;
+use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
 
@@ -48,6 +48,11 @@ impl ImageEmbedding {
     /// The size of the frame it was made from.
     pub fn frame_size(&self) -> FrameSize {
         self.geometry.frame
+    }
+
+    /// The corners of a box in frame pixels as `[x, y]` in model input pixels, top left first.
+    pub fn box_to_input(&self, bounding_box: FrameBox) -> [[f32; 2]; 2] {
+        self.geometry.box_to_input(bounding_box)
     }
 
     /// The memory the features take, in bytes.

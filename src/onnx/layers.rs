@@ -51,7 +51,11 @@ pub(crate) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
         let index = constant(weight)?;
         let [inputs, outputs] = *graph.initializer[index].dims.as_slice() else { return None };
         let once = uses.get(&**weight).is_some_and(|uses| uses.len() == 1);
-        if node.op_type != "MatMul" || inputs.min(outputs) < MIN_SIDE || inputs.saturating_mul(outputs) < MIN_WEIGHTS || !once {
+        if node.op_type != "MatMul"
+            || inputs.min(outputs) < MIN_SIDE
+            || inputs.saturating_mul(outputs) < MIN_WEIGHTS
+            || !once
+        {
             return None;
         }
         let name = match weight.strip_suffix(".weight") {

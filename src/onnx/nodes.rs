@@ -3,6 +3,7 @@
 use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension;
 
 /// The values of an f32 tensor, wherever it keeps them.
 pub(crate) fn f32_values(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
@@ -74,4 +75,18 @@ pub(crate) fn integers(name: &str, ints: &[i64]) -> pb::AttributeProto {
 pub(crate) fn set_f32_values(tensor: &mut pb::TensorProto, values: &[f32]) {
     tensor.float_data.clear();
     tensor.raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+}
+
+/// Gives the axes of inputs that are free a length, by the input's name and the axis.
+pub(crate) fn fix_free_axes(model: &mut pb::ModelProto, len: impl Fn(&str, usize) -> i64) {
+    let inputs = model.graph.iter_mut().flat_map(|graph| &mut graph.input);
+    for pb::ValueInfoProto { name, r#type, .. } in inputs {
+        let value = r#type.as_mut().and_then(|of| of.value.as_mut());
+        let Some(pb::type_proto::Value::TensorType(tensor)) = value else { continue };
+        for (axis, dim) in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim).enumerate() {
+            if !matches!(dim.value, Some(dimension::Value::DimValue(_))) {
+                dim.value = Some(dimension::Value::DimValue(len(name, axis)));
+            }
+        }
+    }
 }

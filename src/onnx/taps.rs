@@ -74,7 +74,8 @@ fn tokens(model: &pb::ModelProto, values: &[&str]) -> TractResult<Vec<usize>> {
     }
     let model = onnx().model_for_proto_model(&model)?.into_typed()?;
     let tokens = (0..values.len()).map(|index| {
-        let shape = model.output_fact(index)?.shape.as_concrete().context("its size varies")?.to_vec();
+        let shape =
+            model.output_fact(index)?.shape.as_concrete().context("its size varies")?.to_vec();
         Ok(shape.split_last().map_or(1, |(_, before)| before.iter().product()))
     });
     tokens.collect()

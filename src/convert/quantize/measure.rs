@@ -52,20 +52,24 @@ impl Inputs {
             seen.iter_mut().zip(outputs).for_each(|(seen, output)| seen.push(output));
             on_case(done as u64 + 1, chosen.len() as u64);
         }
-        let inputs: Result<HashMap<_, _>, _> = names.iter().zip(seen).map(|(name, seen)| {
-            let views: Vec<_> = seen.iter().map(|array| array.view()).collect();
-            let all = concatenate(Axis(0), &views)?.into_dimensionality::<Ix2>()?;
-            Ok(((*name).to_owned(), all))
-        }).collect();
+        let inputs: Result<HashMap<_, _>, _> = names
+            .iter()
+            .zip(seen)
+            .map(|(name, seen)| {
+                let views: Vec<_> = seen.iter().map(|array| array.view()).collect();
+                let all = concatenate(Axis(0), &views)?.into_dimensionality::<Ix2>()?;
+                Ok(((*name).to_owned(), all))
+            })
+            .collect();
         inputs.map(Self).map_err(|e: ndarray::ShapeError| broken(e.to_string()))
     }
 
     /// The largest absolute value of each channel of the input called `name`.
     pub(super) fn largest(&self, name: &str) -> Option<Vec<f32>> {
         let inputs = self.0.get(name)?;
-        let largest = inputs.axis_iter(Axis(1)).map(|channel| {
-            channel.iter().fold(0f32, |largest, value| largest.max(value.abs()))
-        });
+        let largest = inputs
+            .axis_iter(Axis(1))
+            .map(|channel| channel.iter().fold(0f32, |largest, value| largest.max(value.abs())));
         Some(largest.collect())
     }
 

@@ -55,7 +55,9 @@ pub(super) fn smooth(model: &mut pb::ModelProto, layers: &[Linear], inputs: &Inp
         }
         for index in weights {
             let outputs = graph.initializer[index].dims[1] as usize;
-            change(&mut graph.initializer[index], outputs, |channel, value| value * factors[channel]);
+            change(&mut graph.initializer[index], outputs, |channel, value| {
+                value * factors[channel]
+            });
         }
         smoothed += layers.len();
     }
