@@ -8,6 +8,10 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dot;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -17,6 +21,8 @@ use std::fmt;
 use super::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Avx2, Avx512Vnni};
+#[cfg(target_arch = "aarch64")]
+use super::isa::{Neon, NeonDot};
 use portable::Portable;
 
 /// The largest depth `k` of a [`PackedLinear`]: 131072 products of 127 · 127 fit into an i32.
@@ -84,6 +90,10 @@ enum Panels {
     Avx2(Packed<Avx2>),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Packed<Avx512Vnni>),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Packed<Neon>),
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(Packed<NeonDot>),
 }
 
 /// Does `$body` with `$packed`, whatever the instruction set.
@@ -95,6 +105,10 @@ macro_rules! with_packed {
             Panels::Avx2($packed) => $body,
             #[cfg(target_arch = "x86_64")]
             Panels::Avx512Vnni($packed) => $body,
+            #[cfg(target_arch = "aarch64")]
+            Panels::Neon($packed) => $body,
+            #[cfg(target_arch = "aarch64")]
+            Panels::NeonDot($packed) => $body,
         }
     };
 }
@@ -128,14 +142,19 @@ impl PackedLinear {
         if let Some(found) = bias.map(<[f32]>::len).filter(|&found| found != n) {
             return Err(LinearError::Biases { found, n });
         }
+        let shape = (k, n);
         Ok(Self(match isa {
-            Isa::Portable => Panels::Portable(Packed::new(Portable, (k, n), weight, scale, bias)),
+            Isa::Portable => Panels::Portable(Packed::new(Portable, shape, weight, scale, bias)),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2(has) => Panels::Avx2(Packed::new(has, (k, n), weight, scale, bias)),
+            Isa::Avx2(has) => Panels::Avx2(Packed::new(has, shape, weight, scale, bias)),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni(has) => {
-                Panels::Avx512Vnni(Packed::new(has, (k, n), weight, scale, bias))
+                Panels::Avx512Vnni(Packed::new(has, shape, weight, scale, bias))
             }
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(has) => Panels::Neon(Packed::new(has, shape, weight, scale, bias)),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot(has) => Panels::NeonDot(Packed::new(has, shape, weight, scale, bias)),
         }))
     }
 
@@ -218,6 +237,11 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
+    /// What the sums begin with, the same for each row.
+    fn start<const COLUMNS: usize>(&self) -> [i32; COLUMNS] {
+        *self.start.first_chunk().expect("a start per column")
+    }
+
     /// Scales `sums` and writes those that are there.
     ///
     /// It is inlined into functions that have more instructions, so that it uses them too.
@@ -245,7 +269,7 @@ struct Packed<K: Kernel> {
     n: usize,
     /// `k`, padded.
     depth: usize,
-    /// Panels; see [`Packed::place`].
+    /// Panels one after the other; in each, groups of `k` one after the other; in each, columns.
     weights: Aligned<K::Weight>,
     /// For each column of the panels: takes back what the offset of the activations adds.
     start: Vec<i32>,

@@ -17,6 +17,12 @@ pub enum Isa {
     /// x86-64 with AVX-512 and its dot products of bytes (F, BW, VL and VNNI).
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512Vnni),
+    /// arm64 with NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    /// arm64 with NEON and its dot products of bytes (FEAT_DotProd: Cortex-A76 and newer).
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(NeonDot),
 }
 
 /// A proof that the processor has AVX2.
@@ -29,6 +35,16 @@ pub struct Avx2(());
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512Vnni(());
 
+/// A proof that the processor has NEON.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neon(());
+
+/// A proof that the processor has NEON with dot products.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeonDot(());
+
 /// An instruction set is asked for that can't be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{VARIABLE} is {asked:?}; this processor has {available}")]
@@ -40,7 +56,8 @@ pub struct IsaError {
 impl Isa {
     /// The instruction sets of this processor, the best last.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)] // there is but one on other architectures
+        // There is but one on other architectures.
+        #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(unused_mut))]
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -53,6 +70,16 @@ impl Isa {
                 && is_x86_feature_detected!("avx512vnni")
             {
                 found.push(Self::Avx512Vnni(Avx512Vnni(())));
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            use std::arch::is_aarch64_feature_detected as has;
+            if has!("neon") {
+                found.push(Self::Neon(Neon(())));
+                if has!("dotprod") {
+                    found.push(Self::NeonDot(NeonDot(())));
+                }
             }
         }
         found
@@ -74,7 +101,8 @@ impl Isa {
             .clone()
     }
 
-    /// What it is called in `TAPSEG_CPU_ISA`: `portable`, `avx2`, `avx512vnni`.
+    /// What it is called in `TAPSEG_CPU_ISA`: `portable`; `avx2`, `avx512vnni` on x86-64; `neon`,
+    /// `neondot` on arm64.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -82,6 +110,10 @@ impl Isa {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni(_) => "avx512vnni",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot(_) => "neondot",
         }
     }
 }

@@ -13,8 +13,9 @@ const ROUNDER: f32 = 12_582_912.0;
 /// Quantizes the row `x` into the first places of `q`, as `stored` has it; the others stay as they
 /// are. Gives what one step is worth: max |x| / 127.
 ///
-/// A NaN makes the step NaN, and an infinite value makes it infinite, with zeros in `q`; as the
-/// step multiplies each result, neither is hidden.
+/// An infinite value makes the step infinite, with zeros in `q`. A NaN makes it NaN, with anything
+/// in `q`, even -128, which fits into the sums as well. As the step multiplies each result, neither
+/// is hidden.
 ///
 /// It is inlined into functions that have more instructions, so that it uses them too.
 #[inline(always)]

@@ -44,7 +44,10 @@ impl Kernel for Avx2 {
 fn multiply(depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
     assert!(depth.is_multiple_of(GROUP));
     assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
-    let mut sums = [[_mm256_setzero_si256(); VECTORS]; ROWS];
+    let start: [i32; COLUMNS] = tile.start();
+    // SAFETY: both are VECTORS times eight i32.
+    let start = unsafe { std::mem::transmute::<[i32; COLUMNS], [__m256i; VECTORS]>(start) };
+    let mut sums = [start; ROWS];
     let rows: [*const i16; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
     for group in 0..depth / GROUP {
         // SAFETY: the panel has depth / GROUP groups of VECTORS vectors.
@@ -61,8 +64,8 @@ fn multiply(depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
             }
         }
     }
-    tile.write(&sums.map(|sums| {
-        // SAFETY: both are VECTORS times eight i32.
-        unsafe { std::mem::transmute::<[__m256i; VECTORS], [i32; COLUMNS]>(sums) }
-    }));
+    // SAFETY: both are ROWS times VECTORS times eight i32.
+    let sums =
+        unsafe { std::mem::transmute::<[[__m256i; VECTORS]; ROWS], [[i32; COLUMNS]; ROWS]>(sums) };
+    tile.write(&sums);
 }

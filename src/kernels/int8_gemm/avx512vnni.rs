@@ -47,9 +47,9 @@ impl Kernel for Avx512Vnni {
 fn multiply(depth: usize, q: &[u8], panel: &[i8], tile: Tile) {
     assert!(depth.is_multiple_of(GROUP));
     assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
-    let start: &[i32; COLUMNS] = tile.start.first_chunk().expect("a start per column");
+    let start: [i32; COLUMNS] = tile.start();
     // SAFETY: both are VECTORS times sixteen i32.
-    let start = unsafe { std::mem::transmute::<[i32; COLUMNS], [__m512i; VECTORS]>(*start) };
+    let start = unsafe { std::mem::transmute::<[i32; COLUMNS], [__m512i; VECTORS]>(start) };
     let mut sums = [start; ROWS];
     let rows: [*const u8; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
     for group in 0..depth / GROUP {
@@ -67,8 +67,8 @@ fn multiply(depth: usize, q: &[u8], panel: &[i8], tile: Tile) {
             }
         }
     }
-    tile.write(&sums.map(|sums| {
-        // SAFETY: both are VECTORS times sixteen i32.
-        unsafe { std::mem::transmute::<[__m512i; VECTORS], [i32; COLUMNS]>(sums) }
-    }));
+    // SAFETY: both are ROWS times VECTORS times sixteen i32.
+    let sums =
+        unsafe { std::mem::transmute::<[[__m512i; VECTORS]; ROWS], [[i32; COLUMNS]; ROWS]>(sums) };
+    tile.write(&sums);
 }

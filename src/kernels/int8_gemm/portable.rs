@@ -27,15 +27,22 @@ impl Kernel for Portable {
     }
 
     fn tile(self, depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
-        let mut sums = [[0; COLUMNS]; ROWS];
-        let rows: [&[i16]; ROWS] = std::array::from_fn(|row| &q[row * depth..][..depth]);
-        for (k, weights) in panel.as_chunks::<COLUMNS>().0.iter().take(depth).enumerate() {
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum += i32::from(row[k]) * i32::from(weight);
-                }
-            }
+        let [a, b, c, d]: [&[i16]; ROWS] = std::array::from_fn(|row| &q[row * depth..][..depth]);
+        let mut sums = [tile.start(); ROWS];
+        let panel = panel.as_chunks::<COLUMNS>().0;
+        for ((((weights, a), b), c), d) in panel.iter().zip(a).zip(b).zip(c).zip(d) {
+            add_products(&mut sums[0], *a, weights);
+            add_products(&mut sums[1], *b, weights);
+            add_products(&mut sums[2], *c, weights);
+            add_products(&mut sums[3], *d, weights);
         }
         tile.write(&sums);
+    }
+}
+
+#[inline(always)]
+fn add_products(sums: &mut [i32; COLUMNS], q: i16, weights: &[i16; COLUMNS]) {
+    for (sum, &weight) in sums.iter_mut().zip(weights) {
+        *sum += i32::from(q) * i32::from(weight);
     }
 }

@@ -73,7 +73,7 @@ impl Graph {
     }
 
     fn refusal(self) -> String {
-        format!("{:#}", self.load().err().expect("it is refused"))
+        format!("{:#}", self.load().expect_err("it is refused"))
     }
 }
 
