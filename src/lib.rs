@@ -5,7 +5,8 @@
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
-//! [`convert`] makes model packages from checkpoints.
+//! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
+//! engine doesn't do itself.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -17,10 +18,14 @@ mod contain;
 pub mod convert;
 mod embedding_cache;
 pub mod feed;
+pub mod fidelity;
 mod frame;
 pub mod geometry;
+pub mod kernels;
 mod mask;
 pub mod model;
+mod onnx;
+mod ops;
 pub mod overlay;
 pub mod prompt;
 pub mod record;

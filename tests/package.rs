@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use prost::Message;
-use tapseg::convert::{ConvertOptions, WeightPrecision, convert};
+use tapseg::convert::{ConvertOptions, Quantization, WeightPrecision, convert};
 use tapseg::model::{Manifest, MaskTokens, PromptKind};
 use tapseg::prompt::MaskPrompt;
 use tapseg::{Frame, FrameBox, FrameSize, Mask, Package, Prompt, Segmenter};
@@ -17,8 +17,13 @@ const SIZE: FrameSize = FrameSize::new(64, 48);
 /// The very small network of `tests/data/micro` as a package in `folder`.
 fn micro(folder: &Path) -> Package {
     let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/micro/micro.pth");
-    let options = ConvertOptions { name: "micro".into(), weights: WeightPrecision::F32, grid: 8 };
-    convert(&checkpoint, &options, folder).unwrap()
+    let weights = WeightPrecision::F32;
+    let options = ConvertOptions {
+        input_size: Some(32),
+        quantization: Quantization { weights, ..Quantization::default() },
+        ..ConvertOptions::new("micro")
+    };
+    convert(&checkpoint, &options, folder, &mut |_, _, _| ()).unwrap().package
 }
 
 /// The micro package with another manifest.

@@ -3,22 +3,27 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tapseg::convert::{ConvertOptions, WeightPrecision, convert};
+use tapseg::convert::{
+    Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
+};
+use tapseg::fidelity::cases_in;
 
-use super::arguments::milliseconds;
-use super::output;
+use super::progress::Bar;
+use super::{fidelity, output};
 
-/// Make a model package from a PyTorch checkpoint, without Python
+/// Make a model package from a checkpoint, without Python
 ///
-/// Reads LiteMedSAM's checkpoint (nothing in it is ever executed) and writes model.toml,
-/// encoder.onnx and decoder.onnx.
+/// Reads the checkpoints of SAM (ViT-B, L, H), MedSAM, MobileSAM, LiteMedSAM and what was fine-tuned
+/// from them, as torch.save (.pth, .pt) or Hugging Face (.safetensors) wrote them. Nothing in them
+/// is ever executed. Writes model.toml, encoder.onnx and decoder.onnx.
 #[derive(Args)]
-#[command(after_help = "Example:  tapseg convert lite_medsam.pth -o models/litemedsam")]
+#[command(after_help = "Example:  tapseg convert sam_vit_b_01ec64.pth -o sam-vit-b\n          \
+    tapseg convert medsam_vit_b.pth --preset medsam --weights int8 -o medsam")]
 pub struct Convert {
-    /// The checkpoint, as torch.save wrote it
+    /// The checkpoint: .pth, .pt or .safetensors
     checkpoint: PathBuf,
 
     /// The package's folder
@@ -29,52 +34,155 @@ pub struct Convert {
     #[arg(long)]
     name: Option<String>,
 
-    /// How weights are stored; calculation is in f32 with either
+    /// How the model was trained to be fed; needed where its shapes don't tell
+    #[arg(long, value_enum)]
+    preset: Option<PresetName>,
+
+    /// Side of the input in pixels, for TinyViT, whose weights don't tell; as published where not
+    /// given
+    #[arg(long, value_name = "PX")]
+    input_size: Option<usize>,
+
+    /// How weights are stored
     #[arg(long, value_enum, default_value = "f16")]
     weights: Weights,
+
+    /// Use standard ONNX operators alone, so that any engine runs the graphs
+    #[arg(long)]
+    plain: bool,
+
+    /// Fit int8 to the pictures of a folder: channels with outliers are smoothed
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
+
+    /// Leave layers in f16, those that int8 costs most first, until the masks of the calibration
+    /// pictures agree with f32 to this mean IoU
+    #[arg(long, value_name = "IOU", requires = "calibrate", value_parser = iou)]
+    target_iou: Option<f64>,
+
+    /// Measure what storing it so cost against f32: a table, and fidelity.json and fidelity.svg in
+    /// the package's folder
+    #[arg(long)]
+    report: bool,
+
+    /// Pictures to measure on (NAME.png, with outlines as NAME_mask0.png…); simulated ones where
+    /// not given
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Weights {
+    /// As they are in the checkpoint
     F32,
+    /// Half the size; calculation is in f32
     F16,
+    /// A quarter of the size in the encoder's linear layers, which calculate in whole numbers
+    Int8,
+}
+
+/// A preset on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PresetName {
+    /// Segment Anything, and what was fine-tuned with its own predictor
+    Sam,
+    /// MedSAM: squashed to a square, boxes alone
+    Medsam,
+    /// MobileSAM
+    Mobilesam,
+    /// LiteMedSAM: 256 pixels, boxes alone
+    Litemedsam,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Sam => Self::Sam,
+            PresetName::Medsam => Self::MedSam,
+            PresetName::Mobilesam => Self::MobileSam,
+            PresetName::Litemedsam => Self::LiteMedSam,
+        }
+    }
 }
 
 impl Convert {
     pub fn run(self, json: bool) -> Result<()> {
         let start = Instant::now();
-        let mut options = ConvertOptions {
-            weights: match self.weights {
-                Weights::F32 => WeightPrecision::F32,
-                Weights::F16 => WeightPrecision::F16,
-            },
-            ..ConvertOptions::default()
-        };
         let folder = self.output.file_name().map(|n| n.to_string_lossy().into_owned());
-        if let Some(name) = self.name.or(folder) {
-            options.name = name;
+        let name = self.name.or(folder).unwrap_or_else(|| "model".into());
+        let int8 = matches!(self.weights, Weights::Int8);
+        if self.calibrate.is_some() && !int8 {
+            bail!("--calibrate is for --weights int8: nothing else needs it");
         }
-        let package = convert(&self.checkpoint, &options, &self.output)?;
+        let calibration = self.calibrate.as_deref().map(|folder| {
+            let cases = cases_in(folder)?;
+            anyhow::Ok(Calibration { cases, target_iou: self.target_iou })
+        });
+        let calibration = calibration.transpose()?;
+        let options = ConvertOptions {
+            preset: self.preset.map(Preset::from),
+            input_size: self.input_size,
+            quantization: Quantization {
+                weights: match self.weights {
+                    Weights::F32 => WeightPrecision::F32,
+                    Weights::F16 => WeightPrecision::F16,
+                    Weights::Int8 => WeightPrecision::Int8,
+                },
+                plain: self.plain,
+                calibration,
+            },
+            ..ConvertOptions::new(name)
+        };
+        let mut bar = Bar::new();
+        let converted = convert(&self.checkpoint, &options, &self.output, &mut |s, done, total| {
+            bar.show(s, done, total);
+        });
+        bar.clear();
+        let Converted { package, assumptions, kept } = converted?;
         let bytes = package.encoder().len() + package.decoder().len();
+        let seconds = start.elapsed().as_secs_f64();
+        let fidelity = self.report.then(|| {
+            let size = package.manifest().preprocessing.input_size as usize;
+            let reference = fidelity::in_f32(&self.checkpoint, options.preset, size)?;
+            let cases = fidelity::cases(self.images.as_deref())?;
+            let fidelity = fidelity::measure(&reference, &package, cases)?;
+            fidelity::write(&fidelity, &self.output)?;
+            anyhow::Ok(fidelity)
+        });
+        let fidelity = fidelity.transpose()?;
         if json {
             let report = json!({
                 "package": self.output.display().to_string(),
                 "manifest": package.manifest(),
+                "assumed": assumptions,
+                "kept_in_f16": kept,
                 "bytes": bytes,
-                "seconds": start.elapsed().as_secs_f64(),
+                "seconds": seconds,
+                "fidelity": fidelity,
             });
-            output::json(&report)?;
-        } else {
-            output::line(format_args!(
-                "{}: {} {} {}, {:.1} MB, made in {} ms",
-                self.output.display(),
-                package.manifest().name,
-                package.manifest().architecture,
-                package.manifest().weights,
-                bytes as f64 / 1e6,
-                milliseconds(start.elapsed()),
-            ))?;
+            return output::json(&report);
         }
-        Ok(())
+        for assumption in assumptions {
+            output::line(format_args!("assumed {assumption}"))?;
+        }
+        output::line(format_args!(
+            "{}: {} {} {}, {:.1} MB, made in {seconds:.1} s",
+            self.output.display(),
+            package.manifest().name,
+            package.manifest().architecture,
+            package.manifest().weights,
+            bytes as f64 / 1e6,
+        ))?;
+        if !kept.is_empty() {
+            output::line(format_args!("kept in f16: {}", kept.join(", ")))?;
+        }
+        fidelity.as_ref().map_or(Ok(()), fidelity::print)
     }
+}
+
+/// Reads a mask IoU that can be asked for.
+fn iou(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    let possible = (0.0..=1.0).contains(&value);
+    possible.then_some(value).ok_or_else(|| format!("{value} is not from 0 to 1"))
 }

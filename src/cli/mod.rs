@@ -4,8 +4,10 @@ mod arguments;
 mod convert;
 mod demo;
 mod embed;
+mod fidelity;
 mod models;
 mod output;
+mod progress;
 mod run;
 mod segment;
 

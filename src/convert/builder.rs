@@ -3,12 +3,12 @@
 //! Sequences are batch × token × channel throughout, so that nearly all work is a plain matrix
 //! product over the last axis.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use ndarray::{Array1, Array2, ArrayD, Axis, CowArray};
+use ndarray::{Array1, Array2, ArrayD, Axis, Ix2};
+use tract_onnx::pb;
 
-use super::WeightPrecision;
+use super::architecture::looks_like;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Graph, Value};
@@ -32,46 +32,57 @@ pub(super) struct Builder<'a> {
     missing: Vec<String>,
     /// Elements that missing weights may still stand for.
     room: usize,
+    on_read: OnRead<'a>,
 }
+
+/// Is told how many weights have just been read.
+pub(super) type OnRead<'a> = &'a dyn Fn(usize);
 
 impl<'a> Builder<'a> {
     /// Starts the graph of `network`.
     pub(super) fn new(
         network: &'static str,
         checkpoint: &'a Checkpoint,
-        precision: WeightPrecision,
+        on_read: OnRead<'a>,
     ) -> Self {
-        let (graph, room) = (Graph::new(network, precision), checkpoint.elements());
-        Self { graph, checkpoint, network, used: BTreeSet::new(), missing: vec![], room }
+        let (graph, room) = (Graph::new(network), checkpoint.elements());
+        Self { graph, checkpoint, network, used: BTreeSet::new(), missing: vec![], room, on_read }
     }
 
-    /// The ONNX file, for which every weight of the checkpoint under `modules` was used.
+    /// The ONNX graph, for which every weight of the checkpoint under `modules` was used, those
+    /// under `leftovers` excepted.
     ///
     /// # Errors
     /// [`ConvertError::Missing`] with every key that was not found, or [`ConvertError::Surplus`]
     /// with every key that was not used.
-    pub(super) fn finish(self, modules: &[&str]) -> Result<Vec<u8>, ConvertError> {
+    pub(super) fn finish(
+        self,
+        modules: &[&str],
+        leftovers: &[&str],
+    ) -> Result<pb::ModelProto, ConvertError> {
         let Self { graph, checkpoint, network, used, missing, .. } = self;
         if !missing.is_empty() {
             return Err(ConvertError::Missing { network, keys: missing });
         }
-        let ours = |key: &&str| modules.iter().any(|module| key.starts_with(module));
+        let under = |key: &str, modules: &[&str]| modules.iter().any(|m| key.starts_with(m));
+        let ours = |key: &&str| under(key, modules) && !under(key, leftovers);
         let surplus = checkpoint.keys().filter(ours).filter(|&key| !used.contains(key));
         let keys: Vec<String> = surplus.map(str::to_owned).collect();
         if keys.is_empty() {
             Ok(graph.finish())
         } else {
-            Err(ConvertError::Surplus { network, keys })
+            let looks_like = looks_like(keys.iter().map(String::as_str));
+            Err(ConvertError::Surplus { looks_like, network, keys })
         }
     }
 
     /// The shape of the tensor `key`, which has `N` axes.
     pub(super) fn shape<const N: usize>(&self, key: &str) -> Result<[usize; N], ConvertError> {
-        let Some(tensor) = self.checkpoint.tensor(key) else {
+        let Some(shape) = self.checkpoint.shape(key) else {
             let keys = [&self.missing[..], &[key.to_owned()]].concat();
             return Err(ConvertError::Missing { network: self.network, keys });
         };
-        tensor.shape().try_into().map_err(|_| wrong_shape(key, tensor, format!("{N} axes")))
+        shape.try_into().map_err(|_| wrong_shape(key, shape, format!("{N} axes")))
     }
 
     /// How many members the list `key.0.…`, `key.1.…` has, at least one: up to its highest index,
@@ -90,13 +101,17 @@ impl<'a> Builder<'a> {
         &mut self,
         key: &str,
         shape: &[usize],
-    ) -> Result<Cow<'a, ArrayD<f32>>, ConvertError> {
-        if let Some(tensor) = self.checkpoint.tensor(key) {
-            if tensor.shape() != shape {
-                return Err(wrong_shape(key, tensor, format!("{shape:?}")));
+    ) -> Result<ArrayD<f32>, ConvertError> {
+        match self.checkpoint.shape(key) {
+            Some(found) if found != shape => {
+                return Err(wrong_shape(key, found, format!("{shape:?}")));
             }
+            _ => {}
+        }
+        if let Some(tensor) = self.checkpoint.tensor(key)? {
             self.used.insert(key.to_owned());
-            return Ok(Cow::Borrowed(tensor));
+            (self.on_read)(tensor.len());
+            return Ok(tensor);
         }
         self.missing.push(key.to_owned());
         let elements = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
@@ -105,13 +120,12 @@ impl<'a> Builder<'a> {
             return Err(ConvertError::Missing { network: self.network, keys });
         };
         self.room = room;
-        Ok(Cow::Owned(ArrayD::zeros(shape)))
+        Ok(ArrayD::zeros(shape))
     }
 
     /// The tensor `key` with one axis.
     pub(super) fn vector(&mut self, key: &str, len: usize) -> Result<Array1<f32>, ConvertError> {
-        let tensor = self.tensor(key, &[len])?;
-        Ok(tensor.iter().copied().collect())
+        Ok(self.tensor(key, &[len])?.into_iter().collect())
     }
 
     /// The tensor `key` with two axes.
@@ -120,9 +134,8 @@ impl<'a> Builder<'a> {
         key: &str,
         shape: [usize; 2],
     ) -> Result<Array2<f32>, ConvertError> {
-        let tensor = self.tensor(key, &shape)?;
-        let matrix = tensor.to_shape(shape).map(CowArray::into_owned);
-        matrix.map_err(|_| wrong_shape(key, &tensor, format!("{shape:?}")))
+        let matrix = self.tensor(key, &shape)?.into_dimensionality::<Ix2>();
+        matrix.map_err(|_| wrong_shape(key, &shape, "2 axes".into()))
     }
 
     /// `x · weight + bias` for a `torch.nn.Linear` of `inputs` to `outputs` channels.
@@ -145,7 +158,7 @@ impl<'a> Builder<'a> {
         weight: Array2<f32>,
         bias: Array1<f32>,
     ) -> Value {
-        let weight = self.graph.weight(&format!("{key}.weight"), &weight.into_dyn());
+        let weight = self.graph.constant(&format!("{key}.weight"), &weight.into_dyn());
         let bias = self.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
         let product = self.matmul(x, &weight);
         self.add(&product, &bias)
@@ -201,7 +214,7 @@ impl<'a> Builder<'a> {
     ) -> Result<Value, ConvertError> {
         let Conv { outputs, .. } = conv;
         let name = format!("{key}.c.weight");
-        let mut weight = self.tensor(&name, &conv.weight_shape())?.into_owned();
+        let mut weight = self.tensor(&name, &conv.weight_shape())?;
         let mut parameter = |part: &str| self.vector(&format!("{key}.bn.{part}"), outputs);
         let (gamma, beta) = (parameter("weight")?, parameter("bias")?);
         let (mean, variance) = (parameter("running_mean")?, parameter("running_var")?);
@@ -217,15 +230,15 @@ impl<'a> Builder<'a> {
             let key = format!("{key}.bn");
             return Err(ConvertError::BatchNorm { key });
         }
-        let weight = self.graph.weight(&name, &weight);
+        let weight = self.graph.constant(&name, &weight);
         let bias = self.graph.constant(&format!("{key}.c.bias"), &bias.into_dyn());
         Ok(self.conv(&[x, &weight, &bias], conv))
     }
 
     /// A convolution of `[x, weight]` or `[x, weight, bias]`.
     pub(super) fn conv(&mut self, inputs: &[&Value], conv: Conv) -> Value {
-        let Conv { kernel, stride, groups, .. } = conv;
-        let (kernel, stride, pad) = (kernel as i64, stride as i64, (kernel / 2) as i64);
+        let Conv { kernel, stride, groups, padding, .. } = conv;
+        let [kernel, stride, pad] = [kernel, stride, padding].map(|side| side as i64);
         let attributes = [
             ("kernel_shape", Attribute::Ints(&[kernel, kernel])),
             ("strides", Attribute::Ints(&[stride, stride])),
@@ -272,6 +285,29 @@ impl<'a> Builder<'a> {
         self.mul(&halved, &gate)
     }
 
+    /// The neck of SAM's image encoders: a 1×1 and a 3×3 convolution, each followed by a norm over
+    /// the channels, bring `x` (1 × channel × row × column, `width` channels) to the decoder's
+    /// channels.
+    ///
+    /// Gives the output and its channels.
+    pub(super) fn neck(&mut self, x: &Value, width: usize) -> Result<(Value, usize), ConvertError> {
+        let key = |layer: usize| format!("image_encoder.neck.{layer}");
+        let [channels, ..] = self.shape::<4>(&format!("{}.weight", key(0)))?;
+        let mut x = x.clone();
+        let reduce = Conv::pointwise(width, channels);
+        let smooth = Conv::three(channels, channels, 1);
+        for (layer, conv) in [(0, reduce), (2, smooth)] {
+            let weight_key = format!("{}.weight", key(layer));
+            let weight = self.tensor(&weight_key, &conv.weight_shape())?;
+            let weight = self.graph.constant(&weight_key, &weight);
+            let y = self.conv(&[&x, &weight], conv);
+            let y = self.transpose(&y, &[0, 2, 3, 1]);
+            let y = self.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;
+            x = self.transpose(&y, &[0, 3, 1, 2]);
+        }
+        Ok((x, channels))
+    }
+
     pub(super) fn add(&mut self, a: &Value, b: &Value) -> Value {
         self.graph.node("Add", &[a, b], &[])
     }
@@ -306,8 +342,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-pub(super) fn wrong_shape(key: &str, found: &ArrayD<f32>, expected: String) -> ConvertError {
-    ConvertError::Shape { name: key.to_owned(), found: found.shape().to_vec(), expected }
+pub(super) fn wrong_shape(key: &str, found: &[usize], expected: String) -> ConvertError {
+    ConvertError::Shape { name: key.to_owned(), found: found.to_vec(), expected }
 }
 
 /// The size of a square convolution.
@@ -318,17 +354,29 @@ pub(super) struct Conv {
     pub(super) kernel: usize,
     pub(super) stride: usize,
     pub(super) groups: usize,
+    /// Zeros on each side.
+    pub(super) padding: usize,
 }
 
 impl Conv {
     /// A convolution of one pixel.
     pub(super) fn pointwise(inputs: usize, outputs: usize) -> Self {
-        Self { inputs, outputs, kernel: 1, stride: 1, groups: 1 }
+        Self { inputs, outputs, kernel: 1, stride: 1, groups: 1, padding: 0 }
+    }
+
+    /// A 3×3 convolution, padded so that a stride of 1 keeps the size.
+    pub(super) fn three(inputs: usize, outputs: usize, stride: usize) -> Self {
+        Self { kernel: 3, stride, padding: 1, ..Self::pointwise(inputs, outputs) }
     }
 
     /// A 3×3 convolution of each channel by itself.
     pub(super) fn depthwise(channels: usize, stride: usize) -> Self {
-        Self { inputs: channels, outputs: channels, kernel: 3, stride, groups: channels }
+        Self { groups: channels, ..Self::three(channels, channels, stride) }
+    }
+
+    /// Patches of `side` × `side` pixels, each by itself.
+    pub(super) fn patches(inputs: usize, outputs: usize, side: usize) -> Self {
+        Self { kernel: side, stride: side, ..Self::pointwise(inputs, outputs) }
     }
 
     /// The shape of its weight.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::PackageError;
+use crate::model::{ModelError, PackageError};
 
 /// Why a file can't be read as a PyTorch checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +55,39 @@ pub enum ConvertError {
     },
     /// The checkpoint is of a network that is not known here.
     #[error(
-        "the checkpoint is not of {expected}; it has {count} tensors, the first being {first}",
+        "the checkpoint is of none of the networks known here, which are SAM (ViT-B, L, H), MedSAM, \
+         MobileSAM and LiteMedSAM{looks}; it has {count} tensors, the first being {first}",
+        looks = .looks_like.map(|name| format!("; it looks like {name}")).unwrap_or_default(),
         first = listed(.first)
     )]
     OtherNetwork {
-        /// What was expected, with the keys that tell it.
-        expected: String,
+        /// What it looks like, if that is known.
+        looks_like: Option<&'static str>,
         /// How many tensors there are.
         count: usize,
         /// The first keys found, in alphabetical order.
         first: Vec<String>,
+    },
+    /// The tensors fit models that are fed differently.
+    #[error(
+        "the tensors are those of {architecture}, which several models share that are fed \
+         differently: give --preset sam for Segment Anything and what was fine-tuned with its own \
+         predictor (1024 pixels by the longer side, mean and deviation of ImageNet; points, boxes, \
+         masks) or --preset medsam for MedSAM (squashed to a square, scaled to 0 to 1; boxes alone)"
+    )]
+    PresetNeeded {
+        /// The image encoder's architecture.
+        architecture: &'static str,
+    },
+    /// The input size asked for doesn't fit the network.
+    #[error(
+        "an input of {asked} pixels is not possible with these weights; possible is {possible}"
+    )]
+    InputSize {
+        /// What was asked for.
+        asked: usize,
+        /// What is possible.
+        possible: String,
     },
     /// Some weights of the network are not in the checkpoint.
     #[error("the {network} lacks {count} tensors: {keys}", count = .keys.len(), keys = listed(.keys))]
@@ -77,11 +100,14 @@ pub enum ConvertError {
     /// The checkpoint has weights that the network would leave out.
     #[error(
         "the checkpoint has {count} tensors that the {network} does not, so it is of a variant of \
-         it: {keys}",
+         it{looks}: {keys}",
         count = .keys.len(),
+        looks = .looks_like.map(|name| format!(" (it looks like {name})")).unwrap_or_default(),
         keys = listed(.keys)
     )]
     Surplus {
+        /// What it looks like, if that is known.
+        looks_like: Option<&'static str>,
         /// Which network.
         network: &'static str,
         /// The keys that would be left out.
@@ -118,6 +144,18 @@ pub enum ConvertError {
         /// Side of the input.
         input_size: usize,
     },
+    /// A network would be larger than an ONNX file can be.
+    #[error(
+        "the image encoder would have {bytes} bytes and an ONNX file can have 2 GiB; store its \
+         weights as f16 or int8"
+    )]
+    TooLarge {
+        /// What it would have.
+        bytes: u64,
+    },
+    /// A network can't be run to measure it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The package can't be written.
     #[error(transparent)]
     Package(#[from] PackageError),

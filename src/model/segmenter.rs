@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4};
 use tract_onnx::prelude::TValue;
 
 use crate::frame::Frame;
-use crate::geometry::FrameSize;
+use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
 
@@ -19,7 +19,7 @@ use super::manifest::{Manifest, MaskTokens, PromptKind};
 use super::masks::{MaskCandidate, Masks};
 use super::network::Threads;
 use super::package::Package;
-use super::preprocess::InputGeometry;
+use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
@@ -48,6 +48,11 @@ impl ImageEmbedding {
     /// The size of the frame it was made from.
     pub fn frame_size(&self) -> FrameSize {
         self.geometry.frame
+    }
+
+    /// The corners of a box in frame pixels as `[x, y]` in model input pixels, top left first.
+    pub fn box_to_input(&self, bounding_box: FrameBox) -> [[f32; 2]; 2] {
+        self.geometry.box_to_input(bounding_box)
     }
 
     /// The memory the features take, in bytes.
@@ -100,6 +105,11 @@ impl Segmenter {
     /// What the package says about the model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The input of the encoder described by `manifest` for `frame`: 1 × 3 × S × S.
+    pub fn input_of(manifest: &Manifest, frame: &Frame) -> Array4<f32> {
+        model_input(frame, &manifest.preprocessing)
     }
 
     /// Encodes a frame.

@@ -90,3 +90,32 @@ fn models_are_removed_when_it_is_meant() {
     assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["left"], Value::Array(vec![]));
     assert!(!bare.exists());
 }
+
+#[test]
+fn an_exported_pair_is_added_and_used_by_its_name() {
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().join("models").display().to_string();
+    let [encoder, decoder] = ["encoder_hwc.onnx", "decoder.onnx"]
+        .map(|file| data("foreign").join(file).display().to_string());
+    let add = |more: &[&str]| {
+        let pair = ["--json", "models", "add", "--encoder", &encoder, "--decoder", &decoder];
+        let folder = ["--models-dir", &dir, "--preset", "sam"];
+        let all = pair.iter().chain(&folder).chain(more);
+        all.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let report: Value = serde_json::from_str(&ok(add(&["--name", "tiny"]))).unwrap();
+    assert_eq!((&report["name"], &report["shadowed"]), (&"tiny".into(), &false.into()));
+    assert_eq!(report["manifest"]["preprocessing"]["input_size"], 64);
+    assert!(refused(add(&["--name", "tiny"])).contains("is there already"));
+    assert!(refused(add(&["--name", "../tiny"])).contains("must not start with a dot"));
+    assert!(refused(add(&["--name", "litemedsam"])).contains("inside the program has it"));
+    assert_eq!(serde_json::from_str::<Value>(&ok(add(&[]))).unwrap()["name"], "encoder_hwc");
+
+    let picture = data("frames/clarius_eye.png");
+    let masks = out.path().join("masks").display().to_string();
+    let segment = ["--json", "segment", picture.to_str().unwrap(), "--point", "580,320"];
+    let more = ["-o", &masks, "--model", "tiny", "--models-dir", &dir];
+    let report: Value = serde_json::from_str(&ok(segment.iter().chain(&more))).unwrap();
+    assert_eq!(report["model"], "tiny");
+    assert_eq!(report["masks"].as_array().unwrap().len(), 3);
+}

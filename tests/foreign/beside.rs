@@ -73,7 +73,7 @@ fn weights_beside_with_sizes_that_can_not_be_are_refused() {
         let tensor = graph.initializer.iter_mut().find(|t| !t.external_data.is_empty());
         change(tensor.unwrap());
         let encoder = fs::read(data("encoder.onnx")).unwrap();
-        refusal(&encoder, &model.encode_to_vec(), Preset::Sam).to_string()
+        refusal(&encoder, &model.encode_to_vec()).to_string()
     };
     let set = |at: usize, value: &str| {
         let value = value.to_owned();
@@ -92,4 +92,3 @@ fn weights_beside_with_sizes_that_can_not_be_are_refused() {
     assert!(sides([i64::MAX, i64::MAX]).contains("can't be read"));
     assert!(sides([1 << 20, 1 << 20]).contains("limit of 2147483647 bytes"));
 }
-

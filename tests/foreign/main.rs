@@ -1,6 +1,10 @@
 //! From ONNX files that others exported to a package: parity with the official classes, weights in
 //! files beside, bad input. `tests/data/foreign` tells how the files were made.
 
+mod beside;
+mod parity;
+mod refused;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +13,7 @@ use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
 use prost::Message;
 use tapseg::convert::{
-    Checkpoint, ConvertError, ForeignOptions, Preset, WeightPrecision, add_onnx, decoder_onnx,
+    Checkpoint, ConvertError, ConvertOptions, ForeignOptions, Networks, Preset, add_onnx,
 };
 use tapseg::model::{MaskTokens, Normalisation, Preprocessing, PromptKind};
 use tapseg::prompt::MaskPrompt;
@@ -66,14 +70,13 @@ fn changed(file: &str, change: impl FnOnce(&mut pb::GraphProto)) -> Vec<u8> {
 
 /// Adds the pair made of `encoder` and `decoder`, the bytes of two files, and gives the error.
 /// Nothing must be left then.
-fn refusal(encoder: &[u8], decoder: &[u8], preset: Preset) -> ConvertError {
+fn refusal(encoder: &[u8], decoder: &[u8]) -> ConvertError {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["e.onnx", "d.onnx"].map(|name| folder.path().join(name));
     fs::write(&paths[0], encoder).unwrap();
     fs::write(&paths[1], decoder).unwrap();
     let out = folder.path().join("micro");
-    let error = add_onnx(&paths[0], &paths[1], &options(preset), &out).unwrap_err();
+    let error = add_onnx(&paths[0], &paths[1], &options(Preset::Sam), &out).unwrap_err();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{error}");
     error
 }
-

@@ -121,14 +121,16 @@ fn a_decoder_for_one_prompt_answers_a_tap_through_boxes() {
 
 #[test]
 fn a_decoder_for_many_prompts_keeps_its_batch() {
-    let micro = data("../micro/micro.pth");
-    let checkpoint = Checkpoint::open(&micro).unwrap();
-    let decoder = decoder_onnx(&checkpoint, 4, 64, WeightPrecision::F16).unwrap();
+    // LiteMedSAM's micro decoder takes embeddings of 8 × 8 cells, and so do its own encoder's.
+    let checkpoint = Checkpoint::open(&data("../micro/micro.pth"), |_, _| ()).unwrap();
+    let options = ConvertOptions { input_size: Some(32), ..ConvertOptions::new("own") };
+    let own = Networks::read(&checkpoint, &options, &mut |_, _, _| ()).unwrap();
+    let own = own.in_memory("own".as_ref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let [path, out] = ["d.onnx", "out"].map(|name| folder.path().join(name));
-    fs::write(&path, decoder).unwrap();
-    let package =
-        add_onnx(&data("encoder.onnx"), &path, &options(Preset::LiteMedSam), &out).unwrap();
+    let [encoder, decoder, out] = ["e.onnx", "d.onnx", "out"].map(|n| folder.path().join(n));
+    fs::write(&encoder, own.encoder()).unwrap();
+    fs::write(&decoder, own.decoder()).unwrap();
+    let package = add_onnx(&encoder, &decoder, &super::options(Preset::LiteMedSam), &out).unwrap();
     let decoder = pb::ModelProto::decode(package.decoder()).unwrap();
     let model = tract_onnx::onnx().model_for_proto_model(&decoder).unwrap().into_typed().unwrap();
     assert_eq!(model.input_fact(1).unwrap().shape[0].as_i64(), None);
@@ -137,4 +139,3 @@ fn a_decoder_for_many_prompts_keeps_its_batch() {
     let masks = segmenter.predict(&embedding, &Prompt::default().positive(20.0, 30.0)).unwrap();
     assert_eq!(masks.candidates.len(), 7);
 }
-

@@ -30,97 +30,74 @@ fn files_that_do_not_fit_are_refused_by_what_is_wrong() {
     let hwc = fs::read(data("encoder_hwc.onnx")).unwrap();
     let enc = |change: fn(&mut pb::GraphProto)| changed("encoder.onnx", change);
     let dec = |change: fn(&mut pb::GraphProto)| changed("decoder.onnx", change);
-    let cases: Vec<(&str, Vec<u8>, Vec<u8>, Preset, &str)> = vec![
-        ("an empty file", vec![], decoder.clone(), Preset::Sam, "e.onnx is not an ONNX model"),
-        (
-            "text",
-            b"no network at all".to_vec(),
-            decoder.clone(),
-            Preset::Sam,
-            "e.onnx is not an ONNX model",
-        ),
+    let cases: Vec<(&str, Vec<u8>, Vec<u8>, &str)> = vec![
+        ("an empty file", vec![], decoder.clone(), "e.onnx is not an ONNX model"),
+        ("text", b"no network at all".to_vec(), decoder.clone(), "e.onnx is not an ONNX model"),
         (
             "a checkpoint",
             encoder.clone(),
             fs::read(data("../micro/micro.pth")).unwrap(),
-            Preset::Sam,
             "tapseg convert",
         ),
-        (
-            "swapped files",
-            decoder.clone(),
-            encoder.clone(),
-            Preset::Sam,
-            "point_coords (float 1×num_points×2)",
-        ),
+        ("swapped files", decoder.clone(), encoder.clone(), "point_coords (float 1×num_points×2)"),
         (
             "two encoders",
             encoder.clone(),
             encoder.clone(),
-            Preset::Sam,
             "d.onnx takes images (float 1×3×64×64) and gives embeddings",
         ),
         (
             "pixels as bytes",
             enc(|g| set_type(g, 0, pb::tensor_proto::DataType::Uint8)),
             decoder.clone(),
-            Preset::Sam,
             "images (uint8 1×3×64×64)",
         ),
         (
             "four channels",
             enc(|g| set_side(g, "images", 1, Some(4))),
             decoder.clone(),
-            Preset::Sam,
             "expected an image encoder, which takes one float 1×3×S×S",
         ),
         (
             "an oblong picture",
             enc(|g| set_side(g, "images", 2, Some(48))),
             decoder.clone(),
-            Preset::Sam,
             "images (float 1×3×48×64)",
         ),
         (
             "another size than the positions have",
             enc(|g| [2, 3].into_iter().for_each(|axis| set_side(g, "images", axis, None))),
             decoder.clone(),
-            Preset::Sam,
             "e.onnx: the engine can't load it",
         ),
         (
             "a decoder for other embeddings",
             encoder.clone(),
             dec(|g| set_side(g, "image_embeddings", 1, Some(256))),
-            Preset::Sam,
             "an embedding of 1×32×4×4, and the decoder takes one of 1×256×4×4",
         ),
         (
             "a fixed number of points",
             encoder.clone(),
             dec(|g| set_side(g, "point_coords", 1, Some(5))),
-            Preset::Sam,
             "point_coords (float 1×5×2)",
         ),
         (
             "a batch of two",
             encoder.clone(),
             dec(|g| set_side(g, "mask_input", 0, Some(2))),
-            Preset::Sam,
             "mask_input (float 2×1×16×16)",
         ),
         (
             "no masks before they are enlarged",
             encoder.clone(),
             dec(|g| g.output.retain(|o| o.name != "low_res_masks")),
-            Preset::Sam,
             "expected a decoder",
         ),
         (
             "an operator that nobody knows",
             enc(|g| g.node[5].op_type = "Surprise".into()),
             decoder.clone(),
-            Preset::Sam,
             "e.onnx: the engine can't load it",
         ),
         (
@@ -132,12 +109,11 @@ fn files_that_do_not_fit_are_refused_by_what_is_wrong() {
                 std.unwrap().raw_data = values;
             }),
             decoder.clone(),
-            Preset::Sam,
             "e.onnx prepares the picture otherwise than the preset sam: it gives other values",
         ),
     ];
-    for (name, encoder, decoder, preset, expected) in cases {
-        let error = refusal(&encoder, &decoder, preset).to_string();
+    for (name, encoder, decoder, expected) in cases {
+        let error = refusal(&encoder, &decoder).to_string();
         assert!(error.contains(expected), "{name}: {error}");
     }
     // MedSAM's values are those of each picture: whatever the graph does in their place is left out.

@@ -81,10 +81,10 @@ impl TensorRef {
     ///
     /// # Errors
     /// What is wrong with a view that leaves its storage.
-    pub(super) fn view(&self, storage: &[f32]) -> Result<ArrayD<f32>, String> {
+    pub(super) fn view(&self, storage: Vec<f32>) -> Result<ArrayD<f32>, String> {
+        let held = storage.len();
         let outside = || {
             let Self { offset, shape, strides, .. } = self;
-            let held = storage.len();
             format!(
                 "shape {shape:?} with strides {strides:?} from element {offset} leaves its \
                  storage of {held} elements"
@@ -93,9 +93,24 @@ impl TensorRef {
         if self.shape.len() != self.strides.len() {
             return Err(outside());
         }
+        if self.is_whole(held) {
+            return ArrayD::from_shape_vec(IxDyn(&self.shape), storage).map_err(|_| outside());
+        }
         let layout = IxDyn(&self.shape).strides(IxDyn(&self.strides));
         let elements = storage.get(self.offset..).ok_or_else(outside)?;
         let view = ArrayView::from_shape(layout, elements).map_err(|_| outside())?;
         Ok(view.as_standard_layout().into_owned())
+    }
+
+    /// Whether the view is a storage of `held` elements as it lies: the usual case, which needs no
+    /// copy.
+    fn is_whole(&self, held: usize) -> bool {
+        let mut expected = 1;
+        let row_major = self.shape.iter().zip(&self.strides).rev().all(|(&side, &stride)| {
+            let fits = side == 1 || stride == expected;
+            expected = side.saturating_mul(expected);
+            fits
+        });
+        row_major && self.offset == 0 && self.len() == Some(held)
     }
 }

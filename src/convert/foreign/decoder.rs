@@ -3,8 +3,10 @@
 use tract_onnx::pb;
 
 use super::super::ConvertError;
-use super::file::OnnxFile;
-use super::signature::{Declared, Sides, f32_of_shape, f32_value, inputs};
+use super::super::graph::Side::{self, Fixed, Free};
+use super::super::graph::f32_tensor;
+use super::file::Exported;
+use super::signature::{Declared, Sides, inputs};
 use super::surgery::prune;
 use super::wrong_interface;
 
@@ -19,26 +21,26 @@ const EXPECTED: &str = "a decoder as Segment Anything's export_onnx_model.py wri
 /// The decoder with our interface, for embeddings of `channels` × `grid` × `grid`. Where the file
 /// has fixed its batch at one prompt, so has the result.
 pub(super) fn rewritten(
-    file: OnnxFile,
+    file: Exported,
     (channels, grid): (usize, usize),
 ) -> Result<pb::ModelProto, ConvertError> {
-    let OnnxFile { path, mut model, .. } = file;
+    let Exported { path, mut model, .. } = file;
     let graph = model.graph.get_or_insert_default();
     let sides = declared_sides(graph).ok_or_else(|| wrong_interface(&path, graph, EXPECTED))?;
     let batch =
-        if sides[1..].iter().any(|sides| sides[0].is_some()) { Ok(1) } else { Err("batch") };
+        if sides[1..].iter().any(|sides| sides[0].is_some()) { Fixed(1) } else { Free("batch") };
     let low_res = 4 * grid;
     let inputs = [
-        vec![Ok(1), Ok(channels), Ok(grid), Ok(grid)],
-        vec![batch, Err("points"), Ok(2)],
-        vec![batch, Err("points")],
-        vec![batch, Ok(1), Ok(low_res), Ok(low_res)],
+        vec![Fixed(1), Fixed(channels), Fixed(grid), Fixed(grid)],
+        vec![batch, Free("points"), Fixed(2)],
+        vec![batch, Free("points")],
+        vec![batch, Fixed(1), Fixed(low_res), Fixed(low_res)],
         vec![batch],
     ];
-    let fits = |declared: &Sides, ours: &[Result<usize, &str>]| {
+    let fits = |declared: &Sides, ours: &[Side]| {
         declared.iter().zip(ours).all(|(declared, ours)| match (declared, ours) {
-            (Some(declared), Ok(ours)) => declared == ours,
-            (Some(_), Err(_)) => false,
+            (Some(declared), Fixed(ours)) => declared == ours,
+            (Some(_), Free(_)) => false,
             (None, _) => true,
         })
     };
@@ -52,14 +54,15 @@ pub(super) fn rewritten(
     if !sides.iter().zip(&inputs).all(|(declared, ours)| fits(declared, ours)) {
         return Err(wrong_interface(&path, graph, EXPECTED));
     }
-    graph.output = OUTPUTS.map(|name| f32_of_shape(name, None)).into();
+    let masks = [batch, Free("masks"), Fixed(low_res), Fixed(low_res)];
+    graph.output = vec![f32_tensor(OUTPUTS[0], &masks), f32_tensor(OUTPUTS[1], &masks[..2])];
     prune(graph);
     if graph.input.iter().any(|input| !INPUTS.contains(&input.name.as_str())) {
         // The masks themselves depend on it.
         return Err(wrong_interface(&path, graph, EXPECTED));
     }
     let named = INPUTS.iter().zip(&inputs);
-    graph.input = named.map(|(name, sides)| f32_value(name, sides)).collect();
+    graph.input = named.map(|(name, sides)| f32_tensor(name, sides)).collect();
     Ok(model)
 }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use tract_onnx::pb;
 
+use super::super::graph::Side::{Fixed, Free};
+use super::super::graph::f32_tensor;
 use super::super::{ConvertError, Preset};
-use super::file::OnnxFile;
+use super::file::Exported;
 use super::preparation::{self, Preparation};
-use super::signature::{Declared, Sides, f32_of_shape, f32_value, inputs};
+use super::signature::{Declared, Sides, inputs};
 use super::surgery::{detach, for_each_use, needed, prune, rename};
 use super::wrong_interface;
 
@@ -23,10 +25,10 @@ const TRANSPARENT: [&str; 5] =
 
 /// The encoder with our interface, and the side of its input in pixels.
 pub(super) fn rewritten(
-    file: OnnxFile,
+    file: Exported,
     preset: Preset,
 ) -> Result<(pb::ModelProto, u32), ConvertError> {
-    let OnnxFile { path, mut model, .. } = file;
+    let Exported { path, mut model, .. } = file;
     let graph = model.graph.get_or_insert_default();
     let wrong = |graph: &pb::GraphProto| wrong_interface(&path, graph, EXPECTED);
     let output = match &graph.output[..] {
@@ -59,8 +61,9 @@ pub(super) fn rewritten(
     rename(graph, &picture, INPUT);
     let side = size as usize;
     graph.input.retain(|input| input.name != INPUT);
-    graph.input.push(f32_value(INPUT, &[Ok(1), Ok(3), Ok(side), Ok(side)]));
-    graph.output = vec![f32_of_shape(OUTPUT, None)];
+    graph.input.push(f32_tensor(INPUT, &[Fixed(1), Fixed(3), Fixed(side), Fixed(side)]));
+    let embedding = [Fixed(1), Free("channels"), Free("grid"), Free("grid")];
+    graph.output = vec![f32_tensor(OUTPUT, &embedding)];
     prune(graph);
     match &graph.input[..] {
         [input] if input.name == INPUT => Ok((model, size)),

@@ -15,14 +15,14 @@ use super::super::ConvertError;
 use super::super::error::shortened;
 
 /// An ONNX model with all its weights inside.
-pub(super) struct OnnxFile {
+pub(super) struct Exported {
     pub path: PathBuf,
     /// Checksum of the `.onnx` file itself.
     pub sha256: String,
     pub model: pb::ModelProto,
 }
 
-impl OnnxFile {
+impl Exported {
     /// Reads the file and takes in what it keeps in others.
     pub fn read(path: &Path) -> Result<Self, ConvertError> {
         let bytes = read_limited(path, MAX_FILE)?;
@@ -150,8 +150,8 @@ fn byte_length(tensor: &pb::TensorProto) -> Option<u64> {
         DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
         _ => return None,
     };
-    let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
-    sides.fold(Some(size), |product, side| product?.checked_mul(side?))
+    let mut sides = tensor.dims.iter();
+    sides.try_fold(size, |product: u64, &side| product.checked_mul(u64::try_from(side).ok()?))
 }
 
 /// Visits every tensor of a graph, those in attributes and inner graphs included.

@@ -15,18 +15,16 @@ mod surgery;
 use std::fs;
 use std::path::Path;
 
-use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
 use crate::contain::contain;
 use crate::model::{
-    FORMAT, MAX_FILE, Manifest, MaskTokens, ModelError, Package, PackageError, PackageFile,
-    Segmenter, Weights,
+    FORMAT, Manifest, MaskTokens, ModelError, Package, PackageFile, Segmenter, Weights,
 };
 
-use super::{ConvertError, Preset};
-use file::OnnxFile;
+use super::{ConvertError, Networks, Preset};
+use file::Exported;
 
 /// What the files do not tell.
 #[derive(Clone, Debug)]
@@ -47,7 +45,7 @@ pub struct ForeignOptions {
 ///
 /// # Errors
 /// [`ConvertError`] where a file can't be read, is no such network, the two do not belong together,
-/// or the engine can't load them. Nothing is left at `out` then.
+/// or the engine can't load them. Nothing is left of `out` then.
 pub fn add_onnx(
     encoder: &Path,
     decoder: &Path,
@@ -57,15 +55,21 @@ pub fn add_onnx(
     if fs::symlink_metadata(out).is_ok() {
         return Err(ConvertError::Exists { path: out.to_path_buf() });
     }
-    let encoder_file = OnnxFile::read(encoder)?;
-    let decoder_file = OnnxFile::read(decoder)?;
+    let encoder_file = Exported::read(encoder)?;
+    let decoder_file = Exported::read(decoder)?;
     let source = format!(
         "{} and {}",
         described(encoder, &encoder_file.sha256),
         described(decoder, &decoder_file.sha256)
     );
     let (encoder_model, input_size) = encoder::rewritten(encoder_file, options.preset)?;
-    let [embedding] = output_shapes(encoder, &encoder_model)?;
+    let [embedding] = output_shapes(encoder, &encoder_model).map_err(|error| match error {
+        ConvertError::Engine { path, reason } => ConvertError::Engine {
+            path,
+            reason: format!("with an input of {input_size}×{input_size} pixels: {reason}"),
+        },
+        other => other,
+    })?;
     let embedding = encoder::embedding(encoder, &embedding)?;
     let decoder_model = decoder::rewritten(decoder_file, embedding)?;
     let [_, iou] = output_shapes(decoder, &decoder_model)?;
@@ -89,16 +93,13 @@ pub fn add_onnx(
         encoder: file("encoder.onnx"),
         decoder: file("decoder.onnx"),
     };
-    let encoded = |path: &Path, model: pb::ModelProto| {
-        if model.encoded_len() as u64 > MAX_FILE {
-            let path = path.to_path_buf();
-            return Err(PackageError::TooLarge { path, limit: MAX_FILE });
-        }
-        Ok(model.encode_to_vec())
+    let networks = Networks {
+        manifest,
+        encoder: encoder_model,
+        decoder: decoder_model,
+        assumptions: Vec::new(),
     };
-    let (encoder_onnx, decoder_onnx) =
-        (encoded(encoder, encoder_model)?, encoded(decoder, decoder_model)?);
-    let package = Package::assembled(out, manifest, encoder_onnx, decoder_onnx);
+    let package = networks.in_memory(out)?;
     Segmenter::load(&package).map_err(|error| match error {
         ModelError::Network { network, reason, .. } => {
             let path = if network == "encoder" { encoder } else { decoder };
@@ -106,24 +107,8 @@ pub fn add_onnx(
         }
         other => ConvertError::Engine { path: encoder.to_path_buf(), reason: other.to_string() },
     })?;
-    store_whole(&package, out)?;
-    Ok(package)
-}
-
-/// Writes `package` so that the folder `out` appears with all its files or not at all.
-fn store_whole(package: &Package, out: &Path) -> Result<(), PackageError> {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let partial = out.with_file_name(format!(".{name}.partial"));
-    let moved = |()| {
-        let io = |source| PackageError::Io { path: out.to_path_buf(), source };
-        fs::rename(&partial, out).map_err(io)
-    };
-    let stored = package.store(&partial).and_then(moved);
-    if stored.is_err() {
-        // The write has failed already; what can't be removed is hidden and no package.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    stored
+    let manifest = package.manifest().clone();
+    Ok(Package::write(out, manifest, package.encoder(), package.decoder())?)
 }
 
 /// The error for a graph in the file `path` that is not what was expected of it.
@@ -147,7 +132,7 @@ fn output_shapes<const N: usize>(
     model: &pb::ModelProto,
 ) -> Result<[Vec<Option<usize>>; N], ConvertError> {
     let shapes = engine(path, || {
-        let model = tract_onnx::onnx().model_for_proto_model(model)?.into_typed()?;
+        let model = crate::ops::onnx().model_for_proto_model(model)?.into_typed()?;
         let shape = |outlet: &OutletId| -> TractResult<Vec<Option<usize>>> {
             Ok(model
                 .outlet_fact(*outlet)?

@@ -7,9 +7,10 @@ use tract_onnx::prelude::*;
 
 use crate::model::Normalisation;
 
+use super::super::graph::{Side, f32_tensor};
 use super::super::{ConvertError, MAX_INPUT_SIZE, Preset};
 use super::engine;
-use super::signature::{Sides, f32_of_shape, f32_value};
+use super::signature::Sides;
 use super::surgery::needed;
 
 /// Rows and columns of the picture that is tried where any size is taken. They differ, so that an
@@ -69,7 +70,7 @@ pub(super) fn input_size(
             .into()
         };
         let network = part(model, preparation, picture.shape());
-        let network = tract_onnx::onnx().model_for_proto_model(&network)?.into_optimized()?;
+        let network = crate::ops::onnx().model_for_proto_model(&network)?.into_optimized()?;
         let outputs = network.into_runnable()?.run(tvec![picture.into_tvalue()])?;
         Ok(outputs[0].to_plain_array_view::<f32>()?.to_owned())
     })?;
@@ -100,13 +101,16 @@ pub(super) fn input_size(
 fn part(model: &pb::ModelProto, preparation: &Preparation, shape: &[usize]) -> pb::ModelProto {
     let Some(graph) = &model.graph else { return pb::ModelProto::default() };
     let (nodes, values) = needed(graph, vec![preparation.entry.to_owned()]);
-    let sides: Vec<_> = shape.iter().map(|&side| Ok(side)).collect();
+    let sides: Vec<_> = shape.iter().map(|&side| Side::Fixed(side)).collect();
     let tensors = graph.initializer.iter().filter(|tensor| values.contains(&tensor.name));
     let graph = pb::GraphProto {
         node: nodes.iter().map(|&index| graph.node[index].clone()).collect(),
         initializer: tensors.cloned().collect(),
-        input: vec![f32_value(preparation.input, &sides)],
-        output: vec![f32_of_shape(preparation.entry, None)],
+        input: vec![f32_tensor(preparation.input, &sides)],
+        output: vec![f32_tensor(
+            preparation.entry,
+            &[Side::Fixed(1), Side::Fixed(3), Side::Free("rows"), Side::Free("columns")],
+        )],
         ..Default::default()
     };
     pb::ModelProto {

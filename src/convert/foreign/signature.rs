@@ -42,31 +42,6 @@ pub(super) fn described(graph: &pb::GraphProto) -> String {
     format!("takes {} and gives {}", listed(&inputs(graph)), listed(&outputs))
 }
 
-/// An f32 input or output; `Err` names a side of any length.
-pub(super) fn f32_value(name: &str, sides: &[Result<usize, &str>]) -> pb::ValueInfoProto {
-    let dim = |side: &Result<usize, &str>| Dimension {
-        value: Some(match *side {
-            Ok(length) => dimension::Value::DimValue(length as i64),
-            Err(name) => dimension::Value::DimParam(name.to_owned()),
-        }),
-        ..Default::default()
-    };
-    f32_of_shape(name, Some(pb::TensorShapeProto { dim: sides.iter().map(dim).collect() }))
-}
-
-/// An f32 output of whatever shape it has.
-pub(super) fn f32_of_shape(name: &str, shape: Option<pb::TensorShapeProto>) -> pb::ValueInfoProto {
-    let tensor = pb::type_proto::Tensor { elem_type: DataType::Float as i32, shape };
-    pb::ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(pb::TypeProto {
-            value: Some(pb::type_proto::Value::TensorType(tensor)),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
 fn tensor_type(value: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
     let pb::type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
     Some(tensor)

@@ -1,0 +1,102 @@
+//! What storing a model smaller cost, as it is told by `convert --report` and `models check`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tapseg::convert::{Checkpoint, ConvertOptions, Networks, Preset, Stage};
+use tapseg::fidelity::{
+    Baseline, Case, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
+};
+use tapseg::model::Threads;
+use tapseg::{Package, Segmenter};
+
+use super::output;
+use super::progress::Bar;
+
+/// The pictures in `images`, or simulated ones.
+pub fn cases(images: Option<&Path>) -> Result<Vec<Case>> {
+    match images {
+        Some(folder) => Ok(cases_in(folder)?),
+        None => Ok(phantom_cases()?),
+    }
+}
+
+/// The model in the file `checkpoint` in f32, in memory.
+pub fn in_f32(checkpoint: &Path, preset: Option<Preset>, input_size: usize) -> Result<Package> {
+    let mut bar = Bar::new();
+    let mut progress = |stage, done, total| bar.show(stage, done, total);
+    let file = Checkpoint::open(checkpoint, |done, total| progress(Stage::Opening, done, total))?;
+    let options =
+        ConvertOptions { preset, input_size: Some(input_size), ..ConvertOptions::new("f32") };
+    let networks = Networks::read(&file, &options, &mut progress)?;
+    Ok(networks.in_memory(checkpoint)?)
+}
+
+/// Compares `package` with `reference`, the same model in f32.
+pub fn measure(reference: &Package, package: &Package, cases: Vec<Case>) -> Result<Fidelity> {
+    let mut bar = Bar::new();
+    // Both networks answer each picture twice, once for their layers.
+    let total = 3 * cases.len() as u64;
+    let count = cases.len() as u64;
+    let threads = Threads::all_cores();
+    let baseline = {
+        let segmenter = Segmenter::load(reference)?;
+        let show = |done| bar.show(Stage::Measuring, done, total);
+        Baseline::new(reference, &segmenter, cases, show)?
+    };
+    let show = |done| bar.show(Stage::Measuring, count + done, total);
+    let layers = layer_noise(reference, package, &baseline, &threads, show)?;
+    let segmenter = Segmenter::load(package)?;
+    let show = |done| bar.show(Stage::Measuring, 2 * count + done, total);
+    let fidelity = baseline.compare(package, &segmenter, layers, show)?;
+    bar.clear();
+    Ok(fidelity)
+}
+
+/// Writes `fidelity.json` and `fidelity.svg` to `folder`.
+pub fn write(fidelity: &Fidelity, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("can't make the folder {}", folder.display()))?;
+    let files = [
+        ("fidelity.json", serde_json::to_string_pretty(fidelity)?),
+        ("fidelity.svg", plot_svg(fidelity)),
+    ];
+    for (name, content) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, content)
+            .with_context(|| format!("can't write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Prints the figures as a table.
+pub fn print(fidelity: &Fidelity) -> Result<()> {
+    let f = fidelity;
+    output::line(format_args!(
+        "{} ({}), {:.1} MB where f32 has {:.1}, on {} pictures:",
+        f.model,
+        f.weights,
+        f.bytes as f64 / 1e6,
+        f.f32_bytes as f64 / 1e6,
+        f.images
+    ))?;
+    output::line(format_args!(
+        "{:<24} {:>5} {:>8} {:>8} {:>8}",
+        "against f32", "n", "mean", "p5", "min"
+    ))?;
+    for (name, Summary { n, mean, p5, min }) in [
+        ("embedding, cosine", f.embedding_cosine),
+        ("mask IoU, boxes", f.box_mask_iou),
+        ("mask IoU, points", f.point_mask_iou),
+    ] {
+        output::line(format_args!("{name:<24} {n:>5} {mean:>8.4} {p5:>8.4} {min:>8.4}"))?;
+    }
+    output::line(format_args!("{:<56} {:>7} {:>8}", "layer", "weights", "SNR dB"))?;
+    for layer in &f.layers {
+        output::line(format_args!(
+            "{:<56} {:>7} {:>8.1}",
+            layer.name, layer.weights, layer.snr_db
+        ))?;
+    }
+    Ok(())
+}

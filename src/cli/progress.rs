@@ -1,0 +1,44 @@
+//! A progress bar on standard error, where that is a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tapseg::convert::Stage;
+
+/// The bar of a conversion: one stage after the other.
+pub struct Bar {
+    bar: ProgressBar,
+    stage: Option<Stage>,
+}
+
+impl Bar {
+    pub fn new() -> Self {
+        Self { bar: ProgressBar::hidden(), stage: None }
+    }
+
+    /// Shows that `done` of `total` of `stage` are done.
+    pub fn show(&mut self, stage: Stage, done: u64, total: u64) {
+        if self.stage != Some(stage) {
+            self.clear();
+            self.stage = Some(stage);
+            let (name, counter) = match stage {
+                Stage::Opening => ("reading the checkpoint", "{bytes} of {total_bytes}"),
+                Stage::Building => ("building the networks", "{percent} %"),
+                Stage::Measuring => ("measuring on frames", "{pos} of {len}"),
+                Stage::Quantizing => ("quantizing layers", "{pos} of {len}"),
+                Stage::Writing => ("writing the package", "{bytes} of {total_bytes}"),
+            };
+            let template = format!("{{msg:23}} {{bar:40}} {counter} {{elapsed}}");
+            self.bar = ProgressBar::new(total).with_message(name);
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                self.bar.set_style(style);
+            }
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    /// Takes the bar off the terminal.
+    pub fn clear(&mut self) {
+        self.bar.finish_and_clear();
+        self.stage = None;
+    }
+}

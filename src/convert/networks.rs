@@ -1,0 +1,100 @@
+//! A checkpoint's networks as ONNX graphs, on their way to a package.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+
+use tract_onnx::pb;
+
+use super::architecture::{Architecture, Published};
+use super::checkpoint::Checkpoint;
+use super::error::ConvertError;
+use super::{ConvertOptions, Progress, Stage, mask_decoder};
+use crate::model::{FORMAT, Manifest, Package, PackageFile};
+use crate::onnx::file::OnnxFile;
+
+/// The image encoder and mask decoder of a model, with what is known about it.
+#[derive(Clone)]
+pub struct Networks {
+    pub(super) manifest: Manifest,
+    pub(super) encoder: pb::ModelProto,
+    pub(super) decoder: pb::ModelProto,
+    /// What the checkpoint did not tell and was assumed, in words.
+    pub assumptions: Vec<String>,
+}
+
+impl Networks {
+    /// Builds the networks in `checkpoint`, in f32.
+    ///
+    /// # Errors
+    /// [`ConvertError`] where the checkpoint is of another network, lacks weights or has more than
+    /// the network has, or where it is not clear how the model is to be fed.
+    pub fn read(
+        checkpoint: &Checkpoint,
+        options: &ConvertOptions,
+        progress: Progress<'_>,
+    ) -> Result<Self, ConvertError> {
+        let mut assumptions = Vec::new();
+        let architecture = Architecture::read(checkpoint)?;
+        let input_size = architecture.input_size(options.input_size, &mut assumptions)?;
+        let preset = architecture.preset(options.preset, checkpoint, &mut assumptions)?;
+        let (read, progress) = (Cell::new(0), RefCell::new(progress));
+        let on_read = |weights: usize| {
+            read.set(read.get() + weights as u64);
+            progress.borrow_mut()(Stage::Building, read.get(), checkpoint.elements() as u64);
+        };
+        let grid = architecture.grid(input_size);
+        let encoder = architecture.encoder(checkpoint, input_size, &on_read)?;
+        let decoder = mask_decoder::decoder(checkpoint, grid, input_size, &on_read)?;
+        let (licence, source) = match Published::find(checkpoint.sha256()) {
+            Some(published) => (published.licence, published.source),
+            None => ("NOASSERTION", "a checkpoint"),
+        };
+        let file = |name: &str| PackageFile { name: name.into(), sha256: String::new() };
+        let manifest = Manifest {
+            format: FORMAT,
+            name: options.name.clone(),
+            architecture: architecture.name().into(),
+            weights: "f32".into(),
+            licence: licence.into(),
+            source: format!("{source} (sha256 of the checkpoint {})", checkpoint.sha256()),
+            prompts: preset.prompts(),
+            mask_tokens: preset.mask_tokens(),
+            preprocessing: preset.preprocessing(input_size as u32), // checked: at most 4096
+            encoder: file("encoder.onnx"),
+            decoder: file("decoder.onnx"),
+        };
+        Ok(Self { manifest, encoder, decoder, assumptions })
+    }
+}
+
+impl Networks {
+    /// Writes the package to the folder `out` and reads it back.
+    ///
+    /// # Errors
+    /// [`ConvertError::TooLarge`] where a network is larger than an ONNX file can be,
+    /// [`ConvertError::Package`] where a file can't be written.
+    pub fn write(self, out: &Path, progress: Progress<'_>) -> Result<Package, ConvertError> {
+        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
+        let total = encoder.len() + decoder.len();
+        let (written, progress) = (Cell::new(0), RefCell::new(progress));
+        let on_write = |bytes: u64| {
+            written.set(written.get() + bytes);
+            progress.borrow_mut()(Stage::Writing, written.get(), total);
+        };
+        let (encoder, decoder) = (encoder.watched(&on_write), decoder.watched(&on_write));
+        Ok(Package::write(out, self.manifest, encoder, decoder)?)
+    }
+
+    /// The package in memory, called `location` in errors.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn in_memory(self, location: &Path) -> Result<Package, ConvertError> {
+        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
+        Ok(Package::in_memory(location, self.manifest, encoder, decoder)?)
+    }
+}
+
+fn file(model: pb::ModelProto) -> Result<OnnxFile<'static>, ConvertError> {
+    OnnxFile::new(model).map_err(|bytes| ConvertError::TooLarge { bytes })
+}

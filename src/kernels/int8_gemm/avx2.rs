@@ -1,0 +1,71 @@
+//! AVX2: `vpmaddwd` multiplies pairs of i16 and adds the two products, which can't overflow.
+
+use std::arch::x86_64::*;
+
+use super::super::isa::Avx2;
+use super::super::quantize_rows::quantize_row;
+use super::{Kernel, Tile};
+
+const ROWS: usize = 6;
+/// Vectors of eight columns.
+const VECTORS: usize = 2;
+const COLUMNS: usize = VECTORS * 8;
+const GROUP: usize = 2;
+
+impl Kernel for Avx2 {
+    type Activation = i16;
+    type Weight = i16;
+    const ROWS: usize = ROWS;
+    const COLUMNS: usize = COLUMNS;
+    const GROUP: usize = GROUP;
+    const DEPTH: usize = GROUP;
+    const OFFSET: i32 = 0;
+
+    fn weight(weight: i8) -> i16 {
+        weight.into()
+    }
+
+    fn quantize_row(self, x: &[f32], q: &mut [i16]) -> f32 {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(x: &[f32], q: &mut [i16]) -> f32 {
+            quantize_row(x, q, i16::from)
+        }
+        // SAFETY: `self` is the proof that the processor has AVX2.
+        unsafe { with_avx2(x, q) }
+    }
+
+    fn tile(self, depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
+        // SAFETY: `self` is the proof that the processor has AVX2.
+        unsafe { multiply(depth, q, panel, tile) }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn multiply(depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
+    assert!(depth.is_multiple_of(GROUP));
+    assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
+    let start: [i32; COLUMNS] = tile.start();
+    // SAFETY: both are VECTORS times eight i32.
+    let start = unsafe { std::mem::transmute::<[i32; COLUMNS], [__m256i; VECTORS]>(start) };
+    let mut sums = [start; ROWS];
+    let rows: [*const i16; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
+    for group in 0..depth / GROUP {
+        // SAFETY: the panel has depth / GROUP groups of VECTORS vectors.
+        let weights: [__m256i; VECTORS] = std::array::from_fn(|vector| unsafe {
+            let weights = panel.as_ptr().cast::<__m256i>();
+            _mm256_loadu_si256(weights.add(group * VECTORS + vector))
+        });
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            // SAFETY: each row has depth / GROUP groups of GROUP values, 32 bits.
+            let pair = unsafe { row.add(group * GROUP).cast::<i32>().read_unaligned() };
+            let pair = _mm256_set1_epi32(pair);
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pair, weights));
+            }
+        }
+    }
+    // SAFETY: both are ROWS times VECTORS times eight i32.
+    let sums =
+        unsafe { std::mem::transmute::<[[__m256i; VECTORS]; ROWS], [[i32; COLUMNS]; ROWS]>(sums) };
+    tile.write(&sums);
+}
