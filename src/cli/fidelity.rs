@@ -13,11 +13,14 @@ use tapseg::{Package, Segmenter};
 use super::output;
 use super::progress::Bar;
 
-/// The pictures in `images`, or simulated ones.
-pub fn cases(images: Option<&Path>) -> Result<Vec<Case>> {
-    match images {
-        Some(folder) => Ok(cases_in(folder)?),
-        None => Ok(phantom_cases()?),
+/// What names simulated pictures in place of a folder.
+pub const PHANTOM: &str = "phantom";
+
+/// The pictures in the folder `images`, or simulated ones.
+pub fn cases(images: &Path) -> Result<Vec<Case>> {
+    match images == Path::new(PHANTOM) {
+        true => Ok(phantom_cases()?),
+        false => Ok(cases_in(images)?),
     }
 }
 

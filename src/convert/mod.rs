@@ -62,6 +62,8 @@ pub enum Stage {
     Building,
     /// Measuring on frames; in runs of the encoder.
     Measuring,
+    /// Rounding weights so that the errors cancel; in layers.
+    Rounding,
     /// Storing weights smaller; in layers.
     Quantizing,
     /// Writing the package; in bytes.

@@ -140,7 +140,7 @@ fn outliers_are_smoothed_and_f32_stays_what_it_was() {
     assert_eq!(smooth(&mut smoothed.encoder, &layers, &before), 8);
     assert!(snr_db(&exact, &embedding(&in_memory(smoothed.clone()))) > 90.0);
     let ratio = |inputs: &Inputs, networks: &Networks| {
-        10.0 * inputs.signal_to_noise(&networks.encoder, lin1).unwrap().log10()
+        10.0 * inputs.signal_to_noise(&networks.encoder, lin1, &Rounded::default()).unwrap().log10()
     };
     let [rough, even] = [ratio(&before, &outlier), ratio(&inputs(&smoothed), &smoothed)];
     assert!(rough < 30.0 && even > 35.0, "{rough} dB, {even} dB");
