@@ -24,7 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, ConvertError};
 pub use networks::Networks;
 pub use preset::Preset;
-pub use quantize::{Calibration, Quantization, WeightPrecision};
+pub use quantize::{Calibration, Quantization, WeightPrecision, float_twin};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;

@@ -3,6 +3,7 @@
 //!
 //! All of it works on ONNX graphs, whoever built them.
 
+mod float_twin;
 mod measure;
 mod plain;
 mod rounding;
@@ -15,6 +16,7 @@ use super::networks::Networks;
 use super::{Progress, Stage};
 use crate::fidelity::Case;
 use crate::onnx::layers::linear_layers;
+pub use float_twin::float_twin;
 use measure::Inputs;
 use rounding::Rounded;
 use smooth::smooth;

@@ -176,3 +176,17 @@ fn a_package_is_compared_with_f32() {
     let standard = fidelity(&exact, &quantized(vit(), &int8(true)).0);
     assert!(standard.layers.iter().all(|layer| layer.weights == "int8"));
 }
+
+#[test]
+fn a_package_can_be_compared_with_its_own_weights() {
+    let (stored, _) = quantized(vit(), &int8(false));
+    let twin = float_twin(&stored).unwrap();
+    let found = fidelity(&twin, &stored);
+    assert_eq!(found.layers.len(), 25);
+    // What rounding the weights cost is not in it.
+    let against_f32 = fidelity(&in_memory(vit()), &stored);
+    assert!(found.embedding_cosine.mean > against_f32.embedding_cosine.mean);
+    let (whole, _) = quantized(vit(), &Quantization::default());
+    let unchanged = fidelity(&float_twin(&whole).unwrap(), &whole);
+    assert!(unchanged.embedding_cosine.min > 0.999_999, "nothing to do");
+}
