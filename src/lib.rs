@@ -20,6 +20,8 @@ mod embedding_cache;
 pub mod feed;
 pub mod fidelity;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 pub mod geometry;
 pub mod kernels;
 mod mask;

@@ -9,7 +9,6 @@ use serde_json::json;
 use tapseg::convert::{
     Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
 };
-use tapseg::fidelity::cases_in;
 
 use super::progress::Bar;
 use super::{fidelity, output};
@@ -51,7 +50,8 @@ pub struct Convert {
     #[arg(long)]
     plain: bool,
 
-    /// Fit int8 to the pictures of a folder: channels with outliers are smoothed
+    /// Fit int8 to the pictures of a folder, or to simulated ultrasound with `phantom`: channels with
+    /// outliers are smoothed, and weights rounded so that the errors cancel
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
 
@@ -65,10 +65,10 @@ pub struct Convert {
     #[arg(long)]
     report: bool,
 
-    /// Pictures to measure on (NAME.png, with outlines as NAME_mask0.png…); simulated ones where
-    /// not given
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
+    /// Pictures to measure on (NAME.png, with outlines as NAME_mask0.png…), or `phantom` for
+    /// simulated ones
+    #[arg(long, value_name = "DIR", default_value = fidelity::PHANTOM)]
+    images: PathBuf,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -115,7 +115,7 @@ impl Convert {
             bail!("--calibrate is for --weights int8: nothing else needs it");
         }
         let calibration = self.calibrate.as_deref().map(|folder| {
-            let cases = cases_in(folder)?;
+            let cases = fidelity::cases(folder)?;
             anyhow::Ok(Calibration { cases, target_iou: self.target_iou })
         });
         let calibration = calibration.transpose()?;
@@ -144,7 +144,7 @@ impl Convert {
         let fidelity = self.report.then(|| {
             let size = package.manifest().preprocessing.input_size as usize;
             let reference = fidelity::in_f32(&self.checkpoint, options.preset, size)?;
-            let cases = fidelity::cases(self.images.as_deref())?;
+            let cases = fidelity::cases(&self.images)?;
             let fidelity = fidelity::measure(&reference, &package, cases)?;
             fidelity::write(&fidelity, &self.output)?;
             anyhow::Ok(fidelity)

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tapseg::convert::{Checkpoint, ConvertOptions, Networks, Preset, Stage};
 use tapseg::fidelity::{
-    Baseline, Case, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
+    Baseline, Case, Disagreement, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
 };
 use tapseg::model::Threads;
 use tapseg::{Package, Segmenter};
@@ -13,11 +13,14 @@ use tapseg::{Package, Segmenter};
 use super::output;
 use super::progress::Bar;
 
-/// The pictures in `images`, or simulated ones.
-pub fn cases(images: Option<&Path>) -> Result<Vec<Case>> {
-    match images {
-        Some(folder) => Ok(cases_in(folder)?),
-        None => Ok(phantom_cases()?),
+/// What names simulated pictures in place of a folder.
+pub const PHANTOM: &str = "phantom";
+
+/// The pictures in the folder `images`, or simulated ones.
+pub fn cases(images: &Path) -> Result<Vec<Case>> {
+    match images == Path::new(PHANTOM) {
+        true => Ok(phantom_cases()?),
+        false => Ok(cases_in(images)?),
     }
 }
 
@@ -90,6 +93,10 @@ pub fn print(fidelity: &Fidelity) -> Result<()> {
         ("mask IoU, points", f.point_mask_iou),
     ] {
         output::line(format_args!("{name:<24} {n:>5} {mean:>8.4} {p5:>8.4} {min:>8.4}"))?;
+    }
+    output::line("masks that agree least:")?;
+    for Disagreement { image, prompt, mask_iou } in &f.worst {
+        output::line(format_args!("  {mask_iou:.4}  {image} {prompt}"))?;
     }
     output::line(format_args!("{:<56} {:>7} {:>8}", "layer", "weights", "SNR dB"))?;
     for layer in &f.layers {

@@ -23,6 +23,7 @@ impl Bar {
                 Stage::Opening => ("reading the checkpoint", "{bytes} of {total_bytes}"),
                 Stage::Building => ("building the networks", "{percent} %"),
                 Stage::Measuring => ("measuring on frames", "{pos} of {len}"),
+                Stage::Rounding => ("rounding weights", "{pos} of {len}"),
                 Stage::Quantizing => ("quantizing layers", "{pos} of {len}"),
                 Stage::Writing => ("writing the package", "{bytes} of {total_bytes}"),
             };

@@ -26,7 +26,7 @@ pub use error::{CheckpointError, ConvertError};
 pub use foreign::{ForeignOptions, add_onnx};
 pub use networks::Networks;
 pub use preset::Preset;
-pub use quantize::{Calibration, Quantization, WeightPrecision};
+pub use quantize::{Calibration, Quantization, WeightPrecision, float_twin};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;
@@ -64,6 +64,8 @@ pub enum Stage {
     Building,
     /// Measuring on frames; in runs of the encoder.
     Measuring,
+    /// Rounding weights so that the errors cancel; in layers.
+    Rounding,
     /// Storing weights smaller; in layers.
     Quantizing,
     /// Writing the package; in bytes.

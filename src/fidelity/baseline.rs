@@ -1,7 +1,7 @@
 //! What f32 answers, and how far from it another package's answers are.
 
 use super::cases::Case;
-use super::{Fidelity, LayerNoise, Summary};
+use super::{Disagreement, Fidelity, LayerNoise, Summary};
 use crate::geometry::{FrameBox, FramePoint};
 use crate::mask::Mask;
 use crate::model::{ImageEmbedding, ModelError, Package, Segmenter};
@@ -10,6 +10,9 @@ use crate::prompt::{PointLabel, Prompt};
 /// A mask whose stability score is less is a guess, which says little about a model. Segment
 /// Anything's own generator of masks has 0.95; small structures at 256 pixels seldom reach that.
 const SURE: f32 = 0.85;
+
+/// How many of the prompts that agree least are told.
+const WORST: usize = 5;
 
 /// What a model in f32 answers to [`Case`]s.
 pub struct Baseline {
@@ -69,18 +72,28 @@ impl Baseline {
         mut on_case: impl FnMut(u64),
     ) -> Result<Fidelity, ModelError> {
         let (mut cosines, mut boxes, mut points) = (vec![], vec![], vec![]);
+        let mut worst = vec![];
         for (done, answered) in self.cases.iter().enumerate() {
             let embedding = segmenter.set_image(&answered.case.frame)?;
             cosines.push(cosine(&answered.embedding, &embedding)?);
+            let image = &answered.case.name;
             for (b, expected) in &answered.by_box {
-                boxes.push(agreement(&ask(segmenter, &embedding, &box_prompt(b))?.0, expected));
+                let iou = agreement(&ask(segmenter, &embedding, &box_prompt(b))?.0, expected);
+                let FrameBox { x0, y0, x1, y1 } = b;
+                let prompt = format!("--box {x0:.0},{y0:.0},{x1:.0},{y1:.0}");
+                worst.push(Disagreement { image: image.clone(), prompt, mask_iou: iou });
+                boxes.push(iou);
             }
             for (point, expected) in &answered.by_point {
-                let (mask, _) = ask(segmenter, &embedding, &point_prompt(point))?;
-                points.push(agreement(&mask, expected));
+                let iou = agreement(&ask(segmenter, &embedding, &point_prompt(point))?.0, expected);
+                let prompt = format!("--point {:.0},{:.0}", point.x, point.y);
+                worst.push(Disagreement { image: image.clone(), prompt, mask_iou: iou });
+                points.push(iou);
             }
             on_case(done as u64 + 1);
         }
+        worst.sort_by(|a, b| a.mask_iou.total_cmp(&b.mask_iou));
+        worst.truncate(WORST);
         Ok(Fidelity {
             model: package.manifest().name.clone(),
             weights: package.manifest().weights.clone(),
@@ -90,6 +103,7 @@ impl Baseline {
             embedding_cosine: Summary::of(cosines),
             box_mask_iou: Summary::of(boxes),
             point_mask_iou: Summary::of(points),
+            worst,
             layers,
         })
     }

@@ -35,8 +35,21 @@ pub struct Fidelity {
     pub box_mask_iou: Summary,
     /// The same of points, as a person's single taps are answered.
     pub point_mask_iou: Summary,
+    /// The prompts whose masks agree least, the worst first.
+    pub worst: Vec<Disagreement>,
     /// Signal-to-noise ratio of each linear layer, in the networks' order.
     pub layers: Vec<LayerNoise>,
+}
+
+/// A prompt that a package answers differently.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Disagreement {
+    /// The picture.
+    pub image: String,
+    /// The prompt, in frame pixels, as `tapseg segment` takes it.
+    pub prompt: String,
+    /// IoU of the masks.
+    pub mask_iou: f64,
 }
 
 /// Several measurements in three numbers.

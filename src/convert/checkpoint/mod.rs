@@ -5,6 +5,8 @@
 //! that a file merely claims: all tensors together may have no more elements than the file has
 //! bytes.
 
+#[cfg(test)]
+mod fuzz;
 mod names;
 mod pickle;
 mod safetensors;

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayD, Axis, Ix2, concatenate};
 use prost::Message;
 use tract_onnx::pb;
 
-use super::store::quantized;
+use super::rounding::{Int8, Rounded};
 use crate::fidelity::Case;
 use crate::kernels::{Isa, PackedLinear};
 use crate::model::{Manifest, ModelError, Network, Segmenter, Threads};
@@ -64,6 +64,11 @@ impl Inputs {
         inputs.map(Self).map_err(|e: ndarray::ShapeError| broken(e.to_string()))
     }
 
+    /// The input called `name`: token × channel.
+    pub(super) fn get(&self, name: &str) -> Option<&Array2<f32>> {
+        self.0.get(name)
+    }
+
     /// The largest absolute value of each channel of the input called `name`.
     pub(super) fn largest(&self, name: &str) -> Option<Vec<f32>> {
         let inputs = self.0.get(name)?;
@@ -73,15 +78,20 @@ impl Inputs {
         Some(largest.collect())
     }
 
-    /// Power of what `layer` of `model` gives over that of the noise that int8 adds, for these
-    /// inputs divided by `model`'s own smoothing, if there was any.
-    pub(super) fn signal_to_noise(&self, model: &pb::ModelProto, layer: &Linear) -> Option<f64> {
+    /// Power of what `layer` of `model` gives for these inputs over that of the noise that int8 adds
+    /// with the weights in `rounded`.
+    pub(super) fn signal_to_noise(
+        &self,
+        model: &pb::ModelProto,
+        layer: &Linear,
+        rounded: &Rounded,
+    ) -> Option<f64> {
         let graph = model.graph.as_ref()?;
         let x = self.0.get(&graph.node[layer.product].input[0])?.as_standard_layout();
         let tensor = &graph.initializer[layer.weight];
         let outputs = usize::try_from(*tensor.dims.get(1)?).ok()?;
         let values = f32_values(tensor)?;
-        let (weight, scale) = quantized(&values, outputs);
+        let Int8 { weight, scale } = rounded.get(layer, &values, outputs);
         let isa = Isa::chosen().ok()?;
         let packed = PackedLinear::new(isa, (x.ncols(), outputs), &weight, &scale, None).ok()?;
         let mut noisy = vec![0.0; x.nrows() * outputs];

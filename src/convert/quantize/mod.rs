@@ -3,8 +3,10 @@
 //!
 //! All of it works on ONNX graphs, whoever built them.
 
+mod float_twin;
 mod measure;
 mod plain;
+mod rounding;
 mod select;
 mod smooth;
 mod store;
@@ -14,7 +16,9 @@ use super::networks::Networks;
 use super::{Progress, Stage};
 use crate::fidelity::Case;
 use crate::onnx::layers::linear_layers;
+pub use float_twin::float_twin;
 use measure::Inputs;
+use rounding::Rounded;
 use smooth::smooth;
 
 /// How weights are stored.
@@ -57,7 +61,8 @@ pub struct Quantization {
 #[derive(Clone, Debug)]
 pub struct Calibration {
     /// Pictures of the kind the model is for. Channels whose activations are outliers on them are
-    /// smoothed: their scale moves into the weights.
+    /// smoothed (their scale moves into the weights), and weights are rounded so that the errors
+    /// cancel on them.
     pub cases: Vec<Case>,
     /// The mean mask IoU with f32, over the prompts the model was trained for, that is to be
     /// reached on them by leaving layers in f16.
@@ -75,7 +80,7 @@ impl Networks {
         quantization: &Quantization,
         progress: Progress<'_>,
     ) -> Result<Vec<String>, ConvertError> {
-        let mut kept = vec![];
+        let (mut kept, mut rounded) = (vec![], Rounded::default());
         if let (WeightPrecision::Int8, Some(calibration)) =
             (quantization.weights, &quantization.calibration)
         {
@@ -87,13 +92,16 @@ impl Networks {
             };
             let inputs = measure(&self.encoder, progress)?;
             smooth(&mut self.encoder, &layers, &inputs);
+            let inputs = measure(&self.encoder, progress)?;
+            rounded = Rounded::of(&self.encoder, &inputs, |done, total| {
+                progress(Stage::Rounding, done, total);
+            });
             if let Some(target) = calibration.target_iou {
-                let inputs = measure(&self.encoder, progress)?;
-                kept = select::kept_in_f16(self, &inputs, calibration, target, progress)?;
+                kept = select::kept_in_f16(self, &inputs, &rounded, calibration, target, progress)?;
             }
         }
         let show = &mut |done, total| progress(Stage::Quantizing, done, total);
-        store_as(self, quantization.weights, quantization.plain, &kept, show);
+        store_as(self, quantization.weights, &rounded, quantization.plain, &kept, show);
         Ok(kept)
     }
 }
@@ -103,6 +111,7 @@ impl Networks {
 fn store_as(
     networks: &mut Networks,
     weights: WeightPrecision,
+    rounded: &Rounded,
     plain: bool,
     kept: &[String],
     on_layer: &mut dyn FnMut(u64, u64),
@@ -118,7 +127,7 @@ fn store_as(
         let total = layers.iter().map(Vec::len).sum::<usize>() as u64;
         let mut before = 0;
         for (model, layers) in models.into_iter().zip(layers) {
-            store::int8(model, &layers, plain, &mut |done| on_layer(before + done, total));
+            store::int8(model, &layers, rounded, plain, &mut |done| on_layer(before + done, total));
             before += layers.len() as u64;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::store::{LARGEST, SMALLEST};
+use super::rounding::{LARGEST, SMALLEST};
 use crate::onnx::nodes::{initializer, integer, integers, node};
 
 /// The standard operators that do what `QuantizedLinear` does; activations that several layers take

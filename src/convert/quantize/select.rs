@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::measure::Inputs;
+use super::rounding::Rounded;
 use super::{Calibration, WeightPrecision, store_as};
 use crate::convert::error::ConvertError;
 use crate::convert::networks::Networks;
@@ -17,6 +18,7 @@ use crate::onnx::layers::linear_layers;
 pub(super) fn kept_in_f16(
     networks: &Networks,
     inputs: &Inputs,
+    rounded: &Rounded,
     calibration: &Calibration,
     target: f64,
     progress: Progress<'_>,
@@ -24,7 +26,7 @@ pub(super) fn kept_in_f16(
     let mut ranked: Vec<(f64, String)> = linear_layers(&networks.encoder)
         .into_iter()
         .map(|layer| {
-            let ratio = inputs.signal_to_noise(&networks.encoder, &layer);
+            let ratio = inputs.signal_to_noise(&networks.encoder, &layer, rounded);
             (ratio.unwrap_or(f64::INFINITY), layer.name)
         })
         .collect();
@@ -47,7 +49,14 @@ pub(super) fn kept_in_f16(
     drop(exact);
     let mut reaches = |kept: usize| -> Result<bool, ConvertError> {
         let mut stored = networks.clone();
-        store_as(&mut stored, WeightPrecision::Int8, false, &order[..kept], &mut |_, _| ());
+        store_as(
+            &mut stored,
+            WeightPrecision::Int8,
+            rounded,
+            false,
+            &order[..kept],
+            &mut |_, _| (),
+        );
         let package = stored.in_memory(Path::new("int8"))?;
         let fidelity =
             baseline.compare(&package, &Segmenter::load(&package)?, vec![], |_| tick())?;

@@ -7,17 +7,13 @@ use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::plain::Plain;
+use super::rounding::{Int8, Rounded};
 use crate::onnx::layers::Linear;
 use crate::onnx::nodes::{f32_values, initializer, integer, node};
 use crate::ops::{DOMAIN, QUANTIZED_LINEAR};
 
 /// Smaller tensors stay f32: f16 would save nothing.
 const MIN_F16_ELEMENTS: usize = 1024;
-
-/// The largest int8 weight; −128 is not used, so that kernels may negate.
-pub(super) const LARGEST: f32 = 127.0;
-/// Stands for the largest activation of a token of zeros.
-pub(super) const SMALLEST: f32 = 1e-30;
 
 /// Stores the matrices and convolutions of `model` that are f32 as f16, which a `Cast` brings back.
 /// Those with values beyond f16 stay.
@@ -50,12 +46,14 @@ pub(super) fn f16(model: &mut pb::ModelProto) {
     graph.node.splice(0..0, casts);
 }
 
-/// Stores `layers` of `model` as int8: symmetric, with a scale per output channel. In their place
+/// Stores `layers` of `model` as int8: symmetric, with a scale per output channel, as
+/// `rounded` has them or to the nearest. In their place
 /// come [`QUANTIZED_LINEAR`] or, where `plain`, the standard operators that do the same. `on_layer`
 /// is told how many are done.
 pub(super) fn int8(
     model: &mut pb::ModelProto,
     layers: &[Linear],
+    rounded: &Rounded,
     plain: bool,
     on_layer: &mut dyn FnMut(u64),
 ) {
@@ -65,7 +63,7 @@ pub(super) fn int8(
     for (done, layer) in layers.iter().enumerate() {
         let [inputs, outputs] = *graph.initializer[layer.weight].dims.as_slice() else { continue };
         let Some(values) = f32_values(&graph.initializer[layer.weight]) else { continue };
-        let (weight, scale) = quantized(&values, outputs as usize);
+        let Int8 { weight, scale } = rounded.get(layer, &values, outputs as usize);
         let key = graph.initializer[layer.weight].name.clone();
         let dims = [inputs, outputs];
         let weight = weight.iter().map(|&value| value as u8).collect();
@@ -104,19 +102,4 @@ pub(super) fn int8(
     graph.node = nodes
         .flat_map(|(index, node)| replacements.remove(&index).unwrap_or_else(|| vec![node]))
         .collect();
-}
-
-/// A matrix of inputs × outputs as int8, and the scale of each output.
-pub(super) fn quantized(values: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
-    let mut largest = vec![0f32; outputs];
-    for row in values.chunks_exact(outputs) {
-        largest
-            .iter_mut()
-            .zip(row)
-            .for_each(|(largest, value)| *largest = largest.max(value.abs()));
-    }
-    let scales: Vec<f32> = largest.iter().map(|largest| largest.max(SMALLEST) / LARGEST).collect();
-    let rows = values.chunks_exact(outputs);
-    let round = |(value, scale): (&f32, &f32)| (value / scale).round_ties_even() as i8;
-    (rows.flat_map(|row| row.iter().zip(&scales).map(round)).collect(), scales)
 }

@@ -140,7 +140,7 @@ fn outliers_are_smoothed_and_f32_stays_what_it_was() {
     assert_eq!(smooth(&mut smoothed.encoder, &layers, &before), 8);
     assert!(snr_db(&exact, &embedding(&in_memory(smoothed.clone()))) > 90.0);
     let ratio = |inputs: &Inputs, networks: &Networks| {
-        10.0 * inputs.signal_to_noise(&networks.encoder, lin1).unwrap().log10()
+        10.0 * inputs.signal_to_noise(&networks.encoder, lin1, &Rounded::default()).unwrap().log10()
     };
     let [rough, even] = [ratio(&before, &outlier), ratio(&inputs(&smoothed), &smoothed)];
     assert!(rough < 30.0 && even > 35.0, "{rough} dB, {even} dB");
@@ -175,4 +175,18 @@ fn a_package_is_compared_with_f32() {
     assert!(svg.starts_with("<svg") && svg.contains("blocks.3.mlp.lin2"));
     let standard = fidelity(&exact, &quantized(vit(), &int8(true)).0);
     assert!(standard.layers.iter().all(|layer| layer.weights == "int8"));
+}
+
+#[test]
+fn a_package_can_be_compared_with_its_own_weights() {
+    let (stored, _) = quantized(vit(), &int8(false));
+    let twin = float_twin(&stored).unwrap();
+    let found = fidelity(&twin, &stored);
+    assert_eq!(found.layers.len(), 25);
+    // What rounding the weights cost is not in it.
+    let against_f32 = fidelity(&in_memory(vit()), &stored);
+    assert!(found.embedding_cosine.mean > against_f32.embedding_cosine.mean);
+    let (whole, _) = quantized(vit(), &Quantization::default());
+    let unchanged = fidelity(&float_twin(&whole).unwrap(), &whole);
+    assert!(unchanged.embedding_cosine.min > 0.999_999, "nothing to do");
 }

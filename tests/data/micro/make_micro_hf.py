@@ -1,7 +1,7 @@
 """Writes micro_sam.safetensors and keys.txt: the weights of micro_sam.pth in the layout of Hugging Face's `transformers`.
 
     pip install transformers safetensors torch numpy
-    python make_micro_hf.py ../micro_sam
+    python make_micro_hf.py .
     python make_micro_hf.py SAM.pth OUT.safetensors      # the same of any official checkpoint, with its keys beside it
 
 `SamModel` is built with the configuration that the tensors have, gets the weights by their new names (RENAMED is the

@@ -20,6 +20,7 @@ Beside them it writes two files for the reader of checkpoints: micro_sam_wrapped
 under `model`, each key beginning with `module.`, beside an optimizer's state and the epoch), and micro_sam_pickled.pth, a
 whole module rather than its weights, which can't be read without executing what the file says and must be refused.
 """
+import copy
 from functools import partial
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def save_as_trainers_do(sam):
     """A step of training gives the optimizer a state like a real one's."""
     some = [p for name, p in sam.named_parameters() if name.startswith("mask_decoder.iou_prediction_head")]
     optimizer = torch.optim.AdamW(some, lr=1e-4)
-    weights = {f"module.{name}": value.clone() for name, value in sam.state_dict().items()}
+    weights = copy.deepcopy(nn.DataParallel(sam).state_dict())
     sum(p.sum() for p in some).backward()
     optimizer.step()
     wrapped = {"model": weights, "optimizer": optimizer.state_dict(), "epoch": 3}
