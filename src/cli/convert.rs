@@ -142,8 +142,7 @@ impl Convert {
         let bytes = package.encoder().len() + package.decoder().len();
         let seconds = start.elapsed().as_secs_f64();
         let fidelity = self.report.then(|| {
-            let size = package.manifest().preprocessing.input_size as usize;
-            let reference = fidelity::in_f32(&self.checkpoint, options.preset, size)?;
+            let reference = fidelity::in_f32(&self.checkpoint, package.manifest())?;
             let cases = fidelity::cases(&self.images)?;
             let fidelity = fidelity::measure(&reference, &package, cases)?;
             fidelity::write(&fidelity, &self.output)?;

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tapseg::convert::{Checkpoint, ConvertOptions, Networks, Preset, Stage};
+use tapseg::convert::{Checkpoint, Networks, Stage};
 use tapseg::fidelity::{
     Baseline, Case, Disagreement, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
 };
-use tapseg::model::Threads;
+use tapseg::model::{Manifest, Threads};
 use tapseg::{Package, Segmenter};
 
 use super::output;
@@ -24,14 +24,12 @@ pub fn cases(images: &Path) -> Result<Vec<Case>> {
     }
 }
 
-/// The model in the file `checkpoint` in f32, in memory.
-pub fn in_f32(checkpoint: &Path, preset: Option<Preset>, input_size: usize) -> Result<Package> {
+/// The model in the file `checkpoint` in f32, in memory, fed and asked as `manifest` says.
+pub fn in_f32(checkpoint: &Path, manifest: &Manifest) -> Result<Package> {
     let mut bar = Bar::new();
     let mut progress = |stage, done, total| bar.show(stage, done, total);
     let file = Checkpoint::open(checkpoint, |done, total| progress(Stage::Opening, done, total))?;
-    let options =
-        ConvertOptions { preset, input_size: Some(input_size), ..ConvertOptions::new("f32") };
-    let networks = Networks::read(&file, &options, &mut progress)?;
+    let networks = Networks::read_as(&file, manifest, &mut progress)?;
     Ok(networks.in_memory(checkpoint)?)
 }
 

@@ -8,6 +8,7 @@ use tract_onnx::pb;
 use super::architecture::{Architecture, Published};
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
+use super::preset::Preset;
 use super::{ConvertOptions, Progress, Stage, mask_decoder};
 use crate::model::{FORMAT, Manifest, Package, PackageFile};
 use crate::onnx::file::OnnxFile;
@@ -68,6 +69,29 @@ impl Networks {
 }
 
 impl Networks {
+    /// Builds the networks in `checkpoint`, in f32, to be fed and asked as `manifest` says, which is
+    /// that of a package made of the same checkpoint.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and where the input is of another size.
+    pub fn read_as(
+        checkpoint: &Checkpoint,
+        manifest: &Manifest,
+        progress: Progress<'_>,
+    ) -> Result<Self, ConvertError> {
+        let options = ConvertOptions {
+            // Any: what it says is replaced.
+            preset: Some(Preset::Sam),
+            input_size: Some(manifest.preprocessing.input_size as usize),
+            ..ConvertOptions::new(manifest.name.clone())
+        };
+        let mut networks = Self::read(checkpoint, &options, progress)?;
+        networks.manifest.prompts = manifest.prompts.clone();
+        networks.manifest.mask_tokens = manifest.mask_tokens;
+        networks.manifest.preprocessing = manifest.preprocessing;
+        Ok(networks)
+    }
+
     /// Writes the package to the folder `out` and reads it back.
     ///
     /// # Errors

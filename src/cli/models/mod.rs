@@ -1,6 +1,7 @@
 //! `tapseg models`: which packages there are, adding and removing them.
 
 mod add;
+mod check;
 mod list;
 mod remove;
 mod show;
@@ -11,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::LibraryArguments;
 
-/// List, show, verify, add and remove model packages
+/// List, show, verify, check, add and remove model packages
 ///
 /// A package is called by its folder's name. It is looked for in the folders given as --models-dir,
 /// those in TAPSEG_MODELS (separated like PATH), the user's (~/.local/share/tapseg/models), and the
@@ -30,6 +31,7 @@ pub struct Models {
 #[derive(Subcommand)]
 enum Verb {
     Add(add::Add),
+    Check(check::Check),
     List(list::List),
     Show(show::Show),
     Verify(verify::Verify),
@@ -39,6 +41,7 @@ enum Verb {
 impl Models {
     pub fn run(self, json: bool) -> Result<()> {
         match self.verb.unwrap_or(Verb::List(list::List {})) {
+            Verb::Check(verb) => verb.run(&self.library, json),
             Verb::Add(verb) => verb.run(&self.library, json),
             Verb::List(verb) => verb.run(&self.library, json),
             Verb::Show(verb) => verb.run(&self.library, json),
