@@ -43,6 +43,7 @@ fn boxes(npz: &mut NpzReader<File>, case: &str) -> Vec<FrameBox> {
 #[test]
 fn the_shipped_weights_give_the_official_masks() {
     let mut npz = cases();
+    let mut agreement = vec![];
     for (case, picture) in [
         ("clarius_eye", "frames/clarius_eye.png"),
         ("clarius_contrast", "frames/clarius_contrast.png"),
@@ -72,25 +73,30 @@ fn the_shipped_weights_give_the_official_masks() {
                 .map(|(a, b)| (a - b).abs())
                 .fold(0.0, f32::max);
             println!("{case} box {i}: mask IoU {iou:.5}, largest logit difference {worst:.4}");
-            assert!(iou >= 0.995, "{case} box {i}: {iou}");
+            // What was promised of int8; f32 is held to more in `convert`.
+            assert!(iou >= 0.95, "{case} box {i}: {iou}");
+            agreement.push(iou);
             let predicted = expected_iou.iter().next().unwrap();
-            assert!((found.predicted_iou - predicted).abs() < 5e-3, "{case} box {i}");
+            assert!((found.predicted_iou - predicted).abs() < 2e-2, "{case} box {i}");
         }
     }
+    let mean = agreement.iter().sum::<f64>() / agreement.len() as f64;
+    assert!(mean >= 0.985, "{mean}");
 }
 
-/// Weights are stored as f16 (11 bits), so features of about 0.7 at most agree to a few
-/// thousandths; the f32 weights are held to 1e-4 in `convert.rs`.
+/// Int8 leaves a noise of about 26 dB; f32 weights are held to 1e-4 in `convert`.
 #[test]
-fn the_embedding_is_the_official_one_within_f16() {
+fn the_embedding_is_the_official_one_within_int8() {
     let expected: Array4<f32> = cases().by_name("clarius_eye/embedding.npy").unwrap();
     let embedding = SEGMENTER.set_image(&frame("frames/clarius_eye.png")).unwrap();
     let features = embedding.features().unwrap();
     let found = features.slice(s![.., ..;32, .., ..]);
     assert_eq!(found.shape(), expected.shape());
-    let worst = found.iter().zip(expected.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    println!("largest difference of the embedding: {worst:.5}");
-    assert!(worst < 5e-3, "{worst}");
+    let power = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>();
+    let noise = power(&mut found.iter().zip(expected.iter()).map(|(a, b)| a - b));
+    let snr_db = 10.0 * (power(&mut expected.iter().copied()) / noise).log10();
+    println!("signal-to-noise ratio of the embedding: {snr_db:.1} dB");
+    assert!(snr_db > 23.0, "{snr_db}");
 }
 
 #[test]

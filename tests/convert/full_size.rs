@@ -1,11 +1,11 @@
 //! Full checkpoints against the official code, where they are at hand.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Array4, ArrayD, s};
-use tapseg::Package;
-use tapseg::convert::{ConvertOptions, Preset, WeightPrecision, convert};
+use tapseg::convert::{Checkpoint, ConvertOptions, Networks, Preset, WeightPrecision};
+use tapseg::fidelity::{Baseline, cases_in};
+use tapseg::{Package, Segmenter};
 
 use crate::cases::{Cases, PROMPTS, Prompt, load, mask_iou, max_difference, options, package_of};
 
@@ -114,17 +114,30 @@ fn mobile_sam_matches_the_official_code() {
     assert_sam_matches("mobile_sam_random.pth", "mobile_sam_random_cases.npz", 2e-3);
 }
 
+/// Fitting int8 to pictures takes the float arithmetic of the machine that does it, so that another
+/// kind of processor may round a few weights differently: the package that ships is compared by what
+/// it answers, not by its bytes.
 #[test]
-fn the_package_that_ships_is_what_the_real_checkpoint_gives() {
+fn the_package_that_ships_is_of_the_real_checkpoint_and_near_it() {
     let Some(reference) = reference("lite_medsam.pth") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let checkpoint = reference.join("lite_medsam.pth");
-    let options = ConvertOptions { preset: None, ..options(None, WeightPrecision::F16) };
-    let options = ConvertOptions { name: "litemedsam".into(), ..options };
-    convert(&checkpoint, &options, folder.path(), &mut |_, _, _| ()).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/litemedsam");
-    for file in ["model.toml", "encoder.onnx", "decoder.onnx"] {
-        let [made, shipped] = [folder.path(), &shipped].map(|at| fs::read(at.join(file)).unwrap());
-        assert!(made == shipped, "{file} differs; convert the checkpoint again");
-    }
+    let shipped = Package::embedded().unwrap();
+    let checkpoint = Checkpoint::open(&reference.join("lite_medsam.pth"), |_, _| ()).unwrap();
+    let networks = Networks::read_as(&checkpoint, shipped.manifest(), &mut |_, _, _| ()).unwrap();
+    let exact = networks.in_memory(Path::new("f32")).unwrap();
+    let told = |package: &Package| {
+        let manifest = package.manifest();
+        (manifest.name.clone(), manifest.licence.clone(), manifest.source.clone())
+    };
+    assert_eq!(told(&shipped), told(&exact));
+    let frames = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/frames");
+    let segmenter = Segmenter::load(&exact).unwrap();
+    let cases = cases_in(&frames).unwrap();
+    let baseline = Baseline::new(&exact, &segmenter, cases, |_| ()).unwrap();
+    let fidelity =
+        baseline.compare(&shipped, &Segmenter::load(&shipped).unwrap(), vec![], |_| ()).unwrap();
+    println!("{fidelity:?}");
+    let boxes = fidelity.box_mask_iou;
+    assert!(boxes.mean >= 0.985 && boxes.min >= 0.95, "{fidelity:?}");
+    assert!(fidelity.embedding_cosine.min > 0.998, "{fidelity:?}");
+    assert!(fidelity.bytes < 12_500_000);
 }
