@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use embedded_graphics::geometry::Size;
+use tapseg::convert::Preset;
 use tapseg::geometry::{FrameBox, FramePoint};
 use tapseg::model::{Library, user_data_folder};
 use tapseg::prompt::{PointLabel, PromptPoint};
@@ -69,6 +70,30 @@ impl ModelArguments {
         };
         log::info!("{package:?} loaded in {:.0} ms", milliseconds(start.elapsed()));
         Ok((segmenter, start.elapsed()))
+    }
+}
+
+/// A preset on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PresetName {
+    /// Segment Anything, and what was fine-tuned with its own predictor
+    Sam,
+    /// MedSAM: squashed to a square, boxes alone
+    Medsam,
+    /// MobileSAM
+    Mobilesam,
+    /// LiteMedSAM: 256 pixels, boxes alone
+    Litemedsam,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Sam => Self::Sam,
+            PresetName::Medsam => Self::MedSam,
+            PresetName::Mobilesam => Self::MobileSam,
+            PresetName::Litemedsam => Self::LiteMedSam,
+        }
     }
 }
 

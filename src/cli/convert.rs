@@ -10,6 +10,7 @@ use tapseg::convert::{
     Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
 };
 
+use super::arguments::PresetName;
 use super::progress::Bar;
 use super::{fidelity, output};
 
@@ -77,32 +78,8 @@ enum Weights {
     F32,
     /// Half the size; calculation is in f32
     F16,
-    /// A quarter of the size in the encoder's linear layers, which calculate in whole numbers
+    /// A quarter of the size in linear layers, which calculate in whole numbers
     Int8,
-}
-
-/// A preset on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum PresetName {
-    /// Segment Anything, and what was fine-tuned with its own predictor
-    Sam,
-    /// MedSAM: squashed to a square, boxes alone
-    Medsam,
-    /// MobileSAM
-    Mobilesam,
-    /// LiteMedSAM: 256 pixels, boxes alone
-    Litemedsam,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Sam => Self::Sam,
-            PresetName::Medsam => Self::MedSam,
-            PresetName::Mobilesam => Self::MobileSam,
-            PresetName::Litemedsam => Self::LiteMedSam,
-        }
-    }
 }
 
 impl Convert {
@@ -119,6 +96,8 @@ impl Convert {
             anyhow::Ok(Calibration { cases, target_iou: self.target_iou })
         });
         let calibration = calibration.transpose()?;
+        // Read first, so that nothing is written where they are not there.
+        let cases = self.report.then(|| fidelity::cases(&self.images)).transpose()?;
         let options = ConvertOptions {
             preset: self.preset.map(Preset::from),
             input_size: self.input_size,
@@ -141,9 +120,8 @@ impl Convert {
         let Converted { package, assumptions, kept } = converted?;
         let bytes = package.encoder().len() + package.decoder().len();
         let seconds = start.elapsed().as_secs_f64();
-        let fidelity = self.report.then(|| {
+        let fidelity = cases.map(|cases| {
             let reference = fidelity::in_f32(&self.checkpoint, package.manifest())?;
-            let cases = fidelity::cases(&self.images)?;
             let fidelity = fidelity::measure(&reference, &package, cases)?;
             fidelity::write(&fidelity, &self.output)?;
             anyhow::Ok(fidelity)

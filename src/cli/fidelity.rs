@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tapseg::convert::{Checkpoint, Networks, Stage};
 use tapseg::fidelity::{
-    Baseline, Case, Disagreement, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
+    Baseline, Case, Disagreement, FIDELITY_FILES, Fidelity, Summary, cases_in, layer_noise,
+    phantom_cases, plot_svg,
 };
 use tapseg::model::{Manifest, Threads};
 use tapseg::{Package, Segmenter};
@@ -58,11 +59,8 @@ pub fn measure(reference: &Package, package: &Package, cases: Vec<Case>) -> Resu
 pub fn write(fidelity: &Fidelity, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("can't make the folder {}", folder.display()))?;
-    let files = [
-        ("fidelity.json", serde_json::to_string_pretty(fidelity)?),
-        ("fidelity.svg", plot_svg(fidelity)),
-    ];
-    for (name, content) in files {
+    let contents = [serde_json::to_string_pretty(fidelity)?, plot_svg(fidelity)];
+    for (name, content) in FIDELITY_FILES.into_iter().zip(contents) {
         let path = folder.join(name);
         std::fs::write(&path, content)
             .with_context(|| format!("can't write {}", path.display()))?;

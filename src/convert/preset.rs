@@ -17,9 +17,6 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All presets.
-    pub const ALL: [Self; 4] = [Self::Sam, Self::MedSam, Self::MobileSam, Self::LiteMedSam];
-
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

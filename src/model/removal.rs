@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::manifest::MANIFEST_FILE;
 use super::package::{Package, PackageError};
+use crate::fidelity::FIDELITY_FILES;
 
-/// Removes the files of the package in the folder `location`, and the folder if it is empty then.
+/// Removes the files of the package in the folder `location`, those that tell its fidelity too, and
+/// the folder if it is empty then.
 /// Gives the names of the files that are removed, and of what else was in the folder and stays.
 ///
 /// # Errors
@@ -20,12 +22,17 @@ pub fn remove_package(location: &Path) -> Result<(Vec<String>, Vec<String>), Pac
     };
     let manifest = Package::manifest_in(location)?;
     // The manifest goes last: as long as it is there, the folder can be told to be a package.
-    let files = [manifest.encoder.name, manifest.decoder.name, MANIFEST_FILE.to_owned()];
-    for name in &files {
-        let path = location.join(name);
+    let measured = FIDELITY_FILES.map(str::to_owned);
+    let networks = [manifest.encoder.name, manifest.decoder.name];
+    let mut removed = Vec::new();
+    for name in measured.into_iter().chain(networks).chain([MANIFEST_FILE.to_owned()]) {
+        let path = location.join(&name);
         match fs::remove_file(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            removed => removed.map_err(io(&path))?,
+            result => {
+                result.map_err(io(&path))?;
+                removed.push(name);
+            }
         }
     }
     let mut left = Vec::new();
@@ -36,5 +43,5 @@ pub fn remove_package(location: &Path) -> Result<(Vec<String>, Vec<String>), Pac
     if left.is_empty() {
         fs::remove_dir(location).map_err(io(location))?;
     }
-    Ok((files.into(), left))
+    Ok((removed, left))
 }

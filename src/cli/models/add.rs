@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tapseg::convert::{ForeignOptions, Preset, add_onnx};
+use tapseg::convert::{ForeignOptions, add_onnx};
 use tapseg::model::{Place, check_name};
 
-use super::super::arguments::{LibraryArguments, milliseconds};
+use super::super::arguments::{LibraryArguments, PresetName, milliseconds};
 use super::super::output;
 
 /// Make a package of an ONNX pair that somebody exported
@@ -32,8 +31,8 @@ pub struct Add {
     decoder: PathBuf,
 
     /// How the model was trained to be fed and asked, which the files do not tell
-    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name)))]
-    preset: String,
+    #[arg(long, value_enum)]
+    preset: PresetName,
 
     /// What to call it; the encoder file's name where not given
     #[arg(long)]
@@ -46,13 +45,11 @@ impl Add {
         let stem = self.encoder.file_stem().unwrap_or_default().to_string_lossy();
         let name = self.name.unwrap_or_else(|| stem.into_owned());
         check_name(&name).context("give another --name")?;
-        let preset = Preset::ALL.into_iter().find(|preset| preset.name() == self.preset);
-        let preset = preset.context("no such preset")?;
         let folder = library.destination()?;
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("can't make the folder {}", folder.display()))?;
         let out = folder.join(&name);
-        let options = ForeignOptions { name: name.clone(), preset };
+        let options = ForeignOptions { name: name.clone(), preset: self.preset.into() };
         let package = add_onnx(&self.encoder, &self.decoder, &options, &out)?;
         let manifest = package.manifest();
         let bytes = package.encoder().len() + package.decoder().len();

@@ -4,6 +4,7 @@ use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
+use super::store::INT8;
 use crate::model::{ModelError, Package, PackageError};
 use crate::onnx::nodes::{initializer, node};
 use crate::ops::QUANTIZED_LINEAR;
@@ -48,7 +49,9 @@ fn in_f32(model: &mut pb::ModelProto) -> Option<()> {
         let rows = tensor.raw_data.chunks_exact(scale.len().max(1));
         let values = rows.flat_map(|row| row.iter().zip(&scale));
         let bytes = values.flat_map(|(&w, s)| (f32::from(w as i8) * s).to_le_bytes()).collect();
-        *tensor = initializer(weight.clone(), DataType::Float, &tensor.dims, bytes);
+        // As it was called before, which names the layer.
+        let weight = weight.strip_suffix(INT8).unwrap_or(weight);
+        *tensor = initializer(weight.to_owned(), DataType::Float, &tensor.dims, bytes);
         let output = layer.output.first()?;
         match bias {
             [] => nodes.push(node("MatMul", &[x, weight], output, vec![])),

@@ -15,6 +15,9 @@ use crate::ops::{DOMAIN, QUANTIZED_LINEAR};
 /// Smaller tensors stay f32: f16 would save nothing.
 const MIN_F16_ELEMENTS: usize = 1024;
 
+/// What is put behind the name of a weight that is stored as int8.
+pub(super) const INT8: &str = ".int8";
+
 /// Stores the matrices and convolutions of `model` that are f32 as f16, which a `Cast` brings back.
 /// Those with values beyond f16 stay.
 pub(super) fn f16(model: &mut pb::ModelProto) {
@@ -67,7 +70,7 @@ pub(super) fn int8(
         let key = graph.initializer[layer.weight].name.clone();
         let dims = [inputs, outputs];
         let weight = weight.iter().map(|&value| value as u8).collect();
-        let weight = initializer(format!("{key}.int8"), DataType::Int8, &dims, weight);
+        let weight = initializer(format!("{key}{INT8}"), DataType::Int8, &dims, weight);
         let scale = scale.iter().flat_map(|value| value.to_le_bytes()).collect();
         let scale = initializer(format!("{key}.scale"), DataType::Float, &[outputs], scale);
 
