@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tapseg::convert::{
     Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
 };
+use tapseg::model::FIDELITY_FILES;
 
 use super::arguments::PresetName;
 use super::progress::Bar;
@@ -67,9 +68,9 @@ pub struct Convert {
     report: bool,
 
     /// Pictures to measure on (NAME.png, with outlines as NAME_mask0.png…), or `phantom` for
-    /// simulated ones
-    #[arg(long, value_name = "DIR", default_value = fidelity::PHANTOM)]
-    images: PathBuf,
+    /// simulated ones; those of --calibrate, or else simulated ones, where not given
+    #[arg(long, value_name = "DIR", requires = "report")]
+    images: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -97,7 +98,9 @@ impl Convert {
         });
         let calibration = calibration.transpose()?;
         // Read first, so that nothing is written where they are not there.
-        let cases = self.report.then(|| fidelity::cases(&self.images)).transpose()?;
+        let images = self.images.as_deref().or(self.calibrate.as_deref());
+        let images = images.unwrap_or(fidelity::PHANTOM.as_ref());
+        let cases = self.report.then(|| fidelity::cases(images)).transpose()?;
         let options = ConvertOptions {
             preset: self.preset.map(Preset::from),
             input_size: self.input_size,
@@ -117,8 +120,15 @@ impl Convert {
             bar.show(s, done, total);
         });
         bar.clear();
-        let Converted { package, assumptions, kept } = converted?;
-        let bytes = package.encoder().len() + package.decoder().len();
+        // What an earlier package of this folder cost is no longer true.
+        for stale in FIDELITY_FILES.map(|name| self.output.join(name)) {
+            if converted.is_ok() && stale.exists() {
+                std::fs::remove_file(&stale)
+                    .with_context(|| format!("can't remove {}", stale.display()))?;
+            }
+        }
+        let Converted { package, assumptions, kept, mask_iou } = converted?;
+        let bytes = package.size_bytes();
         let seconds = start.elapsed().as_secs_f64();
         let fidelity = cases.map(|cases| {
             let reference = fidelity::in_f32(&self.checkpoint, package.manifest())?;
@@ -133,6 +143,7 @@ impl Convert {
                 "manifest": package.manifest(),
                 "assumed": assumptions,
                 "kept_in_f16": kept,
+                "calibration_mask_iou": mask_iou,
                 "bytes": bytes,
                 "seconds": seconds,
                 "fidelity": fidelity,
@@ -150,6 +161,12 @@ impl Convert {
             package.manifest().weights,
             bytes as f64 / 1e6,
         ))?;
+        if let (Some(target), Some(reached)) = (self.target_iou, mask_iou) {
+            let missed = if reached < target { ", which is less than asked for" } else { "" };
+            output::line(format_args!(
+                "mean mask IoU on the calibration pictures {reached:.4}{missed}"
+            ))?;
+        }
         if !kept.is_empty() {
             output::line(format_args!("kept in f16: {}", kept.join(", ")))?;
         }

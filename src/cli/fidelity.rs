@@ -5,10 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tapseg::convert::{Checkpoint, Networks, Stage};
 use tapseg::fidelity::{
-    Baseline, Case, Disagreement, FIDELITY_FILES, Fidelity, Summary, cases_in, layer_noise,
-    phantom_cases, plot_svg,
+    Baseline, Case, Disagreement, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
 };
-use tapseg::model::{Manifest, Threads};
+use tapseg::model::{FIDELITY_FILES, Manifest, Threads};
 use tapseg::{Package, Segmenter};
 
 use super::output;

@@ -98,11 +98,17 @@ impl Architecture {
         checkpoint: &Checkpoint,
         assumptions: &mut Vec<String>,
     ) -> Result<Preset, ConvertError> {
+        let published = Published::find(checkpoint.sha256()).map(|published| published.preset);
         if let Some(asked) = asked {
+            if let Some(own) = published.filter(|own| *own != asked) {
+                let (asked, own) = (asked.name(), own.name());
+                assumptions
+                    .push(format!("the preset {asked} as asked, though the file is {own}'s"));
+            }
             return Ok(asked);
         }
-        if let Some(published) = Published::find(checkpoint.sha256()) {
-            return Ok(published.preset);
+        if let Some(preset) = published {
+            return Ok(preset);
         }
         let (preset, why) = match self {
             Self::Vit(_) => {

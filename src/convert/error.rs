@@ -12,7 +12,7 @@ pub enum CheckpointError {
     #[error("can't be read: {0}")]
     Io(#[from] std::io::Error),
     /// The container is not the zip that `torch.save` writes.
-    #[error("is not a PyTorch checkpoint: {0}")]
+    #[error("is not a checkpoint that can be read: {0}")]
     Container(String),
     /// The pickle inside is damaged or does what no state dict needs.
     #[error("data.pkl, byte {at}: {reason}")]
@@ -146,7 +146,7 @@ pub enum ConvertError {
     },
     /// A network would be larger than an ONNX file can be.
     #[error(
-        "the image encoder would have {bytes} bytes and an ONNX file can have 2 GiB; store its \
+        "a network would have {bytes} bytes and an ONNX file can have 2 GiB; store its \
          weights as f16 or int8"
     )]
     TooLarge {
@@ -233,7 +233,7 @@ pub enum ConvertError {
 }
 
 /// The first few of many keys, so that a message stays readable.
-fn listed(keys: &[String]) -> String {
+pub(super) fn listed(keys: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = keys.iter().take(SHOWN).map(|key| shortened(key)).collect::<Vec<_>>().join(", ");
     match keys.len().saturating_sub(SHOWN) {

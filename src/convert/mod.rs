@@ -26,12 +26,12 @@ pub use error::{CheckpointError, ConvertError};
 pub use foreign::{ForeignOptions, add_onnx};
 pub use networks::Networks;
 pub use preset::Preset;
-pub use quantize::{Calibration, Quantization, WeightPrecision, float_twin};
+pub use quantize::{Calibration, Kept, Quantization, WeightPrecision, float_twin};
 
 /// The largest side of an image embedding that networks are built for; SAM has 64.
 const MAX_GRID: usize = 256;
-/// The largest side of an input that networks are built for; packages have the same limit.
-const MAX_INPUT_SIZE: usize = 4096;
+/// The largest side of an input that networks are built for.
+const MAX_INPUT_SIZE: usize = crate::model::MAX_INPUT_SIZE as usize;
 
 /// What to make of a checkpoint.
 #[derive(Clone, Debug)]
@@ -84,10 +84,14 @@ pub struct Converted {
     pub assumptions: Vec<String>,
     /// Linear layers that were left in f16 to reach the wanted mask IoU.
     pub kept: Vec<String>,
+    /// The mean mask IoU that was reached with them on the calibration pictures, where one was
+    /// wanted: it can be less, even with all layers in f16.
+    pub mask_iou: Option<f64>,
 }
 
-/// Converts the checkpoint in the file `checkpoint` to a package in the folder `out`. The same
-/// checkpoint and options give the same bytes. Weights other than published ones get the licence
+/// Converts the checkpoint in the file `checkpoint` to a package in the folder `out`, in place of one
+/// that is there. The same checkpoint and options give the same bytes; with a calibration, on the
+/// same kind of processor, as its float arithmetic decides on roundings. Weights other than published ones get the licence
 /// `NOASSERTION`, which SPDX has for an unknown one.
 ///
 /// # Errors
@@ -102,12 +106,16 @@ pub fn convert(
 ) -> Result<Converted, ConvertError> {
     let checkpoint =
         Checkpoint::open(checkpoint, |done, total| progress(Stage::Opening, done, total))?;
+    let in_f32 = 4 * checkpoint.elements() as u64;
+    if options.quantization.weights == WeightPrecision::F32 && in_f32 > crate::model::MAX_FILE {
+        return Err(ConvertError::TooLarge { bytes: in_f32 });
+    }
     let mut networks = Networks::read(&checkpoint, options, progress)?;
     drop(checkpoint);
-    let kept = networks.quantize(&options.quantization, progress)?;
+    let Kept { layers: kept, mask_iou } = networks.quantize(&options.quantization, progress)?;
     let assumptions = std::mem::take(&mut networks.assumptions);
     let package = networks.write(out, progress)?;
-    Ok(Converted { package, assumptions, kept })
+    Ok(Converted { package, assumptions, kept, mask_iou })
 }
 
 /// Refuses sizes that no network is built for.

@@ -7,7 +7,7 @@ use tract_onnx::pb;
 
 use super::architecture::{Architecture, Published};
 use super::checkpoint::Checkpoint;
-use super::error::ConvertError;
+use super::error::{ConvertError, listed};
 use super::preset::Preset;
 use super::{ConvertOptions, Progress, Stage, mask_decoder};
 use crate::model::{FORMAT, Manifest, Package, PackageFile};
@@ -46,6 +46,16 @@ impl Networks {
         let grid = architecture.grid(input_size);
         let encoder = architecture.encoder(checkpoint, input_size, &on_read)?;
         let decoder = mask_decoder::decoder(checkpoint, grid, input_size, &on_read)?;
+        let parts = ["image_encoder.", "prompt_encoder.", "mask_decoder."];
+        let outside: Vec<String> = checkpoint
+            .keys()
+            .filter(|key| !parts.iter().any(|part| key.starts_with(part)))
+            .map(str::to_owned)
+            .collect();
+        if !outside.is_empty() {
+            let (count, keys) = (outside.len(), listed(&outside));
+            assumptions.push(format!("{count} tensors to be of no account: {keys}"));
+        }
         let (licence, source) = match Published::find(checkpoint.sha256()) {
             Some(published) => (published.licence, published.source),
             None => ("NOASSERTION", "a checkpoint"),
@@ -66,9 +76,7 @@ impl Networks {
         };
         Ok(Self { manifest, encoder, decoder, assumptions })
     }
-}
 
-impl Networks {
     /// Builds the networks in `checkpoint`, in f32, to be fed and asked as `manifest` says, which is
     /// that of a package made of the same checkpoint.
     ///
@@ -98,7 +106,10 @@ impl Networks {
     /// [`ConvertError::TooLarge`] where a network is larger than an ONNX file can be,
     /// [`ConvertError::Package`] where a file can't be written.
     pub fn write(self, out: &Path, progress: Progress<'_>) -> Result<Package, ConvertError> {
-        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
+        let (encoder, decoder) = (OnnxFile::new(self.encoder), OnnxFile::new(self.decoder));
+        if let Some(bytes) = encoder.oversize().or(decoder.oversize()) {
+            return Err(ConvertError::TooLarge { bytes });
+        }
         let total = encoder.len() + decoder.len();
         let (written, progress) = (Cell::new(0), RefCell::new(progress));
         let on_write = |bytes: u64| {
@@ -109,16 +120,12 @@ impl Networks {
         Ok(Package::write(out, self.manifest, encoder, decoder)?)
     }
 
-    /// The package in memory, called `location` in errors.
+    /// The package in memory, called `location` in errors; it may be larger than a file.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// [`ConvertError::Package`] where a network can't be encoded.
     pub fn in_memory(self, location: &Path) -> Result<Package, ConvertError> {
-        let (encoder, decoder) = (file(self.encoder)?, file(self.decoder)?);
+        let (encoder, decoder) = (OnnxFile::new(self.encoder), OnnxFile::new(self.decoder));
         Ok(Package::in_memory(location, self.manifest, encoder, decoder)?)
     }
-}
-
-fn file(model: pb::ModelProto) -> Result<OnnxFile<'static>, ConvertError> {
-    OnnxFile::new(model).map_err(|bytes| ConvertError::TooLarge { bytes })
 }

@@ -73,7 +73,7 @@ impl Vit {
     ) -> Result<pb::ModelProto, ConvertError> {
         let Self { width, grid, patch, .. } = self;
         let builder = Builder::new("image encoder", checkpoint, on_read);
-        let mut encoder = Encoder { builder, vit: self, spreads: BTreeMap::new() };
+        let mut encoder = Encoder { builder, vit: self, spreads: BTreeMap::new(), window: None };
         let size = self.input_size();
         let image = encoder.builder.graph.input("image", &[1, 3, size, size].map(Side::Fixed));
         let mut x = encoder.tokens(&image, patch)?;
@@ -96,6 +96,8 @@ struct Encoder<'a> {
     vit: Vit,
     /// [`Encoder::spread`] by tokens per side.
     spreads: BTreeMap<usize, Value>,
+    /// Tokens per side of the windows met so far.
+    window: Option<usize>,
 }
 
 impl Encoder<'_> {
@@ -138,7 +140,17 @@ impl Encoder<'_> {
     /// image.
     fn attention(&mut self, x: &Value, key: &str) -> Result<Value, ConvertError> {
         let Vit { width, grid, .. } = self.vit;
-        let heads = Heads::read(&self.builder, key, width)?;
+        let heads = Heads::read(&self.builder, key, self.vit)?;
+        // Windows have one size; a table of another is one of the whole image that does not fit it.
+        let window = *self.window.get_or_insert(heads.side);
+        if heads.side != grid {
+            if window != heads.side && window != grid {
+                let expected = format!("{} offsets, as in the other blocks", 2 * window - 1);
+                let found = [2 * heads.side - 1, heads.width];
+                return Err(wrong_shape(&format!("{key}.rel_pos_h"), &found, expected));
+            }
+            self.window = Some(heads.side);
+        }
         let mixed = if heads.side == grid {
             let qkv = self.queries_keys_values(x, key, heads, grid)?;
             self.heads_one_by_one(&qkv, key, heads)?
@@ -328,7 +340,11 @@ struct Heads {
 
 impl Heads {
     /// Reads them off the tables of relative positions, which have a row per offset.
-    fn read(builder: &Builder, key: &str, width: usize) -> Result<Self, ConvertError> {
+    fn read(
+        builder: &Builder,
+        key: &str,
+        Vit { width, grid, .. }: Vit,
+    ) -> Result<Self, ConvertError> {
         let key = format!("{key}.rel_pos_h");
         let [offsets, head] = builder.shape(&key)?;
         let side = offsets.div_ceil(2);
@@ -340,6 +356,14 @@ impl Heads {
             let expected = format!(
                 "an odd number of offsets, up to {}, and a width that divides {width}",
                 2 * MAX_GRID - 1
+            );
+            return Err(wrong_shape(&key, &[offsets, head], expected));
+        }
+        if side > grid {
+            let expected = format!(
+                "at most {} offsets for {grid} tokens a side; it was trained for larger images, and \
+                 blocks that attend to the whole image need other tables",
+                2 * grid - 1
             );
             return Err(wrong_shape(&key, &[offsets, head], expected));
         }

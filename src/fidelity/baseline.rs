@@ -50,7 +50,7 @@ impl Baseline {
             answered.push(Answered { case, embedding, by_box, by_point });
             on_case(done as u64 + 1);
         }
-        let bytes = (package.encoder().len() + package.decoder().len()) as u64;
+        let bytes = package.size_bytes();
         Ok(Self { cases: answered, bytes })
     }
 
@@ -97,7 +97,7 @@ impl Baseline {
         Ok(Fidelity {
             model: package.manifest().name.clone(),
             weights: package.manifest().weights.clone(),
-            bytes: (package.encoder().len() + package.decoder().len()) as u64,
+            bytes: package.size_bytes(),
             f32_bytes: self.bytes,
             images: self.cases.len(),
             embedding_cosine: Summary::of(cosines),

@@ -8,8 +8,8 @@ use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 
-/// The most pictures taken from a folder.
-const MAX_PICTURES: usize = 10_000;
+/// The most pictures taken from a folder, evenly spread: each is kept with its masks, some 10 MB.
+const MAX_PICTURES: usize = 128;
 /// How many phantoms stand in for pictures.
 const PHANTOMS: u64 = 8;
 
@@ -56,7 +56,7 @@ pub enum CaseError {
     Empty(PathBuf),
 }
 
-/// The pictures in `folder` and the folders in it, by name. Where `NAME_mask….png` stands beside
+/// The pictures in `folder` and the folders in it, by name; of more than 128 evenly spread ones. Where `NAME_mask….png` stands beside
 /// `NAME.png`, the box of that outline, the same grown by 2 % of the picture, and the point of it
 /// nearest to its centre are asked; otherwise squares on a grid, and their middles.
 ///
@@ -72,7 +72,8 @@ pub fn cases_in(folder: &Path) -> Result<Vec<Case>, CaseError> {
         name.contains("_mask")
     });
     let mut cases = Vec::new();
-    for path in pictures.into_iter().take(MAX_PICTURES) {
+    let step = pictures.len().div_ceil(MAX_PICTURES).max(1);
+    for path in pictures.into_iter().step_by(step) {
         let frame = read_still(&path)?;
         let prefix = format!("{}_mask", stem(&path));
         let mut masks = Vec::new();

@@ -16,9 +16,6 @@ pub use cases::{Case, CaseError, cases_in, phantom_cases};
 pub use layers::layer_noise;
 pub use plot::plot_svg;
 
-/// Files that keep a [`Fidelity`] beside a package: as JSON, and as a drawing.
-pub const FIDELITY_FILES: [&str; 2] = ["fidelity.json", "fidelity.svg"];
-
 /// How a package compares with f32.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fidelity {

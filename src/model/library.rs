@@ -78,8 +78,8 @@ impl Place {
         let folder = match self {
             Self::Embedded => {
                 let package = Package::embedded()?;
-                let bytes = package.encoder().len() + package.decoder().len();
-                return Ok((package.manifest().clone(), bytes as u64));
+                let bytes = package.size_bytes();
+                return Ok((package.manifest().clone(), bytes));
             }
             Self::Folder(folder) => folder,
         };

@@ -9,6 +9,12 @@ use super::package::PackageError;
 /// The version of the package layout this program reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// The largest side of a model's input, in pixels.
+pub(crate) const MAX_INPUT_SIZE: u32 = 4096;
+
+/// Names of the files that tell a package's fidelity, as JSON and as a drawing.
+pub const FIDELITY_FILES: [&str; 2] = ["fidelity.json", "fidelity.svg"];
+
 /// Name of the manifest inside a package.
 pub const MANIFEST_FILE: &str = "model.toml";
 
@@ -178,26 +184,83 @@ impl Manifest {
     pub(super) fn parse(path: &Path, text: Vec<u8>) -> Result<Self, PackageError> {
         let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };
         let text = String::from_utf8(text).map_err(|_| bad("is not text".into()))?;
-        let manifest: Self = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
-        if manifest.format != FORMAT {
-            let found = manifest.format;
+        let manifest: Self = toml::from_str(&text).map_err(|e| bad(printable(&e.to_string())))?;
+        manifest.check(path)?;
+        Ok(manifest)
+    }
+
+    /// Refuses what no package says; `path` names the file in errors.
+    pub(super) fn check(&self, path: &Path) -> Result<(), PackageError> {
+        let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };
+        if self.format != FORMAT {
+            let found = self.format;
             return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
         }
-        let preprocessing = &manifest.preprocessing;
-        if !(16..=4096).contains(&preprocessing.input_size) {
-            let found = preprocessing.input_size;
-            return Err(bad(format!("input_size is {found}; from 16 to 4096 is possible")));
+        let input_size = self.preprocessing.input_size;
+        if !(16..=MAX_INPUT_SIZE).contains(&input_size) {
+            let range = format!("from 16 to {MAX_INPUT_SIZE}");
+            return Err(bad(format!("input_size is {input_size}; {range} is possible")));
         }
-        for file in [&manifest.encoder, &manifest.decoder] {
-            if file.name.contains(['/', '\\']) || file.name.starts_with('.') {
-                return Err(bad(format!("{:?} is not a plain file name", file.name)));
-            }
+        let names = [&*self.encoder.name, &*self.decoder.name];
+        let plain =
+            |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
+        if let Some(name) = names.into_iter().find(|name| !plain(name)) {
+            return Err(bad(format!("{name:?} is not a plain file name")));
         }
-        Ok(manifest)
+        if names[0] == names[1] || names.contains(&MANIFEST_FILE) {
+            return Err(bad(format!("its files are {names:?}; each needs a name of its own")));
+        }
+        // They are printed on terminals.
+        let texts = [&self.name, &self.architecture, &self.weights, &self.licence, &self.source];
+        match texts
+            .into_iter()
+            .chain([&self.encoder.name, &self.decoder.name])
+            .find(|text| text.chars().any(char::is_control))
+        {
+            Some(text) => Err(bad(format!("{text:?} holds characters that can't be shown"))),
+            None => Ok(()),
+        }
     }
 
     /// Whether the model was trained for prompts of `kind`.
     pub fn was_trained_for(&self, kind: PromptKind) -> bool {
         self.prompts.contains(&kind)
+    }
+}
+
+/// A message about a foreign text, without its control characters but for line ends.
+fn printable(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::{Mutator, runs};
+
+    /// What is left of a manifest says nothing that a package can't.
+    #[test]
+    fn damaged_manifests_give_errors_or_sound_ones() {
+        let sound = include_bytes!("../../models/litemedsam/model.toml");
+        let path = Path::new("model.toml");
+        let parse = |text: Vec<u8>| Manifest::parse(path, text);
+        assert!(parse(sound.to_vec()).is_ok());
+        let mut mutator = Mutator::new(2, &[sound, b"\x1b[2J ../ nan = [[[[ \"\"\" 1e999 -1"]);
+        let mut sound_ones = 0;
+        for _ in 0..runs() {
+            match parse(mutator.changed(sound)) {
+                Ok(manifest) => {
+                    manifest.check(path).unwrap();
+                    assert!((16..=MAX_INPUT_SIZE).contains(&manifest.preprocessing.input_size));
+                    sound_ones += 1;
+                }
+                Err(error) => {
+                    let told = error.to_string();
+                    let shown = |c: char| !c.is_control() || c == '\n';
+                    assert!(told.chars().all(shown), "{told:?}");
+                }
+            }
+        }
+        assert!(sound_ones > runs() / 100, "{sound_ones}");
     }
 }

@@ -19,9 +19,10 @@ pub use error::ModelError;
 pub use library::{
     Entry, Library, LibraryError, Place, SEARCH_VARIABLE, check_name, user_data_folder,
 };
+pub(crate) use manifest::MAX_INPUT_SIZE;
 pub use manifest::{
-    CoordinateScale, FORMAT, Filter, MANIFEST_FILE, Manifest, MaskTokens, Normalisation,
-    PackageFile, Preprocessing, PromptKind, Resize,
+    CoordinateScale, FIDELITY_FILES, FORMAT, Filter, MANIFEST_FILE, Manifest, MaskTokens,
+    Normalisation, PackageFile, Preprocessing, PromptKind, Resize,
 };
 pub use masks::{MaskCandidate, Masks};
 pub use network::{Network, Threads};

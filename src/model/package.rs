@@ -112,7 +112,8 @@ impl Package {
     /// package that was there or none, and one cut off between the files can't pass for a package.
     ///
     /// # Errors
-    /// [`PackageError::Io`] where a file can't be written; then nothing of it is left.
+    /// [`PackageError::Io`] where a file can't be written, [`PackageError::Manifest`] where the
+    /// manifest says what is not possible; then nothing of it is left.
     pub fn write(
         location: &Path,
         mut manifest: Manifest,
@@ -123,6 +124,7 @@ impl Package {
             let path = path.to_path_buf();
             move |source| PackageError::Io { path, source }
         };
+        manifest.check(&location.join(MANIFEST_FILE))?;
         let new = !location.exists();
         fs::create_dir_all(location).map_err(io(location))?;
         let written = (|| {
@@ -136,7 +138,7 @@ impl Package {
                 reason: e.to_string(),
             })?;
             partial.write(&path, text.into_bytes()).map_err(io(&path))?;
-            partial.finish().map_err(io(location))
+            partial.finish().map_err(|(path, source)| PackageError::Io { path, source })
         })();
         if let Err(error) = written {
             if new {
@@ -151,13 +153,15 @@ impl Package {
     /// A package that is held in memory alone, called `location` in errors.
     ///
     /// # Errors
-    /// [`PackageError::Io`] where a network can't be encoded.
+    /// [`PackageError::Io`] where a network can't be encoded, [`PackageError::Manifest`] where the
+    /// manifest says what is not possible.
     pub fn in_memory(
         location: &Path,
         mut manifest: Manifest,
         encoder: impl Content,
         decoder: impl Content,
     ) -> Result<Self, PackageError> {
+        manifest.check(&location.join(MANIFEST_FILE))?;
         let io = |source| PackageError::Io { path: location.to_path_buf(), source };
         let encoder = encoder.into_bytes().map_err(io)?;
         let decoder = decoder.into_bytes().map_err(io)?;
@@ -185,6 +189,11 @@ impl Package {
     /// The prompt encoder and mask decoder's ONNX file.
     pub fn decoder(&self) -> &[u8] {
         &self.decoder
+    }
+
+    /// Bytes of both networks.
+    pub fn size_bytes(&self) -> u64 {
+        (self.encoder.len() + self.decoder.len()) as u64
     }
 
     fn verified(
@@ -266,9 +275,14 @@ impl Partial {
     }
 
     /// Brings the files to their places, in the order in which they were written.
-    fn finish(mut self) -> std::io::Result<()> {
-        for (partial, path) in std::mem::take(&mut self.files) {
-            fs::rename(partial, path)?;
+    fn finish(mut self) -> Result<(), (PathBuf, std::io::Error)> {
+        // What is no file can't be replaced: looked for before the first of them is.
+        if let Some((_, path)) = self.files.iter().find(|(_, path)| path.is_dir()) {
+            return Err((path.clone(), std::io::Error::other("a folder of this name is there")));
+        }
+        while let Some((partial, path)) = self.files.first() {
+            fs::rename(partial, path).map_err(|source| (path.clone(), source))?;
+            self.files.remove(0);
         }
         Ok(())
     }

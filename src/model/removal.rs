@@ -4,9 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::manifest::MANIFEST_FILE;
+use super::manifest::{FIDELITY_FILES, MANIFEST_FILE};
 use super::package::{Package, PackageError};
-use crate::fidelity::FIDELITY_FILES;
 
 /// Removes the files of the package in the folder `location`, those that tell its fidelity too, and
 /// the folder if it is empty then.

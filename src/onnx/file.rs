@@ -24,15 +24,16 @@ pub(crate) struct OnnxFile<'a> {
 }
 
 impl<'a> OnnxFile<'a> {
-    /// Prepares `model` to be written; the bytes it would have if they are more than a file can.
-    pub(crate) fn new(mut model: pb::ModelProto) -> Result<Self, u64> {
+    /// Prepares `model` to be written.
+    pub(crate) fn new(mut model: pb::ModelProto) -> Self {
         let mut graph = model.graph.take().unwrap_or_default();
         let initializers = std::mem::take(&mut graph.initializer);
-        let file = Self { model, graph, initializers, on_write: None };
-        match file.len() {
-            bytes if bytes > MAX_FILE => Err(bytes),
-            _ => Ok(file),
-        }
+        Self { model, graph, initializers, on_write: None }
+    }
+
+    /// The bytes it has, where these are more than a file can have.
+    pub(crate) fn oversize(&self) -> Option<u64> {
+        Some(self.len()).filter(|bytes| *bytes > MAX_FILE)
     }
 
     /// Has `on_write` told about each piece.

@@ -52,7 +52,7 @@ impl Add {
         let options = ForeignOptions { name: name.clone(), preset: self.preset.into() };
         let package = add_onnx(&self.encoder, &self.decoder, &options, &out)?;
         let manifest = package.manifest();
-        let bytes = package.encoder().len() + package.decoder().len();
+        let bytes = package.size_bytes();
         let found = library.library().find(&name)?;
         let shadowed = found != Place::Folder(out.clone());
         if json {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use tapseg::convert::float_twin;
 
@@ -43,8 +43,25 @@ impl Check {
             Some(file) if PathBuf::from(file).is_file() => {
                 fidelity::in_f32(file.as_ref(), package.manifest())?
             }
-            Some(name) => library.find(name)?.open()?,
-            None => float_twin(&package)?,
+            Some(name) => {
+                let reference = library.find(name)?.open()?;
+                let [size, stored] = [&reference, &package].map(|p| p.manifest().preprocessing.input_size);
+                if reference.manifest().weights != "f32" || size != stored {
+                    bail!(
+                        "--reference {name} is {} with an input of {size} pixels; needed is the same \
+                         model in f32, with an input of {stored}",
+                        reference.manifest().weights
+                    );
+                }
+                reference
+            }
+            None => float_twin(&package)?.with_context(|| {
+                let name = &self.name;
+                format!(
+                    "{name} has no int8 layers of tapseg's own, so that there is nothing to compare \
+                     within it; give --reference CHECKPOINT"
+                )
+            })?,
         };
         let measured = fidelity::measure(&reference, &package, cases)?;
         if let Some(folder) = &self.output {

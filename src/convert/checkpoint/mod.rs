@@ -78,8 +78,8 @@ impl Checkpoint {
     }
 
     /// Opens a checkpoint in `reader`: PyTorch's zip format (torch 1.6 or newer) or safetensors.
-    /// Wrappers such as `{"model": …}` or `{"state_dict": …}` and a `module.` or `model.` prefix of
-    /// all keys are seen through.
+    /// Wrappers such as `{"model": …}` or `{"state_dict": …}` and a prefix such as `module.` before the
+    /// network's keys are seen through.
     ///
     /// # Errors
     /// As [`open`](Self::open), without a path.

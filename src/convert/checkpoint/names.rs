@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-/// What training code puts before every key: `torch.nn.DataParallel`, Lightning, wrapper classes.
-const PREFIXES: [&str; 4] = ["module.", "model.", "sam.", "sam_model."];
+/// What the key of the image encoder begins with, whatever training code puts before it:
+/// `torch.nn.DataParallel`, Lightning, wrapper classes.
+const ENCODERS: [&str; 2] = ["image_encoder.", "vision_encoder."];
 
 /// Where Hugging Face's name differs from the official one, in the order in which the replacements
 /// are made (`transformers`, `convert_sam_to_hf.py`). The names of perceptrons are not among them.
@@ -34,14 +35,16 @@ const HUGGING_FACE: [(&str, &str); 24] = [
     (".layer_norm4.", ".norm4."),
 ];
 
-/// The official names of tensors, in the order given: without a prefix that all of them have, and
-/// translated where they are Hugging Face's.
+/// The official names of tensors, in the order given: without what stands before the image encoder's
+/// and the other keys of the network, and translated where they are Hugging Face's.
 pub(super) fn official<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<&str> = names.collect();
-    while let Some(prefix) =
-        PREFIXES.iter().find(|&p| !names.is_empty() && names.iter().all(|n| n.starts_with(p)))
-    {
-        names.iter_mut().for_each(|name| *name = &name[prefix.len()..]);
+    let prefix = names.iter().find_map(|name| {
+        let at = ENCODERS.iter().filter_map(|encoder| name.find(encoder)).min()?;
+        Some(&name[..at]).filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    });
+    if let Some(prefix) = prefix {
+        names.iter_mut().for_each(|name| *name = name.strip_prefix(prefix).unwrap_or(name));
     }
     if !names.iter().any(|name| name.starts_with("vision_encoder.")) {
         return names.into_iter().map(str::to_owned).collect();
@@ -100,7 +103,10 @@ mod tests {
     #[test]
     fn prefixes_and_other_names_become_the_official_ones() {
         let cases = [
-            (vec!["module.model.a.w", "module.model.b"], vec!["a.w", "b"]),
+            (
+                vec!["loss.w", "module.net.image_encoder.w", "module.net.mask_decoder.b"],
+                vec!["loss.w", "image_encoder.w", "mask_decoder.b"],
+            ),
             (vec!["module.a", "b"], vec!["module.a", "b"]),
             (
                 vec![

@@ -139,7 +139,6 @@ fn tensors_are_read_whatever_their_layout_type_or_wrapping() {
             array![2.0, 2.0].into_dyn(),
         ),
         ("parameter", dict(&[("w", parameter.concat())]), floats(&values), square.clone()),
-        ("module.", dict(&[("module.w", plain())]), floats(&values), square.clone()),
         ("model", dict(&[("model", dict(&[("w", plain())]))]), floats(&values), square.clone()),
         (
             "state_dict beside a tensor",

@@ -10,6 +10,7 @@ use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
 use crate::model::{MAX_FILE, PackageError, hex_sha256, read_limited};
+use crate::onnx::nodes::f32_values;
 
 use super::super::ConvertError;
 use super::super::error::shortened;
@@ -48,6 +49,14 @@ impl Exported {
             size,
         };
         for_each_tensor(graph, &mut |tensor| beside.take_in(tensor))?;
+        let broken = graph.initializer.iter().find(|tensor| {
+            f32_values(tensor).is_some_and(|values| values.iter().any(|value| !value.is_finite()))
+        });
+        if let Some(tensor) = broken {
+            let reason =
+                format!("tensor {} holds values that are not finite", shortened(&tensor.name));
+            return Err(ConvertError::Engine { path: path.to_path_buf(), reason });
+        }
         Ok(Self { path: path.to_path_buf(), sha256, model })
     }
 }

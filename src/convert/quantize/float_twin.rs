@@ -1,46 +1,66 @@
 //! A package's own weights, calculated with in f32.
 
+use half::f16;
 use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::store::INT8;
-use crate::model::{ModelError, Package, PackageError};
+use crate::model::{ModelError, Package};
 use crate::onnx::nodes::{initializer, node};
 use crate::ops::QUANTIZED_LINEAR;
 
 /// The package with its int8 weights as f32, in memory: the same network without quantized
-/// activations, to compare it with where the weights it was made of are not at hand.
+/// activations, to compare it with where the weights it was made of are not at hand. `None` where
+/// nothing in it is quantized by tapseg's own operator.
 ///
 /// # Errors
 /// [`ModelError`] where a network is damaged.
-pub fn float_twin(package: &Package) -> Result<Package, ModelError> {
-    let twin = |network: &'static str, onnx: &[u8]| {
+pub fn float_twin(package: &Package) -> Result<Option<Package>, ModelError> {
+    let mut quantized = 0;
+    let mut twin = |network: &'static str, onnx: &[u8]| {
         let bad = |reason: String| ModelError::Network {
             network,
             package: package.location().display().to_string(),
             reason,
         };
         let mut model = pb::ModelProto::decode(onnx).map_err(|e| bad(e.to_string()))?;
-        in_f32(&mut model).ok_or_else(|| bad("a quantized layer lacks its weights".into()))?;
+        quantized +=
+            in_f32(&mut model).ok_or_else(|| bad("a quantized layer lacks its weights".into()))?;
         Ok::<_, ModelError>(model.encode_to_vec())
     };
     let encoder = twin("encoder", package.encoder())?;
     let decoder = twin("decoder", package.decoder())?;
     let manifest = package.manifest().clone();
-    let twin = Package::in_memory(package.location(), manifest, encoder, decoder);
-    twin.map_err(|e: PackageError| e.into())
+    if quantized == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder)?))
 }
 
-/// Replaces all quantized layers of `model` by products in f32, whose outputs have the same names.
-fn in_f32(model: &mut pb::ModelProto) -> Option<()> {
-    let Some(graph) = &mut model.graph else { return Some(()) };
+/// Replaces all quantized layers of `model` by products in f32, whose outputs have the same names, and
+/// weights stored as f16 by their values; gives how many layers there were.
+fn in_f32(model: &mut pb::ModelProto) -> Option<usize> {
+    let mut quantized = 0;
+    let Some(graph) = &mut model.graph else { return Some(0) };
     let mut nodes = Vec::with_capacity(graph.node.len());
     for layer in std::mem::take(&mut graph.node) {
+        if let ("Cast", [stored], [weight]) = (&*layer.op_type, &*layer.input, &*layer.output)
+            && let Some(tensor) = graph.initializer.iter_mut().find(|tensor| {
+                tensor.name == *stored && tensor.data_type == i32::from(DataType::Float16)
+            })
+        {
+            let halves = tensor.raw_data.as_chunks().0.iter();
+            let bytes =
+                halves.flat_map(|&b| f16::from_le_bytes(b).to_f32().to_le_bytes()).collect();
+            *tensor = initializer(weight.clone(), DataType::Float, &tensor.dims, bytes);
+            continue;
+        }
         if layer.op_type != QUANTIZED_LINEAR {
             nodes.push(layer);
             continue;
         }
+        quantized += 1;
         let [x, weight, scale, bias @ ..] = layer.input.as_slice() else { return None };
         let find = |name: &str| graph.initializer.iter().position(|tensor| tensor.name == name);
         let (at, scale) = (find(weight)?, &graph.initializer[find(scale)?].raw_data);
@@ -63,5 +83,5 @@ fn in_f32(model: &mut pb::ModelProto) -> Option<()> {
         }
     }
     graph.node = nodes;
-    Some(())
+    Some(quantized)
 }

@@ -69,9 +69,18 @@ pub struct Calibration {
     pub target_iou: Option<f64>,
 }
 
+/// What was left in f16 to reach a mask IoU.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Names of the layers.
+    pub layers: Vec<String>,
+    /// The mean mask IoU with them, where one was asked for.
+    pub mask_iou: Option<f64>,
+}
+
 impl Networks {
-    /// Stores the networks, which are in f32, as `quantization` says. Gives the names of the layers
-    /// that were left in f16 to reach the wanted mask IoU.
+    /// Stores the networks, which are in f32, as `quantization` says. Gives what was left
+    /// in f16 to reach the wanted mask IoU.
     ///
     /// # Errors
     /// [`ConvertError::Model`] where the networks can't be run to measure them.
@@ -79,8 +88,8 @@ impl Networks {
         &mut self,
         quantization: &Quantization,
         progress: Progress<'_>,
-    ) -> Result<Vec<String>, ConvertError> {
-        let (mut kept, mut rounded) = (vec![], Rounded::default());
+    ) -> Result<Kept, ConvertError> {
+        let (mut kept, mut rounded) = (Kept::default(), Rounded::default());
         if let (WeightPrecision::Int8, Some(calibration)) =
             (quantization.weights, &quantization.calibration)
         {
@@ -101,7 +110,7 @@ impl Networks {
             }
         }
         let show = &mut |done, total| progress(Stage::Quantizing, done, total);
-        store_as(self, quantization.weights, &rounded, quantization.plain, &kept, show);
+        store_as(self, quantization.weights, &rounded, quantization.plain, &kept.layers, show);
         Ok(kept)
     }
 }

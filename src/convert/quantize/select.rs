@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::measure::Inputs;
 use super::rounding::Rounded;
-use super::{Calibration, WeightPrecision, store_as};
+use super::{Calibration, Kept, WeightPrecision, store_as};
 use crate::convert::error::ConvertError;
 use crate::convert::networks::Networks;
 use crate::convert::{Progress, Stage};
@@ -14,7 +14,7 @@ use crate::onnx::layers::linear_layers;
 
 /// The linear layers of `networks`, which are in f32, to be left in f16 so that the mean mask IoU
 /// with f32 reaches the target: the fewest of those to which int8 adds most noise, those of the
-/// decoder last. Found by halving, as if more layers in f16 never made masks worse.
+/// decoder last; all of them where even that is not enough. Found by halving, as if more layers in f16 never made masks worse.
 pub(super) fn kept_in_f16(
     networks: &Networks,
     inputs: &Inputs,
@@ -22,7 +22,7 @@ pub(super) fn kept_in_f16(
     calibration: &Calibration,
     target: f64,
     progress: Progress<'_>,
-) -> Result<Vec<String>, ConvertError> {
+) -> Result<Kept, ConvertError> {
     let mut ranked: Vec<(f64, String)> = linear_layers(&networks.encoder)
         .into_iter()
         .map(|layer| {
@@ -34,7 +34,7 @@ pub(super) fn kept_in_f16(
     let decoder = linear_layers(&networks.decoder).into_iter().map(|layer| layer.name);
     let order: Vec<String> = ranked.into_iter().map(|(_, name)| name).chain(decoder).collect();
 
-    let rounds = 2 + order.len().max(1).ilog2() as u64;
+    let rounds = 3 + order.len().max(1).ilog2() as u64;
     let total = rounds * calibration.cases.len() as u64;
     let mut done = 0;
     let mut tick = || {
@@ -47,7 +47,7 @@ pub(super) fn kept_in_f16(
         Baseline::new(&exact, &segmenter, calibration.cases.clone(), |_| tick())?
     };
     drop(exact);
-    let mut reaches = |kept: usize| -> Result<bool, ConvertError> {
+    let mut measure = |kept: usize| -> Result<f64, ConvertError> {
         let mut stored = networks.clone();
         store_as(
             &mut stored,
@@ -62,20 +62,25 @@ pub(super) fn kept_in_f16(
             baseline.compare(&package, &Segmenter::load(&package)?, vec![], |_| tick())?;
         let agreement = agreement(&package, &fidelity);
         log::info!("{kept} layers in f16: mean mask IoU {agreement:.4}");
-        Ok(agreement >= target)
+        Ok(agreement)
     };
-    if reaches(0)? {
-        return Ok(vec![]);
+    let kept = |layers: usize, mask_iou| {
+        Ok(Kept { layers: order[..layers].to_vec(), mask_iou: Some(mask_iou) })
+    };
+    let none = measure(0)?;
+    if none >= target {
+        return kept(0, none);
     }
     let (mut too_few, mut enough) = (0, order.len());
-    while enough - too_few > 1 {
+    let mut reached = measure(enough)?;
+    while reached >= target && enough - too_few > 1 {
         let middle = (too_few + enough) / 2;
-        match reaches(middle)? {
-            true => enough = middle,
-            false => too_few = middle,
+        match measure(middle)? {
+            mask_iou if mask_iou >= target => (enough, reached) = (middle, mask_iou),
+            _ => too_few = middle,
         }
     }
-    Ok(order[..enough].to_vec())
+    kept(enough, reached)
 }
 
 /// The mean mask IoU of the prompts the model was trained for.
