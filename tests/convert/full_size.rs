@@ -131,7 +131,12 @@ fn the_package_that_ships_is_of_the_real_checkpoint_and_near_it() {
     assert_eq!(told(&shipped), told(&exact));
     let frames = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/frames");
     let segmenter = Segmenter::load(&exact).unwrap();
-    let cases = cases_in(&frames).unwrap();
+    let mut cases = cases_in(&frames).unwrap();
+    // What is promised is promised of boxes round structures, which have outlines here, not of the
+    // squares on a grid that stand in for them.
+    let outlined = |name: &str| Path::new(&name.replace(".png", "_mask0.png")).is_file();
+    cases.retain(|case| outlined(&case.name));
+    assert_eq!(cases.len(), 2);
     let baseline = Baseline::new(&exact, &segmenter, cases, |_| ()).unwrap();
     let fidelity =
         baseline.compare(&shipped, &Segmenter::load(&shipped).unwrap(), vec![], |_| ()).unwrap();
