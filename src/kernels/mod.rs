@@ -13,3 +13,4 @@ mod quantize_rows;
 
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};
 pub use isa::{Isa, IsaError};
+pub(crate) use quantize_rows::{LEVELS, SMALLEST};

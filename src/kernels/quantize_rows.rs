@@ -1,10 +1,10 @@
 //! Per-token quantization: a row of f32 becomes whole numbers of -127 to 127 and one scale.
 
 /// The largest magnitude of a quantized value.
-const LEVELS: f32 = 127.0;
+pub(crate) const LEVELS: f32 = 127.0;
 
 /// Rows that are smaller than this everywhere count as zero; it keeps the factor finite.
-const SMALLEST: f32 = 1e-30;
+pub(crate) const SMALLEST: f32 = 1e-30;
 
 /// Adding 1.5 · 2²³ leaves no bits for a fraction: the sum is rounded to a whole number, ties to
 /// even, and its lowest byte is that number in two's complement.

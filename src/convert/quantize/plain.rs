@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::rounding::{LARGEST, SMALLEST};
+use crate::kernels::{LEVELS, SMALLEST};
 use crate::onnx::nodes::{initializer, integer, integers, node};
 
 /// The standard operators that do what `QuantizedLinear` does; activations that several layers take
@@ -28,8 +28,8 @@ impl Plain {
         };
         [
             scalar(Self::SMALLEST, SMALLEST),
-            scalar(Self::LARGEST, LARGEST),
-            scalar(Self::STEP, 1.0 / LARGEST),
+            scalar(Self::LARGEST, LEVELS),
+            scalar(Self::STEP, 1.0 / LEVELS),
         ]
     }
 

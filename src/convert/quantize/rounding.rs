@@ -10,13 +10,10 @@ use ndarray::Array2;
 use tract_onnx::pb;
 
 use super::measure::Inputs;
+use crate::kernels::{LEVELS, SMALLEST};
 use crate::onnx::layers::{Linear, linear_layers};
 use crate::onnx::nodes::f32_values;
 
-/// The largest int8 weight; −128 is not used, so that kernels may negate.
-pub(super) const LARGEST: f32 = 127.0;
-/// Stands for a largest value of zero.
-pub(super) const SMALLEST: f32 = 1e-30;
 /// Added to each input's own power, as a part of the mean: the paper's damping.
 const DAMPING: f64 = 0.01;
 
@@ -61,7 +58,7 @@ impl Int8 {
 }
 
 fn round(steps: f32) -> i8 {
-    steps.round_ties_even().clamp(-LARGEST, LARGEST) as i8
+    steps.round_ties_even().clamp(-LEVELS, LEVELS) as i8
 }
 
 fn scales(values: &[f32], outputs: usize) -> Vec<f32> {
@@ -72,7 +69,7 @@ fn scales(values: &[f32], outputs: usize) -> Vec<f32> {
             .zip(row)
             .for_each(|(largest, value)| *largest = largest.max(value.abs()));
     }
-    largest.iter().map(|largest| largest.max(SMALLEST) / LARGEST).collect()
+    largest.iter().map(|largest| largest.max(SMALLEST) / LEVELS).collect()
 }
 
 /// How much of one input's error each later input takes over: row by row the upper triangle without
