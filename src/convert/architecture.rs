@@ -2,7 +2,7 @@
 
 use tract_onnx::pb;
 
-use super::builder::OnRead;
+use super::builder::Source;
 use super::check_sizes;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
@@ -124,18 +124,17 @@ impl Architecture {
         Ok(preset)
     }
 
-    /// The encoder in `checkpoint` as an ONNX graph.
+    /// The encoder in `source` as an ONNX graph.
     pub(super) fn encoder(
         self,
-        checkpoint: &Checkpoint,
+        source: Source,
         input_size: usize,
-        on_read: OnRead<'_>,
     ) -> Result<pb::ModelProto, ConvertError> {
         let grid = self.grid(input_size);
         check_sizes(grid, input_size)?;
         match self {
-            Self::Vit(vit) => vit.encoder(checkpoint, on_read),
-            Self::TinyVit(vit) => vit.encoder(checkpoint, grid, on_read),
+            Self::Vit(vit) => vit.encoder(source),
+            Self::TinyVit(vit) => vit.encoder(source, grid),
         }
     }
 }

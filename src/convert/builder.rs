@@ -11,6 +11,7 @@ use tract_onnx::pb;
 use super::architecture::looks_like;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
+use crate::ops::{CHANNELS_LAST_CONV, CROSS_ATTENTION, WINDOW_ATTENTION};
 use super::graph::{Attribute, Graph, Value};
 
 /// `torch.nn.LayerNorm`'s default.
@@ -26,27 +27,30 @@ const BATCH_NORM_EPSILON: f64 = 1e-5;
 /// that are missing at once.
 pub(super) struct Builder<'a> {
     pub(super) graph: Graph,
-    checkpoint: &'a Checkpoint,
+    pub(super) source: Source<'a>,
     network: &'static str,
     used: BTreeSet<String>,
     missing: Vec<String>,
     /// Elements that missing weights may still stand for.
     room: usize,
-    on_read: OnRead<'a>,
 }
 
-/// Is told how many weights have just been read.
-pub(super) type OnRead<'a> = &'a dyn Fn(usize);
+/// Where networks come from, and what they are made for.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    /// Whether standard operators alone are to be used. In their form images are 1 × channel × row ×
+    /// column; with tapseg's own operators they are 1 × row × column × channel throughout.
+    pub(super) plain: bool,
+    /// Is told how many weights have just been read.
+    pub(super) on_read: &'a dyn Fn(usize),
+}
 
 impl<'a> Builder<'a> {
     /// Starts the graph of `network`.
-    pub(super) fn new(
-        network: &'static str,
-        checkpoint: &'a Checkpoint,
-        on_read: OnRead<'a>,
-    ) -> Self {
-        let (graph, room) = (Graph::new(network), checkpoint.elements());
-        Self { graph, checkpoint, network, used: BTreeSet::new(), missing: vec![], room, on_read }
+    pub(super) fn new(network: &'static str, source: Source<'a>) -> Self {
+        let (graph, room) = (Graph::new(network), source.checkpoint.elements());
+        Self { graph, source, network, used: BTreeSet::new(), missing: vec![], room }
     }
 
     /// The ONNX graph, for which every weight of the checkpoint under `modules` was used, those
@@ -60,7 +64,7 @@ impl<'a> Builder<'a> {
         modules: &[&str],
         leftovers: &[&str],
     ) -> Result<pb::ModelProto, ConvertError> {
-        let Self { graph, checkpoint, network, used, missing, .. } = self;
+        let Self { graph, source: Source { checkpoint, .. }, network, used, missing, .. } = self;
         if !missing.is_empty() {
             return Err(ConvertError::Missing { network, keys: missing });
         }
@@ -78,7 +82,7 @@ impl<'a> Builder<'a> {
 
     /// The shape of the tensor `key`, which has `N` axes.
     pub(super) fn shape<const N: usize>(&self, key: &str) -> Result<[usize; N], ConvertError> {
-        let Some(shape) = self.checkpoint.shape(key) else {
+        let Some(shape) = self.source.checkpoint.shape(key) else {
             let keys = [&self.missing[..], &[key.to_owned()]].concat();
             return Err(ConvertError::Missing { network: self.network, keys });
         };
@@ -92,8 +96,8 @@ impl<'a> Builder<'a> {
             let rest = name.strip_prefix(key)?.strip_prefix('.')?;
             rest.split('.').next()?.parse().ok()
         };
-        let highest: usize = self.checkpoint.keys().filter_map(index).max().unwrap_or(0);
-        highest.min(self.checkpoint.keys().len()) + 1
+        let highest: usize = self.source.checkpoint.keys().filter_map(index).max().unwrap_or(0);
+        highest.min(self.source.checkpoint.keys().len()) + 1
     }
 
     /// The tensor `key`, which must have the shape `shape`.
@@ -102,15 +106,15 @@ impl<'a> Builder<'a> {
         key: &str,
         shape: &[usize],
     ) -> Result<ArrayD<f32>, ConvertError> {
-        match self.checkpoint.shape(key) {
+        match self.source.checkpoint.shape(key) {
             Some(found) if found != shape => {
                 return Err(wrong_shape(key, found, format!("{shape:?}")));
             }
             _ => {}
         }
-        if let Some(tensor) = self.checkpoint.tensor(key)? {
+        if let Some(tensor) = self.source.checkpoint.tensor(key)? {
             self.used.insert(key.to_owned());
-            (self.on_read)(tensor.len());
+            (self.source.on_read)(tensor.len());
             return Ok(tensor);
         }
         self.missing.push(key.to_owned());
@@ -232,12 +236,21 @@ impl<'a> Builder<'a> {
         }
         let weight = self.graph.constant(&name, &weight);
         let bias = self.graph.constant(&format!("{key}.c.bias"), &bias.into_dyn());
-        Ok(self.conv(&[x, &weight, &bias], conv))
+        Ok(self.conv(x, &weight, &bias, conv))
     }
 
-    /// A convolution of `[x, weight]` or `[x, weight, bias]`.
-    pub(super) fn conv(&mut self, inputs: &[&Value], conv: Conv) -> Value {
+    /// A convolution of the image `x`.
+    pub(super) fn conv(&mut self, x: &Value, weight: &Value, bias: &Value, conv: Conv) -> Value {
         let Conv { kernel, stride, groups, padding, .. } = conv;
+        let inputs = [x, weight, bias];
+        if !self.source.plain {
+            let attributes = [
+                ("stride", Attribute::Int(stride as i64)),
+                ("padding", Attribute::Int(padding as i64)),
+                ("depthwise", Attribute::Int(i64::from(groups > 1))),
+            ];
+            return self.graph.own_node(CHANNELS_LAST_CONV, &inputs, &attributes);
+        }
         let [kernel, stride, pad] = [kernel, stride, padding].map(|side| side as i64);
         let attributes = [
             ("kernel_shape", Attribute::Ints(&[kernel, kernel])),
@@ -245,7 +258,7 @@ impl<'a> Builder<'a> {
             ("pads", Attribute::Ints(&[pad, pad, pad, pad])),
             ("group", Attribute::Int(groups as i64)),
         ];
-        self.graph.node("Conv", inputs, &attributes)
+        self.graph.node("Conv", &inputs, &attributes)
     }
 
     /// Multi-head attention of projected sequences, each batch × token × (`heads` · `width`):
@@ -256,6 +269,10 @@ impl<'a> Builder<'a> {
         [heads, width]: [usize; 2],
         bias: Option<&Value>,
     ) -> Value {
+        if let (false, None) = (self.source.plain, bias) {
+            let heads = [("heads", Attribute::Int(heads as i64))];
+            return self.graph.own_node(CROSS_ATTENTION, &[q, k, v], &heads);
+        }
         let mut split = |x: &Value, order: &[i64]| {
             let split = self.reshape(x, &[0, 0, heads as i64, width as i64]);
             self.transpose(&split, order)
@@ -285,11 +302,40 @@ impl<'a> Builder<'a> {
         self.mul(&halved, &gate)
     }
 
+    /// An image of 1 × channel × row × column as convolutions take it.
+    pub(super) fn image(&mut self, x: &Value) -> Value {
+        if self.source.plain { x.clone() } else { self.transpose(x, &[0, 2, 3, 1]) }
+    }
+
+    /// An image as convolutions give it, as 1 × row × column × channel.
+    pub(super) fn channels_last(&mut self, x: &Value) -> Value {
+        if self.source.plain { self.transpose(x, &[0, 2, 3, 1]) } else { x.clone() }
+    }
+
+    /// An image of 1 × row × column × channel, as convolutions take it.
+    pub(super) fn convolvable(&mut self, x: &Value) -> Value {
+        if self.source.plain { self.transpose(x, &[0, 3, 1, 2]) } else { x.clone() }
+    }
+
+    /// Attention of an image's tokens to each other, `window` × `window` at a time: `qkv` is 1 × …
+    /// × 3C, and `pad` its row for tokens that fill windows up; `biases` are the tables of relative
+    /// positions for rows and columns, or the biases of all heads.
+    pub(super) fn attend_in_windows(
+        &mut self,
+        qkv: &Value,
+        pad: &Value,
+        biases: &[Value],
+        [heads, window]: [usize; 2],
+    ) -> Value {
+        let inputs: Vec<&Value> = [qkv, pad].into_iter().chain(biases).collect();
+        let [heads, window] = [heads, window].map(|count| Attribute::Int(count as i64));
+        self.graph.own_node(WINDOW_ATTENTION, &inputs, &[("heads", heads), ("window", window)])
+    }
+
     /// The neck of SAM's image encoders: a 1×1 and a 3×3 convolution, each followed by a norm over
-    /// the channels, bring `x` (1 × channel × row × column, `width` channels) to the decoder's
-    /// channels.
+    /// the channels, bring the image `x` of `width` channels to the decoder's.
     ///
-    /// Gives the output and its channels.
+    /// Gives the output, 1 × channel × row × column, and its channels.
     pub(super) fn neck(&mut self, x: &Value, width: usize) -> Result<(Value, usize), ConvertError> {
         let key = |layer: usize| format!("image_encoder.neck.{layer}");
         let [channels, ..] = self.shape::<4>(&format!("{}.weight", key(0)))?;
@@ -300,12 +346,14 @@ impl<'a> Builder<'a> {
             let weight_key = format!("{}.weight", key(layer));
             let weight = self.tensor(&weight_key, &conv.weight_shape())?;
             let weight = self.graph.constant(&weight_key, &weight);
-            let y = self.conv(&[&x, &weight], conv);
-            let y = self.transpose(&y, &[0, 2, 3, 1]);
+            let none = self.graph.constant("image_encoder.neck.bias", &ArrayD::zeros(vec![channels]));
+            let y = self.conv(&x, &weight, &none, conv);
+            let y = self.channels_last(&y);
             let y = self.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;
-            x = self.transpose(&y, &[0, 3, 1, 2]);
+            x = self.convolvable(&y);
         }
-        Ok((x, channels))
+        let x = self.channels_last(&x);
+        Ok((self.transpose(&x, &[0, 3, 1, 2]), channels))
     }
 
     pub(super) fn add(&mut self, a: &Value, b: &Value) -> Value {

@@ -1,4 +1,4 @@
-//! A small builder of ONNX graphs in f32 (opset 17, IR 8; standard operators only).
+//! A small builder of ONNX graphs in f32 (opset 17, IR 8).
 //!
 //! The same calls give the same bytes: names are weight keys or counters, and nothing depends on
 //! a hash order, a clock or a path.
@@ -10,6 +10,8 @@ use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+
+use crate::ops::{DOMAIN, opset};
 
 /// Version of the graphs built here, written into them. It changes when they do, not with the
 /// program, so that the same checkpoint goes on giving the same bytes.
@@ -48,6 +50,8 @@ pub(super) struct Graph {
     /// Constants made so far, so that equal ones are stored once.
     scalars: BTreeMap<u32, Value>,
     indices: BTreeMap<(Vec<usize>, Vec<i64>), Value>,
+    /// Whether there are operators of tapseg's own.
+    own: bool,
 }
 
 impl Graph {
@@ -57,6 +61,7 @@ impl Graph {
             graph: pb::GraphProto { name: name.to_owned(), ..Default::default() },
             scalars: BTreeMap::new(),
             indices: BTreeMap::new(),
+            own: false,
         }
     }
 
@@ -81,6 +86,21 @@ impl Graph {
     ) -> Value {
         let output = format!("{operator}_{}", self.graph.node.len());
         self.add_node(operator, inputs, attributes, output)
+    }
+
+    /// A node of an operator of tapseg's own, with one output.
+    pub(super) fn own_node(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute)],
+    ) -> Value {
+        let value = self.node(operator, inputs, attributes);
+        if let Some(node) = self.graph.node.last_mut() {
+            node.domain = DOMAIN.to_owned();
+        }
+        self.own = true;
+        value
     }
 
     fn add_node(
@@ -157,9 +177,14 @@ impl Graph {
 
     /// The ONNX file's content.
     pub(super) fn finish(self) -> pb::ModelProto {
+        let mut opset_import =
+            vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }];
+        if self.own {
+            opset_import.push(opset());
+        }
         pb::ModelProto {
             ir_version: IR_VERSION,
-            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            opset_import,
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
             producer_version: BUILDER_VERSION.to_owned(),
             graph: Some(self.graph),

@@ -11,9 +11,8 @@
 use ndarray::{Array1, Array2, ArrayD};
 use tract_onnx::pb;
 
-use super::builder::{Builder, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON, OnRead};
+use super::builder::{Builder, LAYER_NORM_2D_EPSILON, LAYER_NORM_EPSILON, Source};
 use super::check_sizes;
-use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
 use super::prompt_encoder::PromptEncoder;
@@ -21,16 +20,15 @@ use super::prompt_encoder::PromptEncoder;
 /// Attention heads of the two-way transformer.
 const HEADS: usize = 8;
 
-/// The decoder in `checkpoint`, for embeddings of `grid` × `grid` of an input of `input_size`
+/// The decoder in `source`, for embeddings of `grid` × `grid` of an input of `input_size`
 /// pixels.
 pub(super) fn decoder(
-    checkpoint: &Checkpoint,
+    source: Source,
     grid: usize,
     input_size: usize,
-    on_read: OnRead<'_>,
 ) -> Result<pb::ModelProto, ConvertError> {
     check_sizes(grid, input_size)?;
-    let mut builder = Builder::new("mask decoder", checkpoint, on_read);
+    let mut builder = Builder::new("mask decoder", source);
     let [_, channels] = builder.shape("mask_decoder.iou_token.weight")?;
     let [masks, _] = builder.shape("mask_decoder.mask_tokens.weight")?;
     let (batch, points) = (Side::Free("batch"), Side::Free("points"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use tract_onnx::pb;
 
 use super::architecture::{Architecture, Published};
+use super::builder::Source;
 use super::checkpoint::Checkpoint;
 use super::error::{ConvertError, listed};
 use super::preset::Preset;
@@ -44,8 +45,9 @@ impl Networks {
             progress.borrow_mut()(Stage::Building, read.get(), checkpoint.elements() as u64);
         };
         let grid = architecture.grid(input_size);
-        let encoder = architecture.encoder(checkpoint, input_size, &on_read)?;
-        let decoder = mask_decoder::decoder(checkpoint, grid, input_size, &on_read)?;
+        let source = Source { checkpoint, plain: options.quantization.plain, on_read: &on_read };
+        let encoder = architecture.encoder(source, input_size)?;
+        let decoder = mask_decoder::decoder(source, grid, input_size)?;
         let parts = ["image_encoder.", "prompt_encoder.", "mask_decoder."];
         let outside: Vec<String> = checkpoint
             .keys()

@@ -10,11 +10,11 @@
 //! Differences in form, not in result: BatchNorm is folded into the convolutions, the scale of the
 //! attention into its queries, and the heads' interleaved `qkv` is three matrices.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis, concatenate};
 
 use tract_onnx::pb;
 
-use super::builder::{Builder, Conv, LAYER_NORM_EPSILON, OnRead};
+use super::builder::{Builder, Conv, LAYER_NORM_EPSILON, Source};
 use super::check_sizes;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
@@ -66,17 +66,17 @@ impl TinyVit {
         if self.is_litemedsam() { 1 } else { 2 }
     }
 
-    /// The encoder in `checkpoint`, for an embedding of `grid` × `grid`.
+    /// The encoder in `source`, for an embedding of `grid` × `grid`.
     pub(super) fn encoder(
         self,
-        checkpoint: &Checkpoint,
+        source: Source,
         grid: usize,
-        on_read: OnRead<'_>,
     ) -> Result<pb::ModelProto, ConvertError> {
         let size = self.stride().saturating_mul(grid);
         check_sizes(grid, size)?;
-        let mut encoder = Encoder { builder: Builder::new("image encoder", checkpoint, on_read) };
+        let mut encoder = Encoder { builder: Builder::new("image encoder", source) };
         let x = encoder.builder.graph.input("image", &[1, 3, size, size].map(Side::Fixed));
+        let x = encoder.builder.image(&x);
         let (mut x, mut width) = encoder.patch_embedding(&x, self)?;
         let mut side = size / (self.patch_stride() * self.patch_stride());
         for stage in 0..=STRIDES.len() {
@@ -99,7 +99,7 @@ impl TinyVit {
     }
 }
 
-/// Values between stages and blocks are 1 × channel × row × column.
+/// Values between stages and blocks are images as convolutions take them.
 struct Encoder<'a> {
     builder: Builder<'a>,
 }
@@ -171,14 +171,14 @@ impl Encoder<'_> {
         for block in 0..self.builder.members(&format!("{key}.blocks")) {
             let part = |part: &str| format!("{key}.blocks.{block}.{part}");
             let attention = Attention::read(&self.builder, part("attn"), width, side)?;
-            let tokens = self.builder.transpose(&x, &[0, 2, 3, 1]);
+            let tokens = self.builder.channels_last(&x);
             let mixed = self.attention(&tokens, &attention)?;
             let builder = &mut self.builder;
             let mixed = builder.add(&tokens, &mixed);
-            let image = builder.transpose(&mixed, &[0, 3, 1, 2]);
+            let image = builder.convolvable(&mixed);
             let local = Conv::depthwise(width, 1);
             let image = builder.conv_batch_norm(&image, &part("local_conv"), local)?;
-            let tokens = builder.transpose(&image, &[0, 2, 3, 1]);
+            let tokens = builder.channels_last(&image);
 
             let [hidden, _] = builder.shape(&part("mlp.fc1.weight"))?;
             let y = builder.layer_norm(&tokens, &part("mlp.norm"), width, LAYER_NORM_EPSILON)?;
@@ -186,7 +186,7 @@ impl Encoder<'_> {
             let y = builder.gelu(&y);
             let y = builder.linear(&y, &part("mlp.fc2"), [hidden, width])?;
             let tokens = builder.add(&tokens, &y);
-            x = builder.transpose(&tokens, &[0, 3, 1, 2]);
+            x = builder.convolvable(&tokens);
         }
         Ok(x)
     }
@@ -196,6 +196,9 @@ impl Encoder<'_> {
     /// padded tokens take part as the norm's bias, as in the source.
     fn attention(&mut self, x: &Value, attention: &Attention) -> Result<Value, ConvertError> {
         let &Attention { ref key, width, heads, window, side } = attention;
+        if !self.builder.source.plain {
+            return self.attention_in_windows(x, attention);
+        }
         let across = side.div_ceil(window);
         let padding = across * window - side;
         let builder = &mut self.builder;
@@ -212,7 +215,12 @@ impl Encoder<'_> {
         let x = builder.reshape(&x, &[cells * cells, size * size, channels]);
 
         let x = builder.layer_norm(&x, &format!("{key}.norm"), width, LAYER_NORM_EPSILON)?;
-        let [q, k, v] = self.queries_keys_values(&x, attention)?;
+        let parts = self.projections(attention)?;
+        let mut names = ["q", "k", "v"].into_iter();
+        let [q, k, v] = parts.map(|(weight, bias)| {
+            let name = names.next().unwrap_or_default();
+            self.builder.affine(&x, &format!("{key}.{name}"), weight, bias)
+        });
         let bias = self.attention_bias(attention)?;
         let builder = &mut self.builder;
         let x = builder.attend([&q, &k, &v], [heads, width / heads], Some(&bias));
@@ -228,26 +236,49 @@ impl Encoder<'_> {
         Ok(x)
     }
 
-    /// The rows of `qkv` are head by head the queries, keys and values of that head.
-    fn queries_keys_values(
+    /// All of it in one node. Tokens that pad windows are zeros before the norm, so they are the
+    /// projection of its bias.
+    fn attention_in_windows(
         &mut self,
         x: &Value,
+        attention: &Attention,
+    ) -> Result<Value, ConvertError> {
+        let &Attention { ref key, width, heads, window, .. } = attention;
+        let norm = format!("{key}.norm");
+        let x = self.builder.layer_norm(x, &norm, width, LAYER_NORM_EPSILON)?;
+        let parts = self.projections(attention)?;
+        let weights: Vec<_> = parts.iter().map(|(weight, _)| weight.view()).collect();
+        let biases: Vec<_> = parts.iter().map(|(_, bias)| bias.view()).collect();
+        let joined = (concatenate(Axis(1), &weights), concatenate(Axis(0), &biases));
+        let (Ok(weight), Ok(bias)) = joined else { unreachable!("all have `width` rows") };
+        let shift = self.builder.vector(&format!("{norm}.bias"), width)?;
+        let pad = shift.dot(&weight) + &bias;
+        let pad = self.builder.graph.constant(&format!("{key}.qkv.pad"), &pad.into_dyn());
+        let qkv = self.builder.affine(&x, &format!("{key}.qkv"), weight, bias);
+        let bias = self.attention_bias(attention)?;
+        let x = self.builder.attend_in_windows(&qkv, &pad, &[bias], [heads, window]);
+        self.builder.linear(&x, &format!("{key}.proj"), [width, width])
+    }
+
+    /// The projections to queries, keys and values, with the queries scaled. The rows of `qkv` are head by head the queries, keys and values of that head.
+    fn projections(
+        &mut self,
         &Attention { ref key, width, heads, .. }: &Attention,
-    ) -> Result<[Value; 3], ConvertError> {
+    ) -> Result<[(Array2<f32>, Array1<f32>); 3], ConvertError> {
         let head = width / heads;
         let (weight_key, bias_key) = (format!("{key}.qkv.weight"), format!("{key}.qkv.bias"));
         let weight = self.builder.tensor(&weight_key, &[3 * width, width])?;
         let bias = self.builder.tensor(&bias_key, &[3 * width])?;
         let scale = (head as f64).powf(-0.5) as f32;
-        let mut part = |index: usize, name: &str, factor: f32| {
+        let part = |index: usize, factor: f32| {
             let rows = |row: usize| (row / head * 3 + index) * head + row % head;
             let weight = Array2::from_shape_fn((width, width), |(column, row)| {
                 weight[[rows(row), column]] * factor
             });
             let bias = Array1::from_shape_fn(width, |row| bias[rows(row)] * factor);
-            self.builder.affine(x, &format!("{key}.{name}"), weight, bias)
+            (weight, bias)
         };
-        Ok([part(0, "q", scale), part(1, "k", 1.0), part(2, "v", 1.0)])
+        Ok([part(0, scale), part(1, 1.0), part(2, 1.0)])
     }
 
     /// The learnt bias between any two positions of a window: heads × position × position. The

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, s};
 use tract_onnx::pb;
 
-use super::builder::{Builder, Conv, OnRead, wrong_shape};
+use super::builder::{Builder, Conv, Source, wrong_shape};
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
@@ -42,7 +42,8 @@ impl Vit {
 
     /// Reads the sizes off the tensors.
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self, ConvertError> {
-        let builder = Builder::new("image encoder", checkpoint, &|_| ());
+        let source = Source { checkpoint, plain: true, on_read: &|_| () };
+        let builder = Builder::new("image encoder", source);
         let [width, channels, patch, columns] = builder.shape(Self::MARK)?;
         if channels != 3 || patch != columns {
             let found = [width, channels, patch, columns];
@@ -65,14 +66,10 @@ impl Vit {
         self.grid.saturating_mul(self.patch)
     }
 
-    /// The encoder in `checkpoint`.
-    pub(super) fn encoder(
-        self,
-        checkpoint: &Checkpoint,
-        on_read: OnRead<'_>,
-    ) -> Result<pb::ModelProto, ConvertError> {
+    /// The encoder in `source`.
+    pub(super) fn encoder(self, source: Source) -> Result<pb::ModelProto, ConvertError> {
         let Self { width, grid, patch, .. } = self;
-        let builder = Builder::new("image encoder", checkpoint, on_read);
+        let builder = Builder::new("image encoder", source);
         let mut encoder = Encoder { builder, vit: self, spreads: BTreeMap::new(), window: None };
         let size = self.input_size();
         let image = encoder.builder.graph.input("image", &[1, 3, size, size].map(Side::Fixed));
@@ -82,8 +79,8 @@ impl Vit {
         }
         let builder = &mut encoder.builder;
         let side = grid as i64;
-        let x = builder.transpose(&x, &[0, 2, 1]);
-        let x = builder.reshape(&x, &[1, width as i64, side, side]);
+        let x = builder.reshape(&x, &[1, side, side, width as i64]);
+        let x = builder.convolvable(&x);
         let (x, channels) = builder.neck(&x, width)?;
         builder.graph.output(&x, "image_embeddings", &[1, channels, grid, grid].map(Side::Fixed));
         encoder.builder.finish(&["image_encoder."], &[])
@@ -110,9 +107,10 @@ impl Encoder<'_> {
         let key = "image_encoder.patch_embed.proj.bias";
         let bias = builder.tensor(key, &[width])?;
         let bias = builder.graph.constant(key, &bias);
-        let x = builder.conv(&[image, &weight, &bias], conv);
-        let x = builder.reshape(&x, &[1, width as i64, tokens as i64]);
-        let x = builder.transpose(&x, &[0, 2, 1]);
+        let image = builder.image(image);
+        let x = builder.conv(&image, &weight, &bias, conv);
+        let x = builder.channels_last(&x);
+        let x = builder.reshape(&x, &[1, tokens as i64, width as i64]);
         let key = "image_encoder.pos_embed";
         let positions = builder.tensor(key, &[1, grid, grid, width])?;
         let positions: Array1<f32> = positions.into_iter().collect();
@@ -151,7 +149,9 @@ impl Encoder<'_> {
             }
             self.window = Some(heads.side);
         }
-        let mixed = if heads.side == grid {
+        let mixed = if !self.builder.source.plain {
+            self.in_windows(x, key, heads)?
+        } else if heads.side == grid {
             let qkv = self.queries_keys_values(x, key, heads, grid)?;
             self.heads_one_by_one(&qkv, key, heads)?
         } else {
@@ -168,6 +168,17 @@ impl Encoder<'_> {
         self.builder.linear(&mixed, &format!("{key}.proj"), [width, width])
     }
 
+    /// All of it in one node.
+    fn in_windows(&mut self, x: &Value, key: &str, heads: Heads) -> Result<Value, ConvertError> {
+        let builder = &mut self.builder;
+        let [weight, bias] = scaled_qkv(builder, key, self.vit.width, heads)?;
+        let x = builder.matmul(x, &weight);
+        let qkv = builder.add(&x, &bias);
+        let tables = ["rel_pos_h", "rel_pos_w"].map(|part| scaled_table(builder, key, part, heads));
+        let [rows, columns] = tables;
+        Ok(builder.attend_in_windows(&qkv, &bias, &[rows?, columns?], [heads.count, heads.side]))
+    }
+
     /// The rows of `qkv` are the queries, keys and values of all heads. Where `side` is more than
     /// the grid, tokens that fill the windows up are added at the bottom and right: they are zeros
     /// before the projection, so its bias after it.
@@ -179,20 +190,14 @@ impl Encoder<'_> {
         side: usize,
     ) -> Result<Value, ConvertError> {
         let Vit { width, grid, .. } = self.vit;
-        let (builder, key) = (&mut self.builder, format!("{key}.qkv"));
-        let mut weight = builder.matrix(&format!("{key}.weight"), [3 * width, width])?;
-        let mut bias = builder.vector(&format!("{key}.bias"), 3 * width)?;
-        weight.slice_mut(s![..width, ..]).mapv_inplace(|value| value * heads.scale());
-        bias.slice_mut(s![..width]).mapv_inplace(|value| value * heads.scale());
-        let weight = weight.reversed_axes();
+        let builder = &mut self.builder;
+        let [weight, bias] = scaled_qkv(builder, key, width, heads)?;
+        let product = builder.matmul(x, &weight);
         let padding = side - grid;
         if padding == 0 {
-            return Ok(builder.affine(x, &key, weight, bias));
+            return Ok(builder.add(&product, &bias));
         }
-        let weight = builder.graph.constant(&format!("{key}.weight"), &weight.into_dyn());
-        let bias = builder.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
         let [grid, padding, channels] = [grid, padding, 3 * width].map(|value| value as i64);
-        let product = builder.matmul(x, &weight);
         let product = builder.reshape(&product, &[grid, grid, channels]);
         let pads = builder.graph.integers(&[6], &[0, 0, 0, padding, padding, 0]);
         let padded = builder.graph.node("Pad", &[&product, &pads], &[]);
@@ -278,15 +283,14 @@ impl Encoder<'_> {
     fn relative_positions(
         &mut self,
         key: &str,
-        Heads { side, width, .. }: Heads,
+        heads: Heads,
     ) -> Result<[Value; 2], ConvertError> {
+        let side = heads.side;
         let offsets: Vec<i64> =
             (0..side * side).map(|at| (at / side + side - 1 - at % side) as i64).collect();
         let builder = &mut self.builder;
         let mut table = |part: &str| -> Result<Value, ConvertError> {
-            let key = format!("{key}.{part}");
-            let table = builder.tensor(&key, &[2 * side - 1, width])?;
-            let table = builder.graph.constant(&key, &(table * (width as f32).sqrt()));
+            let table = scaled_table(builder, key, part, heads)?;
             let offsets = builder.graph.integers(&[side, side], &offsets);
             let axis = [("axis", Attribute::Int(0))];
             let table = builder.graph.node("Gather", &[&table, &offsets], &axis);
@@ -326,6 +330,34 @@ impl Encoder<'_> {
         }
         builder.reshape(&x, &[1, (grid * grid) as i64, channels])
     }
+}
+
+/// The weight and bias of the projection to queries, keys and values, with the queries scaled.
+fn scaled_qkv(
+    builder: &mut Builder,
+    key: &str,
+    width: usize,
+    heads: Heads,
+) -> Result<[Value; 2], ConvertError> {
+    let [weight_key, bias_key] = ["weight", "bias"].map(|part| format!("{key}.qkv.{part}"));
+    let mut weight = builder.matrix(&weight_key, [3 * width, width])?;
+    let mut bias = builder.vector(&bias_key, 3 * width)?;
+    weight.slice_mut(s![..width, ..]).mapv_inplace(|value| value * heads.scale());
+    bias.slice_mut(s![..width]).mapv_inplace(|value| value * heads.scale());
+    let weight = builder.graph.constant(&weight_key, &weight.reversed_axes().into_dyn());
+    Ok([weight, builder.graph.constant(&bias_key, &bias.into_dyn())])
+}
+
+/// A table of relative positions, offset × channel, for queries that are scaled.
+fn scaled_table(
+    builder: &mut Builder,
+    key: &str,
+    part: &str,
+    Heads { side, width, .. }: Heads,
+) -> Result<Value, ConvertError> {
+    let key = format!("{key}.{part}");
+    let table = builder.tensor(&key, &[2 * side - 1, width])?;
+    Ok(builder.graph.constant(&key, &(table * (width as f32).sqrt())))
 }
 
 /// The heads of one block's attention.

@@ -11,7 +11,7 @@ const VARIABLE: &str = "TAPSEG_CPU_ISA";
 pub enum Isa {
     /// What the compiler makes of plain Rust for any processor of the architecture.
     Portable,
-    /// x86-64 with AVX2.
+    /// x86-64 with AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     /// x86-64 with AVX-512 and its dot products of bytes (F, BW, VL and VNNI).
@@ -25,12 +25,12 @@ pub enum Isa {
     NeonDot(NeonDot),
 }
 
-/// A proof that the processor has AVX2.
+/// A proof that the processor has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(());
 
-/// A proof that the processor has AVX-512 F, BW, VL and VNNI.
+/// A proof that the processor has AVX-512 F, BW, VL and VNNI, and all of [`Avx2`].
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512Vnni(());
@@ -61,10 +61,12 @@ impl Isa {
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 found.push(Self::Avx2(Avx2(())));
             }
-            if is_x86_feature_detected!("avx512f")
+            if is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")

@@ -2,15 +2,26 @@
 //!
 //! Each kernel has a portable twin, and versions for the instruction sets of [`Isa`] that give
 //! exactly the same results: whole numbers are exact, and what is done in f32 is done in the same
-//! order without a fused multiply-add. So a picture gives the same mask on every board.
+//! order with the same fused multiply-adds. So a picture gives the same mask on every board.
 //!
 //! [`Isa::chosen`] is the best set of this processor, or a lower one that the environment asks for;
 //! [`PackedLinear`] is a linear layer with int8 weights.
 
+mod attention;
+mod conv;
+mod functions;
+mod gemm;
 mod int8_gemm;
 mod isa;
+mod linear;
 mod quantize_rows;
+mod rows;
+mod simd;
 
+pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, TILE, attend};
+pub(crate) use conv::{Conv, ConvShape};
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};
 pub use isa::{Isa, IsaError};
+pub(crate) use linear::FloatLinear;
 pub(crate) use quantize_rows::{LEVELS, SMALLEST};
+pub(crate) use rows::{Activation, activate, add, layer_norm};

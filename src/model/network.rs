@@ -98,12 +98,17 @@ impl Network {
                 outlets.iter().map(|o| outlet_name(&model, *o)).collect()
             };
             match check(&(names(&model.inputs), names(&model.outputs))) {
-                Ok(()) => Ok(Ok(model.into_typed()?.into_decluttered()?)),
+                Ok(()) => {
+                    let mut model = model.into_typed()?;
+                    crate::ops::fuse(&mut model)?;
+                    Ok(Ok(model.into_decluttered()?))
+                }
                 Err(reason) => Ok(Err(reason)),
             }
         });
         let model = model.map_err(&bad)?.map_err(&bad)?;
         let plan = contained(|| model.into_optimized()?.into_runnable()).map_err(bad)?;
+        if std::env::var_os("DUMP").is_some() { for n in plan.model().nodes() { eprintln!("{:40} {:20} {:?} {:?}", n.name, n.op.name(), n.op.info().unwrap_or_default(), n.outputs[0].fact.shape); } }
         Ok(Self { name, plan, threads: threads.clone() })
     }
 

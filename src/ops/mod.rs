@@ -1,17 +1,26 @@
-//! Operators of tapseg's own, which graphs may use beside those of ONNX: domain `tapseg`.
+//! Operators of tapseg's own: those that graphs may use beside ONNX's, and those that the engine
+//! puts together from what it reads.
 
-mod quantized_linear;
+mod attention;
+mod conv;
+mod fuse;
+mod layer_norm;
+mod nodes;
+mod rows;
+mod stages;
+mod tensors;
+mod threads;
 
 use tract_onnx::Onnx;
 
-pub(crate) use quantized_linear::NAME as QUANTIZED_LINEAR;
-
-/// The domain of the operators here, in graphs.
-pub(crate) const DOMAIN: &str = "tapseg";
+pub(crate) use fuse::fuse;
+pub(crate) use nodes::{
+    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, QUANTIZED_LINEAR, WINDOW_ATTENTION, opset,
+};
 
 /// A reader of ONNX graphs that knows the operators of tapseg too.
 pub(crate) fn onnx() -> Onnx {
     let mut onnx = tract_onnx::onnx();
-    quantized_linear::register(&mut onnx);
+    nodes::register(&mut onnx);
     onnx
 }

@@ -10,7 +10,7 @@ use super::plain::Plain;
 use super::rounding::{Int8, Rounded};
 use crate::onnx::layers::Linear;
 use crate::onnx::nodes::{f32_values, initializer, integer, node};
-use crate::ops::{DOMAIN, QUANTIZED_LINEAR};
+use crate::ops::{CHANNELS_LAST_CONV, DOMAIN, QUANTIZED_LINEAR, opset};
 
 /// Smaller tensors stay f32: f16 would save nothing.
 const MIN_F16_ELEMENTS: usize = 1024;
@@ -22,7 +22,7 @@ pub(super) const INT8: &str = ".int8";
 /// Those with values beyond f16 stay.
 pub(super) fn f16(model: &mut pb::ModelProto) {
     let Some(graph) = &mut model.graph else { return };
-    let weighted = ["MatMul", "Gemm", "Conv", "ConvTranspose"];
+    let weighted = ["MatMul", "Gemm", "Conv", "ConvTranspose", CHANNELS_LAST_CONV];
     let weights: BTreeSet<String> = graph
         .node
         .iter()
@@ -97,9 +97,8 @@ pub(super) fn int8(
     }
     if plain {
         graph.initializer.extend(Plain::constants());
-    } else {
-        let version = 1;
-        model.opset_import.push(pb::OperatorSetIdProto { domain: DOMAIN.into(), version });
+    } else if !model.opset_import.contains(&opset()) {
+        model.opset_import.push(opset());
     }
     let nodes = std::mem::take(&mut graph.node).into_iter().enumerate();
     graph.node = nodes

@@ -1,0 +1,102 @@
+//! x86-64 with AVX2 and FMA: two registers a vector.
+
+use std::arch::x86_64::*;
+
+use super::super::isa::Avx2;
+use super::{LANES, Simd};
+
+/// Half of the lanes.
+const HALF: usize = LANES / 2;
+
+/// An operation on registers, half by half.
+macro_rules! halves {
+    ($operation:ident($($v:expr),+)) => {
+        // SAFETY: `self` is the proof that the processor has AVX2 and FMA.
+        unsafe { [$operation($($v[0]),+), $operation($($v[1]),+)] }
+    };
+}
+
+impl Simd for Avx2 {
+    type F = [__m256; 2];
+
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has AVX2.
+        [unsafe { _mm256_set1_ps(value) }; 2]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::F {
+        // SAFETY: sixteen f32 are there; `self` is the proof that the processor has AVX2.
+        unsafe { [_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(HALF))] }
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: there is room for sixteen f32; `self` is the proof that the processor has AVX2.
+        unsafe {
+            _mm256_storeu_ps(to.as_mut_ptr(), v[0]);
+            _mm256_storeu_ps(to.as_mut_ptr().add(HALF), v[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        halves!(_mm256_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::F) -> Self::F {
+        let sign = self.splat(-0.0);
+        halves!(_mm256_andnot_ps(sign, v))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
+        let (bit, v) = (self.splat(-0.0), self.abs(v));
+        let sign = halves!(_mm256_and_ps(bit, sign));
+        halves!(_mm256_or_ps(v, sign))
+    }
+
+    #[inline(always)]
+    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has AVX2.
+        let scaled = |v, n| unsafe {
+            let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(n));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), n))
+        };
+        [scaled(v[0], n[0]), scaled(v[1], n[1])]
+    }
+}

@@ -1,0 +1,98 @@
+//! x86-64 with AVX-512: one register a vector.
+
+use std::arch::x86_64::*;
+
+use super::super::isa::Avx512Vnni;
+use super::{LANES, Simd};
+
+/// An operation on registers.
+macro_rules! operation {
+    ($operation:ident($($v:expr),+)) => {
+        // SAFETY: `self` is the proof that the processor has AVX-512 F.
+        unsafe { $operation($($v),+) }
+    };
+}
+
+impl Simd for Avx512Vnni {
+    type F = __m512;
+
+    const ROWS: usize = 8;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::F {
+        operation!(_mm512_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::F {
+        // SAFETY: sixteen f32 are there; `self` is the proof that the processor has AVX-512 F.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::F, to: &mut [f32; LANES]) {
+        // SAFETY: there is room for sixteen f32; `self` is the proof that the processor has
+        // AVX-512 F.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        operation!(_mm512_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        operation!(_mm512_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::F) -> Self::F {
+        operation!(_mm512_abs_ps(v))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has AVX-512 F.
+        unsafe {
+            let bit = _mm512_castps_si512(_mm512_set1_ps(-0.0));
+            let (v, sign) = (_mm512_castps_si512(v), _mm512_castps_si512(sign));
+            let v = _mm512_or_si512(_mm512_andnot_si512(bit, v), _mm512_and_si512(bit, sign));
+            _mm512_castsi512_ps(v)
+        }
+    }
+
+    #[inline(always)]
+    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has AVX-512 F.
+        unsafe {
+            let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(n));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), n))
+        }
+    }
+}

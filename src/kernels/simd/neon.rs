@@ -1,0 +1,109 @@
+//! arm64: four registers a vector.
+
+use std::arch::aarch64::*;
+
+use super::super::isa::Neon;
+use super::{LANES, Simd};
+
+/// Lanes of a register.
+const QUARTER: usize = LANES / 4;
+
+/// An operation on registers, quarter by quarter.
+macro_rules! quarters {
+    ($operation:ident($($v:expr),+)) => {
+        std::array::from_fn(|quarter| {
+            // SAFETY: `self` is the proof that the processor has NEON.
+            unsafe { $operation($($v[quarter]),+) }
+        })
+    };
+}
+
+impl Simd for Neon {
+    type F = [float32x4_t; 4];
+
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has NEON.
+        [unsafe { vdupq_n_f32(value) }; 4]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::F {
+        std::array::from_fn(|quarter| {
+            // SAFETY: sixteen f32 are there; `self` is the proof that the processor has NEON.
+            unsafe { vld1q_f32(from.as_ptr().add(quarter * QUARTER)) }
+        })
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::F, to: &mut [f32; LANES]) {
+        for (quarter, v) in v.into_iter().enumerate() {
+            // SAFETY: there is room for sixteen f32; `self` is the proof that the processor has
+            // NEON.
+            unsafe { vst1q_f32(to.as_mut_ptr().add(quarter * QUARTER), v) }
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        quarters!(vaddq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        quarters!(vsubq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        quarters!(vmulq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        quarters!(vdivq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        quarters!(vfmaq_f32(c, a, b))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        // Not `vmaxq_f32`, which gives NaN where one is NaN.
+        let larger: [uint32x4_t; 4] = quarters!(vcgtq_f32(a, b));
+        quarters!(vbslq_f32(larger, a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        let smaller: [uint32x4_t; 4] = quarters!(vcltq_f32(a, b));
+        quarters!(vbslq_f32(smaller, a, b))
+    }
+
+    #[inline(always)]
+    fn abs(self, v: Self::F) -> Self::F {
+        quarters!(vabsq_f32(v))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has NEON.
+        let bit = [unsafe { vdupq_n_u32(1 << 31) }; 4];
+        quarters!(vbslq_f32(bit, sign, v))
+    }
+
+    #[inline(always)]
+    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+        std::array::from_fn(|quarter| {
+            // SAFETY: `self` is the proof that the processor has NEON.
+            unsafe {
+                let n = vshlq_n_s32::<23>(vreinterpretq_s32_f32(n[quarter]));
+                vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v[quarter]), n))
+            }
+        })
+    }
+}

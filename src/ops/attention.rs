@@ -1,0 +1,304 @@
+//! `CrossAttention`: queries, keys and values of all heads to what the queries take; and
+//! `WindowAttention`: an image's tokens attend to each other, all to all or within windows.
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::*;
+
+use crate::kernels::{Bias, Isa, KeysValues, Query, RelativePositions, TILE, attend};
+
+use super::tensors::{ensure_f32, filled, values};
+use super::threads::{for_each_chunk, share, with_threads};
+
+/// softmax(q kᵀ) v for each of `heads`: q is batch × token × (head · channel), k and v batch ×
+/// token × (head · channel) with tokens of their own; a batch of one goes with any other. The scale
+/// is within q.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CrossAttention {
+    pub(super) heads: usize,
+}
+
+/// Self-attention of the tokens of a square image, `window` × `window` at a time: windows that
+/// reach over the bottom or right edge are filled up with padding tokens, which are attended to.
+///
+/// Inputs: `qkv`, 1 × … × 3C, of which the axes between hold the image's tokens row by row; `pad`,
+/// 3C, the same of a padding token; then either `rows` and `columns`, the tables of decomposed
+/// relative positions for each of 2 · `window` − 1 offsets and the channels of a head, or `table`, the
+/// bias for each head and each two positions of a window. 3C is query, key, value × head × channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WindowAttention {
+    pub(super) heads: usize,
+    pub(super) window: usize,
+}
+
+/// One head of one image or window.
+struct Head<'a> {
+    keys_values: KeysValues,
+    queries: Vec<Query<'a>>,
+    bias: Bias<'a>,
+}
+
+/// Attention in heads of one shape.
+struct Mixing {
+    /// Heads of all images or windows: (image or window) × head.
+    count: usize,
+    /// Heads of one.
+    heads: usize,
+    /// The most queries of a head.
+    queries: usize,
+    /// Keys of a head.
+    keys: usize,
+    /// Channels of a head.
+    width: usize,
+}
+
+impl Mixing {
+    /// Attends in each of the heads that `head` makes, and writes what queries take to `out`, which
+    /// is token × (head · channel): `place` tells of a token in which image or window it is, and which of
+    /// the queries there.
+    fn run<'a>(
+        &self,
+        out: &mut [f32],
+        head: impl Fn(usize) -> Head<'a> + Sync + Send,
+        place: impl Fn(usize) -> (usize, usize) + Sync + Send,
+    ) -> TractResult<()> {
+        let &Self { count, heads, queries, keys, width } = self;
+        let isa = Isa::chosen()?;
+        let factors = [queries, keys, 2 * width];
+        let macs = factors.iter().fold(count, |product, &n| product.saturating_mul(n));
+        with_threads(macs, |threads| {
+            let mut mixed = vec![0.0; count * queries * width];
+            for_each_chunk(threads, &mut mixed, (queries * width).max(1), |index, mixed| {
+                let Head { keys_values, queries, bias } = head(index);
+                let mixed = &mut mixed[..queries.len() * width];
+                for_each_chunk(threads, mixed, (TILE * width).max(1), |tile, mixed| {
+                    let queries = queries.chunks(TILE).nth(tile).unwrap_or_default();
+                    attend(isa, queries, &keys_values, bias, mixed);
+                });
+            });
+            let channels = heads * width;
+            let tokens = out.len() / channels.max(1);
+            let rows = share(tokens, threads, 1, tokens);
+            for_each_chunk(threads, out, (rows * channels).max(1), |index, out| {
+                for (row, out) in out.chunks_exact_mut(channels).enumerate() {
+                    let (at, query) = place(index * rows + row);
+                    for (head, out) in out.chunks_exact_mut(width).enumerate() {
+                        let from = ((at * heads + head) * queries + query) * width;
+                        out.copy_from_slice(&mixed[from..][..width]);
+                    }
+                }
+            });
+        });
+        Ok(())
+    }
+}
+
+impl Op for CrossAttention {
+    fn name(&self) -> StaticName {
+        "CrossAttention".into()
+    }
+
+    fn info(&self) -> TractResult<Vec<String>> {
+        Ok(vec![format!("{} heads", self.heads)])
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for CrossAttention {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let _t = super::threads::Tmp(std::time::Instant::now(), self.info()?.join(""), self.name().to_string());//TMP
+        let sides = |value: &TValue| -> TractResult<[usize; 3]> { Ok(value.shape().try_into()?) };
+        let ([q_batch, tokens, channels], [k_batch, keys, _]) =
+            (sides(&inputs[0])?, sides(&inputs[1])?);
+        let (batch, heads) = (q_batch.max(k_batch), self.heads);
+        let width = channels / heads;
+        let (q, k, v): (&[f32], &[f32], &[f32]) =
+            (values(&inputs[0])?, values(&inputs[1])?, values(&inputs[2])?);
+        let mixing = Mixing { count: batch * heads, heads, queries: tokens, keys, width };
+        let head = |index: usize| {
+            let (image, head) = (index / heads, index % heads);
+            let (queries, first) = (image.min(q_batch - 1) * tokens, image.min(k_batch - 1) * keys);
+            let at = |token: usize| token * channels + head * width;
+            let [k, v] = [k, v].map(|x| -> Vec<&[f32]> {
+                (first..first + keys).map(|key| &x[at(key)..][..width]).collect()
+            });
+            Head {
+                keys_values: KeysValues::pack(width, 1, &k, &v),
+                queries: (0..tokens).map(|t| (&q[at(queries + t)..][..width], t)).collect(),
+                bias: Bias::None,
+            }
+        };
+        filled(&[batch, tokens, channels], |out| {
+            mixing.run(out, head, |token| (token / tokens, token % tokens))
+        })
+    }
+}
+
+impl TypedOp for CrossAttention {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        ensure_f32("CrossAttention", inputs)?;
+        let &[q, k, v] = inputs else { bail!("CrossAttention takes q, k and v") };
+        ensure!(
+            [q, k, v].iter().all(|x| x.rank() == 3 && x.shape[2] == q.shape[2])
+                && k.shape == v.shape
+                && (self.heads > 0 && q.shape[2].to_usize()?.is_multiple_of(self.heads)),
+            "CrossAttention of {} heads takes batch × token × channel, not {q:?}, {k:?}, {v:?}",
+            self.heads
+        );
+        let one = 1.to_dim();
+        let batch = match (&q.shape[0], &k.shape[0]) {
+            (q, k) if *k == one || q == k => q,
+            (q, k) if *q == one => k,
+            (q, k) => bail!("CrossAttention of batches of {q} and {k}"),
+        };
+        Ok(tvec!(f32::fact([batch.clone(), q.shape[1].clone(), q.shape[2].clone()])))
+    }
+
+    fn cost(&self, inputs: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
+        let out = self.output_facts(inputs)?.remove(0);
+        let scores: TDim = out.shape.iter().product::<TDim>() * &inputs[1].shape[1];
+        Ok(tvec!((Cost::FMA(f32::datum_type()), scores * 2)))
+    }
+
+    as_op!();
+}
+
+/// Where tokens are.
+#[derive(Clone, Copy)]
+struct Grid {
+    /// Tokens per side of the image.
+    side: usize,
+    /// Tokens per side of a window.
+    window: usize,
+}
+
+impl Grid {
+    fn new(tokens: usize, window: usize) -> TractResult<Self> {
+        let side = tokens.isqrt();
+        ensure!(
+            side * side == tokens && window > 0,
+            "WindowAttention takes the tokens of a square image, not {tokens}, in windows of {window}"
+        );
+        Ok(Self { side, window: window.min(side) })
+    }
+
+    /// Windows along a side.
+    fn across(self) -> usize {
+        self.side.div_ceil(self.window)
+    }
+
+    /// The token at each position of window `index`, where one is there.
+    fn tokens(self, index: usize) -> impl Iterator<Item = Option<usize>> {
+        let Self { side, window } = self;
+        let (top, left) = (index / self.across() * window, index % self.across() * window);
+        (0..window * window).map(move |at| {
+            let (row, column) = (top + at / window, left + at % window);
+            (row < side && column < side).then_some(row * side + column)
+        })
+    }
+
+    /// The window of a token, and the place among those that are there.
+    fn place(self, token: usize) -> (usize, usize) {
+        let Self { side, window } = self;
+        let (row, column) = (token / side, token % side);
+        let columns = window.min(side - column / window * window);
+        let index = row / window * self.across() + column / window;
+        (index, row % window * columns + column % window)
+    }
+}
+
+impl Op for WindowAttention {
+    fn name(&self) -> StaticName {
+        "WindowAttention".into()
+    }
+
+    fn info(&self) -> TractResult<Vec<String>> {
+        Ok(vec![format!("{} heads, windows of {}", self.heads, self.window)])
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for WindowAttention {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let _t = super::threads::Tmp(std::time::Instant::now(), self.info()?.join(""), self.name().to_string());//TMP
+        let (qkv, pad): (&[f32], &[f32]) = (values(&inputs[0])?, values(&inputs[1])?);
+        let (channels, heads) = (pad.len() / 3, self.heads);
+        let (width, tokens) = (channels / heads, qkv.len() / pad.len().max(1));
+        let grid = Grid::new(tokens, self.window)?;
+        let (window, positions) = (grid.window, grid.window * grid.window);
+        let windows = grid.across() * grid.across();
+        let (relative, table): (_, &[f32]) = match &inputs[2..] {
+            [rows, columns] => {
+                let (rows, columns) = (values(rows)?, values(columns)?);
+                (Some(RelativePositions::new(window, width, rows, columns)), &[])
+            }
+            _ => (None, values(&inputs[2])?),
+        };
+        let mixing =
+            Mixing { count: windows * heads, heads, queries: positions, keys: positions, width };
+        let head = |index: usize| {
+            let (at, head) = (index / heads, index % heads);
+            let part = |part: usize, token: Option<usize>| {
+                let of = token.map_or(pad, |token| &qkv[token * pad.len()..]);
+                &of[part * channels + head * width..][..width]
+            };
+            let [k, v] = [1, 2]
+                .map(|index| grid.tokens(at).map(|token| part(index, token)).collect::<Vec<_>>());
+            let there = grid.tokens(at).enumerate().filter(|(_, token)| token.is_some());
+            Head {
+                keys_values: KeysValues::pack(width, window, &k, &v),
+                queries: there.map(|(position, token)| (part(0, token), position)).collect(),
+                bias: match &relative {
+                    Some(relative) => Bias::Relative(relative),
+                    None => Bias::Table(&table[head * positions * positions..]),
+                },
+            }
+        };
+        let mut shape: TVec<usize> = inputs[0].shape().into();
+        if let Some(last) = shape.last_mut() {
+            *last = channels;
+        }
+        filled(&shape, |out| mixing.run(out, head, |token| grid.place(token)))
+    }
+}
+
+impl TypedOp for WindowAttention {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        ensure_f32("WindowAttention", inputs)?;
+        let (qkv, pad, biases) = (inputs[0], inputs[1], &inputs[2..]);
+        let mut shape: TVec<usize> = qkv.shape.as_concrete().context("tokens vary")?.into();
+        let (last, tokens) = shape.split_last_mut().context("tokens without axes")?;
+        let grid = Grid::new(tokens.iter().product(), self.window)?;
+        let (heads, window, channels) = (self.heads, grid.window, *last / 3);
+        ensure!(
+            heads > 0 && last.is_multiple_of(3 * heads) && pad.shape.volume() == last.to_dim(),
+            "WindowAttention of {heads} heads takes qkv and a padding token of it, not {inputs:?}"
+        );
+        let (offsets, positions) = (2 * window - 1, window * window);
+        let expected = match biases.len() {
+            2 => offsets * (channels / heads),
+            _ => heads * positions * positions,
+        };
+        ensure!(
+            matches!(biases.len(), 1 | 2)
+                && biases.iter().all(|bias| bias.shape.volume() == expected.to_dim()),
+            "biases of WindowAttention don't fit windows of {window} in an image of {}: {biases:?}",
+            grid.side
+        );
+        *last = channels;
+        Ok(tvec!(f32::fact(shape)))
+    }
+
+    fn cost(&self, inputs: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
+        let out = self.output_facts(inputs)?.remove(0);
+        let positions = self.window * self.window;
+        Ok(tvec!((Cost::FMA(f32::datum_type()), out.shape.volume() * positions * 2)))
+    }
+
+    as_op!();
+}

@@ -1,0 +1,226 @@
+//! Rewriting graphs, ours and others', so that tokens go through as many steps as possible while
+//! they are in the cache: norms, linear layers, activations and sums become the stages of
+//! [`Rows`].
+
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::model::Rewriter;
+use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
+use tract_onnx::tract_core::ops::einsum::EinSum;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Add, Div, Erf, Max, Mul};
+use tract_onnx::tract_hir::internal::*;
+
+use crate::kernels::{Activation, FloatLinear, Isa};
+
+use super::conv::{ConvNode, PackedConv};
+use super::layer_norm::LayerNorm;
+use super::rows::Rows;
+use super::stages::Stage;
+use super::tensors::{constant, scalar};
+
+type Patch = TractResult<Option<TypedModelPatch>>;
+
+/// Puts tapseg's operators into `model`, which was just read.
+pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
+    model.prop_consts()?;
+    let rules = Rewriter::default()
+        .with_rule_for("layer norm", |_: &(), model, node, _, op| layer_norm(model, node, op))
+        .with_rule_for("linear layer", |_: &(), model, node, _, op| linear(model, node, op))
+        .with_rule_for("convolution", |_: &(), model, node, _, op| convolution(model, node, op))
+        .with_rule_for("GELU", |_: &(), model, node, _, op| gelu(model, node, op))
+        .with_rule_for("ReLU", |_: &(), model, node, _, op| relu(model, node, op));
+    rules.rewrite(&(), model)?;
+    let rules = Rewriter::default()
+        .with_rule_for("stages", |_: &(), model, node, _, op| extend(model, node, op));
+    rules.rewrite(&(), model)?;
+    let rules = Rewriter::default()
+        .with_rule_for("bottleneck", |_: &(), model, node, _, op| bottleneck(model, node, op));
+    rules.rewrite(&(), model)?;
+    let rules = Rewriter::default()
+        .with_rule_for("after convolution", |_: &(), model, node, _, op| after(model, node, op));
+    rules.rewrite(&(), model)
+}
+
+/// A patch that puts `stages` in the place of the nodes up to `last`, on `inputs`.
+fn rows(
+    model: &TypedModel,
+    (name, last): (&str, OutletId),
+    stages: Vec<Stage>,
+    inputs: &[OutletId],
+) -> Patch {
+    let mut patch = TypedModelPatch::default();
+    let inputs = patch.taps(model, inputs)?;
+    let output = patch.wire_node(name, Rows { stages }, &inputs)?;
+    patch.shunt_outside(model, last, output[0])?;
+    Ok(Some(patch))
+}
+
+fn layer_norm(model: &TypedModel, node: &TypedNode, op: &LayerNorm) -> Patch {
+    let facts = model.node_input_facts(node.id)?;
+    rule_if_some!(gamma = constant(facts[1]));
+    rule_if_some!(beta = constant(facts[2]));
+    let epsilon = f32::from_bits(op.epsilon);
+    let norm = Stage::Norm { gamma: gamma.into(), beta: beta.into(), epsilon };
+    rows(model, (&node.name, node.id.into()), vec![norm], &node.inputs[..1])
+}
+
+/// x · W with a constant W of inputs × outputs.
+fn linear(model: &TypedModel, node: &TypedNode, op: &EinSum) -> Patch {
+    let facts = model.node_input_facts(node.id)?;
+    rule_if!(facts.len() == 2 && op.q_params.is_none());
+    let (x, weight) = (facts[0], facts[1]);
+    rule_if!(x.datum_type == f32::datum_type() && x.rank() > 1 && weight.rank() == 2);
+    let leading: String = ('a'..='j').take(x.rank() - 2).collect();
+    rule_if!(op.axes == format!("{leading}mk,kn->{leading}mn").parse()?);
+    rule_if_some!(values = constant(weight));
+    let sides = weight.shape.as_concrete().context("a constant has a shape")?;
+    let (k, n) = (sides[0], sides[1]);
+    let layer = FloatLinear::new(Isa::chosen()?, (k, n), |k, column| values[k * n + column]);
+    let stage = Stage::Float(Arc::new(layer));
+    rows(model, (&node.name, node.id.into()), vec![stage], &node.inputs[..1])
+}
+
+/// A convolution of single pixels is a linear layer.
+fn convolution(model: &TypedModel, node: &TypedNode, op: &ConvNode) -> Patch {
+    let facts = model.node_input_facts(node.id)?;
+    rule_if_some!(weight = &facts[1].konst);
+    rule_if_some!(bias = &facts[2].konst);
+    let shape = op.shape(weight.shape())?;
+    if shape.kernel == 1 && shape.stride == 1 && shape.padding == 0 && !op.depthwise {
+        rule_if_some!(weight = constant(facts[1]));
+        rule_if_some!(bias = constant(facts[2]));
+        let (k, n) = (shape.inputs, shape.outputs);
+        let layer = FloatLinear::new(Isa::chosen()?, (k, n), |input, n| weight[n * k + input]);
+        let stages = vec![Stage::Float(Arc::new(layer)), Stage::AddRow(bias.into())];
+        return rows(model, (&node.name, node.id.into()), stages, &node.inputs[..1]);
+    }
+    let packed = op.packed(weight, bias)?;
+    Ok(Some(TypedModelPatch::replace_single_op(model, node, &node.inputs[..1], packed)?))
+}
+
+/// The node that multiplies, divides or adds by `B`, as far as it has a constant of one value: that
+/// value, and the other input.
+fn with_scalar<B: BinMiniOp>(model: &TypedModel, node: &TypedNode) -> Option<(f32, OutletId)> {
+    let op = node.op_as::<TypedBinOp>().filter(|op| op.0.is::<B>())?;
+    let commutes = op.0.is_commutative();
+    let value = |input: usize| scalar(model.outlet_fact(node.inputs[input]).ok()?);
+    match (value(0), value(1)) {
+        (None, Some(value)) => Some((value, node.inputs[0])),
+        (Some(value), None) if commutes => Some((value, node.inputs[1])),
+        _ => None,
+    }
+}
+
+fn near(a: f32, b: f32) -> bool {
+    (a - b).abs() < 1e-6
+}
+
+/// x/2 · (1 + erf(x/√2)), with the half at any place.
+fn gelu(model: &TypedModel, node: &TypedNode, op: &ElementWiseOp) -> Patch {
+    rule_if!(op.0.is::<Erf>());
+    let scaled = model.node(node.inputs[0].node);
+    let root = std::f32::consts::FRAC_1_SQRT_2;
+    let by = with_scalar::<Mul>(model, scaled).filter(|(by, _)| near(*by, root));
+    let by = by.or(with_scalar::<Div>(model, scaled).filter(|(by, _)| near(by.recip(), root)));
+    rule_if_some!((_, x) = by);
+    rule_if_some!(gate = model.single_succ(node.id)?);
+    rule_if!(with_scalar::<Add>(model, gate).is_some_and(|(one, _)| near(one, 1.0)));
+    rule_if_some!(product = model.single_succ(gate.id)?);
+    rule_if!(product.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Mul>()));
+    rule_if_some!(other = product.inputs.iter().find(|input| input.node != gate.id));
+    let halves = |node: &TypedNode, of: OutletId| {
+        with_scalar::<Mul>(model, node).is_some_and(|(half, x)| near(half, 0.5) && x == of)
+    };
+    let last = if *other == x {
+        rule_if_some!(last = model.single_succ(product.id)?);
+        rule_if!(halves(last, product.id.into()));
+        last
+    } else {
+        rule_if!(halves(model.node(other.node), x));
+        product
+    };
+    rule_if!(model.outlet_fact(x)?.datum_type == f32::datum_type());
+    let stage = Stage::Activate(Activation::Gelu);
+    rows(model, (&format!("{}.gelu", node.name), last.id.into()), vec![stage], &[x])
+}
+
+/// The larger of x and 0.
+fn relu(model: &TypedModel, node: &TypedNode, _: &TypedBinOp) -> Patch {
+    rule_if_some!((zero, x) = with_scalar::<Max>(model, node));
+    rule_if!(zero == 0.0 && model.outlet_fact(x)?.datum_type == f32::datum_type());
+    rule_if!(model.outlet_fact(x)?.rank() > 0);
+    let stage = Stage::Activate(Activation::Relu);
+    rows(model, (&node.name, node.id.into()), vec![stage], &[x])
+}
+
+/// Takes what follows in as further stages.
+fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
+    rule_if!(!model.outputs.contains(&node.id.into()));
+    rule_if_some!(next = model.single_succ(node.id)?);
+    let (out, mut stages) = (OutletId::from(node.id), op.stages.clone());
+    let fact = model.outlet_fact(out)?;
+    let mut inputs = node.inputs.clone();
+    if let Some(further) = next.op_as::<Rows>() {
+        rule_if!(next.inputs[0] == out);
+        stages.extend(further.stages.iter().cloned());
+        inputs.extend(next.inputs[1..].iter().copied());
+    } else {
+        rule_if!(next.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
+        rule_if_some!(other = next.inputs.iter().find(|input| **input != out));
+        let added = model.outlet_fact(*other)?;
+        if added.shape == fact.shape && added.datum_type == f32::datum_type() {
+            stages.push(Stage::AddInput);
+            inputs.push(*other);
+        } else {
+            rule_if_some!(row = constant(added));
+            let last = added.shape.last().map(|last| last.to_usize()).transpose()?;
+            rule_if!(last == Some(row.len()) && fact.shape.last() == added.shape.last());
+            rule_if!(model.outlet_fact(next.id.into())?.rank() == fact.rank());
+            stages.push(Stage::AddRow(row.into()));
+        }
+    }
+    rows(model, (&next.name, next.id.into()), stages, &inputs)
+}
+
+/// Takes what makes the input of a convolution wider into it, from the last linear layer on.
+fn bottleneck(model: &TypedModel, node: &TypedNode, op: &PackedConv) -> Patch {
+    rule_if!(op.before.is_empty() && node.inputs.len() == 1);
+    let wide = model.node(node.inputs[0].node);
+    rule_if!(model.single_succ(wide.id)?.is_some() && !model.outputs.contains(&node.inputs[0]));
+    rule_if_some!(rows = wide.op_as::<Rows>());
+    let widens = |stage: &Stage| match stage {
+        Stage::Float(layer) => layer.inputs() < layer.outputs(),
+        Stage::Int8(layer) => layer.inputs() < layer.outputs(),
+        _ => false,
+    };
+    rule_if_some!(first = rows.stages.iter().rposition(widens));
+    let (narrow, before) = rows.stages.split_at(first);
+    rule_if!(!before.iter().any(|stage| matches!(stage, Stage::AddInput)));
+    let mut patch = TypedModelPatch::default();
+    let mut x = patch.taps(model, &wide.inputs)?;
+    if !narrow.is_empty() {
+        let narrow = Rows { stages: narrow.to_vec() };
+        x = patch.wire_node(format!("{}.narrow", wide.name), narrow, &x)?;
+    }
+    let conv = PackedConv { before: before.to_vec(), ..op.clone() };
+    let output = patch.wire_node(&node.name, conv, &x[..1])?;
+    patch.shunt_outside(model, node.id.into(), output[0])?;
+    Ok(Some(patch))
+}
+
+/// Takes the stages that follow a convolution into it.
+fn after(model: &TypedModel, node: &TypedNode, op: &PackedConv) -> Patch {
+    rule_if!(op.after.is_empty() && !model.outputs.contains(&node.id.into()));
+    rule_if_some!(next = model.single_succ(node.id)?);
+    rule_if_some!(rows = next.op_as::<Rows>());
+    rule_if!(next.inputs[0] == node.id.into());
+    let mut patch = TypedModelPatch::default();
+    let inputs: Vec<_> = node.inputs.iter().chain(&next.inputs[1..]).copied().collect();
+    let inputs = patch.taps(model, &inputs)?;
+    let conv = PackedConv { after: rows.stages.clone(), ..op.clone() };
+    let output = patch.wire_node(&next.name, conv, &inputs)?;
+    patch.shunt_outside(model, next.id.into(), output[0])?;
+    Ok(Some(patch))
+}

@@ -1,0 +1,161 @@
+//! The steps on a row's way from one layer to the next.
+
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::*;
+
+use crate::kernels::{Activation, FloatLinear, Isa, PackedLinear, activate, add, layer_norm};
+
+/// A step on the way of a row.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// Normalises the row, then scales and shifts it.
+    Norm { gamma: Arc<[f32]>, beta: Arc<[f32]>, epsilon: f32 },
+    /// A linear layer in int8.
+    Int8(Arc<PackedLinear>),
+    /// A linear layer in f32.
+    Float(Arc<FloatLinear>),
+    /// Adds a constant row.
+    AddRow(Arc<[f32]>),
+    /// Adds the row of the next input.
+    AddInput,
+    /// A function of each value.
+    Activate(Activation),
+}
+
+impl Stage {
+    /// How long the row is after it, for one of `width`.
+    fn width(&self, width: usize) -> TractResult<usize> {
+        let (takes, gives) = match self {
+            Self::Norm { gamma, .. } => (gamma.len(), gamma.len()),
+            Self::Int8(layer) => (layer.inputs(), layer.outputs()),
+            Self::Float(layer) => (layer.inputs(), layer.outputs()),
+            Self::AddRow(row) => (row.len(), row.len()),
+            Self::AddInput | Self::Activate(_) => (width, width),
+        };
+        ensure!(takes == width, "tokens are {width} long, but {self:?} takes {takes}");
+        Ok(gives)
+    }
+
+    /// Whether what it writes can't take the place of what it reads.
+    fn moves(&self) -> bool {
+        matches!(self, Self::Norm { .. } | Self::Int8(_) | Self::Float(_))
+    }
+
+    fn macs(&self) -> usize {
+        match self {
+            Self::Int8(layer) => layer.inputs() * layer.outputs(),
+            Self::Float(layer) => layer.inputs() * layer.outputs(),
+            _ => 0,
+        }
+    }
+}
+
+/// How long a row of `width` is after `stages`.
+pub(super) fn width_after(stages: &[Stage], width: usize) -> TractResult<usize> {
+    stages.iter().try_fold(width, |width, stage| stage.width(width))
+}
+
+/// The widest row on the way.
+pub(super) fn widest(stages: &[Stage], width: usize) -> TractResult<usize> {
+    let mut widest = width;
+    stages.iter().try_fold(width, |width, stage| {
+        let width = stage.width(width)?;
+        widest = widest.max(width);
+        TractResult::Ok(width)
+    })?;
+    Ok(widest)
+}
+
+/// Multiplications per row.
+pub(super) fn macs(stages: &[Stage]) -> usize {
+    stages.iter().map(Stage::macs).sum()
+}
+
+/// Multiplications of `rows` rows, by kind.
+pub(super) fn costs(stages: &[Stage], rows: TDim) -> TVec<(Cost, TDim)> {
+    let linear = stages.iter().filter(|stage| stage.macs() > 0);
+    let cost = linear.map(|stage| {
+        let int8 = matches!(stage, Stage::Int8(_));
+        let of = if int8 { i8::datum_type() } else { f32::datum_type() };
+        (Cost::FMA(of), rows.clone() * stage.macs())
+    });
+    cost.collect()
+}
+
+/// The stages in a line.
+pub(super) fn described(stages: &[Stage]) -> String {
+    let names = stages.iter().map(|stage| match stage {
+        Stage::Norm { .. } => "norm".to_owned(),
+        Stage::Int8(layer) => format!("int8 {} × {}", layer.inputs(), layer.outputs()),
+        Stage::Float(layer) => format!("f32 {} × {}", layer.inputs(), layer.outputs()),
+        Stage::AddRow(_) => "+ row".to_owned(),
+        Stage::AddInput => "+ input".to_owned(),
+        Stage::Activate(function) => format!("{function:?}"),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Runs `stages` on a block of `rows` rows `x`; what is added begins at row `others.1` of the further
+/// inputs.
+pub(super) fn run(
+    stages: &[Stage],
+    isa: Isa,
+    rows: usize,
+    x: &[f32],
+    others: (&[&[f32]], usize),
+    out: &mut [f32],
+) {
+    let last = stages.iter().rposition(Stage::moves);
+    let mut width = x.len() / rows.max(1);
+    let mut others = others.0.iter().map(|other| (other, others.1));
+    // Values are in `x` at first, then in `here`, at last in `out`.
+    let (mut here, mut there) = (vec![], vec![]);
+    let (mut in_x, mut in_out) = (true, false);
+    if last.is_none() {
+        out.copy_from_slice(x);
+        in_out = true;
+    }
+    for (index, stage) in stages.iter().enumerate() {
+        if stage.moves() {
+            let from = if in_x { x } else { &here[..] };
+            width = stage.width(width).unwrap_or(width);
+            in_out = Some(index) == last;
+            let to = if in_out {
+                &mut *out
+            } else {
+                there.resize(rows * width, 0.0);
+                &mut there[..]
+            };
+            match stage {
+                Stage::Norm { gamma, beta, epsilon } => {
+                    layer_norm(isa, from, (gamma, beta), *epsilon, to);
+                }
+                Stage::Int8(layer) => layer.apply(rows, from, to),
+                Stage::Float(layer) => layer.apply(rows, from, to),
+                _ => {}
+            }
+            std::mem::swap(&mut here, &mut there);
+            in_x = false;
+            continue;
+        }
+        if in_x && !in_out {
+            here.extend_from_slice(x);
+            in_x = false;
+        }
+        let at = if in_out { &mut *out } else { &mut here[..] };
+        match stage {
+            Stage::AddRow(row) => {
+                at.chunks_exact_mut(width.max(1)).for_each(|at| add(isa, at, row));
+            }
+            Stage::AddInput => {
+                if let Some((other, first)) = others.next() {
+                    add(isa, at, &other[first * width..][..rows * width]);
+                }
+            }
+            Stage::Activate(function) => activate(isa, *function, at),
+            _ => {}
+        }
+    }
+}
