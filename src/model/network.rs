@@ -108,7 +108,6 @@ impl Network {
         });
         let model = model.map_err(&bad)?.map_err(&bad)?;
         let plan = contained(|| model.into_optimized()?.into_runnable()).map_err(bad)?;
-        if std::env::var_os("DUMP").is_some() { for n in plan.model().nodes() { eprintln!("{:40} {:20} {:?} {:?}", n.name, n.op.name(), n.op.info().unwrap_or_default(), n.outputs[0].fact.shape); } }
         Ok(Self { name, plan, threads: threads.clone() })
     }
 

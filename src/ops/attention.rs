@@ -108,7 +108,6 @@ impl EvalOp for CrossAttention {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let _t = super::threads::Tmp(std::time::Instant::now(), self.info()?.join(""), self.name().to_string());//TMP
         let sides = |value: &TValue| -> TractResult<[usize; 3]> { Ok(value.shape().try_into()?) };
         let ([q_batch, tokens, channels], [k_batch, keys, _]) =
             (sides(&inputs[0])?, sides(&inputs[1])?);
@@ -225,7 +224,6 @@ impl EvalOp for WindowAttention {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let _t = super::threads::Tmp(std::time::Instant::now(), self.info()?.join(""), self.name().to_string());//TMP
         let (qkv, pad): (&[f32], &[f32]) = (values(&inputs[0])?, values(&inputs[1])?);
         let (channels, heads) = (pad.len() / 3, self.heads);
         let (width, tokens) = (channels / heads, qkv.len() / pad.len().max(1));

@@ -49,7 +49,6 @@ impl EvalOp for Rows {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let _t = super::threads::Tmp(std::time::Instant::now(), self.info()?.join(""), self.name().to_string());//TMP
         let isa = Isa::chosen()?;
         let mut shape: TVec<usize> = inputs[0].shape().into();
         let (rows, from) = rows_and_width(&shape)?;

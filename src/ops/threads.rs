@@ -45,5 +45,3 @@ pub(super) fn for_each_chunk<T: Send>(
         _ => values.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| work(i, chunk)),
     }
 }
-pub(super) struct Tmp(pub std::time::Instant, pub String, pub String);//TMP
-impl Drop for Tmp { fn drop(&mut self) { if std::env::var_os("TIMES").is_some() { eprintln!("{:?} {} {}", self.0.elapsed(), self.2, self.1); } } }//TMP
