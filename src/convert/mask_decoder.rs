@@ -16,6 +16,7 @@ use super::check_sizes;
 use super::error::ConvertError;
 use super::graph::{Attribute, Side, Value};
 use super::prompt_encoder::PromptEncoder;
+use crate::ops::PIXEL_MASKS;
 
 /// Attention heads of the two-way transformer.
 const HEADS: usize = 8;
@@ -187,6 +188,9 @@ impl Decoder<'_> {
 
         let tokens = self.builder.slice(tokens, 1, 1, 1 + self.masks);
         let kernels = self.hypernetworks(&tokens, second)?;
+        if !self.builder.source.plain {
+            return Ok(self.builder.graph.own_node(PIXEL_MASKS, &[&x, &kernels], &[]));
+        }
         let x = self.builder.transpose(&x, &[0, 2, 1]);
         let x = self.builder.matmul(&kernels, &x);
         // Row and column of the cell, then of the pixel in it, twice.

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array4, Axis};
 use tract_onnx::prelude::*;
 
 use super::error::ModelError;
-use super::network::{Network, Threads};
+use super::network::{Names, Network, Threads};
 use super::package::Package;
 
 /// Point labels as the prompt encoder knows them (`PromptEncoder._embed_points`, `_embed_boxes`).
@@ -46,8 +46,34 @@ pub(super) struct Decoded {
     pub predicted_iou: Vec<f32>,
 }
 
+/// What the networks take and give.
+const NAMES: Names = Names {
+    inputs: &["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"],
+    outputs: &["low_res_masks", "iou_predictions"],
+};
+
+/// What decoding starts from: an image embedding, and what the decoder makes of it alone.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub features: TValue,
+    /// The further inputs of [`Decoder::prompt`].
+    of_image: TVec<TValue>,
+}
+
+impl Prepared {
+    /// The memory it takes, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        let values = self.of_image.iter().chain([&self.features]);
+        values.map(|value| value.len() * size_of::<f32>()).sum()
+    }
+}
+
 pub(super) struct Decoder {
+    /// From all inputs, for prompts with a mask.
     network: Network,
+    /// Without a mask: what depends on the image alone, and the rest.
+    image: Network,
+    prompt: Network,
     low_res_side: usize,
     /// Whether the graph takes one prompt at a time, as Segment Anything's own export does.
     one_by_one: bool,
@@ -61,15 +87,14 @@ impl Decoder {
         threads: &Threads,
     ) -> Result<Self, ModelError> {
         let place = package.location().display().to_string();
-        let network = Network::load(
-            "decoder",
-            &place,
-            package.decoder(),
-            &["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"],
-            &["low_res_masks", "iou_predictions"],
-            threads,
-        )?;
         let low_res_side = 4 * grid;
+        let none = [
+            ("mask_input", Array4::<f32>::zeros((1, 1, low_res_side, low_res_side)).into_tensor()),
+            ("has_mask_input", tensor1(&[0f32])),
+        ];
+        let onnx = package.decoder();
+        let (network, [image, prompt]) =
+            Network::load_in_parts("decoder", &place, onnx, &NAMES, &none, threads)?;
         let one_by_one = network.input_shape(4) == Some(vec![Some(1)]);
         let batch = one_by_one.then_some(1);
         let expected = [
@@ -91,7 +116,7 @@ impl Decoder {
                 });
             }
         }
-        Ok(Self { network, low_res_side, one_by_one })
+        Ok(Self { network, image, prompt, low_res_side, one_by_one })
     }
 
     /// Rows and columns of the low-res logits.
@@ -99,24 +124,30 @@ impl Decoder {
         self.low_res_side
     }
 
+    /// Computes what depends on the image alone.
+    pub fn prepare(&self, features: TValue) -> Result<Prepared, ModelError> {
+        let of_image = self.image.run(tvec![features.clone()])?;
+        Ok(Prepared { features, of_image })
+    }
+
     /// Decodes a batch of prompts with equally many tokens each, and one mask for all of them.
     pub fn decode(
         &self,
-        image_embedding: &TValue,
+        prepared: &Prepared,
         batch: &[Tokens],
         mask: Option<&Array2<f32>>,
     ) -> Result<Vec<Decoded>, ModelError> {
         let together = if self.one_by_one { 1 } else { batch.len().max(1) };
         let mut decoded = Vec::with_capacity(batch.len());
         for prompts in batch.chunks(together) {
-            decoded.extend(self.run(image_embedding, prompts, mask)?);
+            decoded.extend(self.run(prepared, prompts, mask)?);
         }
         Ok(decoded)
     }
 
     fn run(
         &self,
-        image_embedding: &TValue,
+        prepared: &Prepared,
         batch: &[Tokens],
         mask: Option<&Array2<f32>>,
     ) -> Result<Vec<Decoded>, ModelError> {
@@ -127,20 +158,25 @@ impl Decoder {
             batch.iter().flat_map(|t| t.coordinates.iter().flatten().copied()).collect();
         let labels: Vec<f32> = batch.iter().flat_map(|t| t.labels.iter().copied()).collect();
         let side = self.low_res_side;
-        let mut mask_input = Array4::<f32>::zeros((prompts, 1, side, side));
-        if let Some(mask) = mask {
-            mask_input
-                .axis_iter_mut(Axis(0))
-                .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
-        }
-        let has_mask = vec![if mask.is_some() { 1f32 } else { 0.0 }; prompts];
-        let outputs = self.network.run(tvec![
-            image_embedding.clone(),
+        let mut inputs: TVec<TValue> = tvec![
             Tensor::from_shape(&[prompts, points, 2], &coordinates).map_err(engine)?.into(),
             Tensor::from_shape(&[prompts, points], &labels).map_err(engine)?.into(),
-            mask_input.into_tvalue(),
-            tensor1(&has_mask).into(),
-        ])?;
+        ];
+        let outputs = match mask {
+            None => {
+                inputs.extend(prepared.of_image.iter().cloned());
+                self.prompt.run(inputs)?
+            }
+            Some(mask) => {
+                let mut masks = Array4::<f32>::zeros((prompts, 1, side, side));
+                masks
+                    .axis_iter_mut(Axis(0))
+                    .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
+                inputs.insert(0, prepared.features.clone());
+                inputs.extend([masks.into_tvalue(), tensor1(&vec![1f32; prompts]).into()]);
+                self.network.run(inputs)?
+            }
+        };
         let logits = outputs[0].to_plain_array_view::<f32>().map_err(engine)?;
         let iou = outputs[1].to_plain_array_view::<f32>().map_err(engine)?;
         let logits = logits

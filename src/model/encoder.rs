@@ -6,7 +6,7 @@ use crate::frame::Frame;
 
 use super::error::ModelError;
 use super::manifest::Preprocessing;
-use super::network::{Network, Threads};
+use super::network::{Names, Network, Threads};
 use super::package::Package;
 use super::preprocess::model_input;
 
@@ -23,8 +23,7 @@ impl Encoder {
             "encoder",
             &place,
             package.encoder(),
-            &["image"],
-            &["image_embeddings"],
+            &Names { inputs: &["image"], outputs: &["image_embeddings"] },
             threads,
         )?;
         let preprocessing = package.manifest().preprocessing;

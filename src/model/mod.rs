@@ -6,6 +6,7 @@ mod error;
 mod library;
 mod manifest;
 mod masks;
+mod image_part;
 mod network;
 mod package;
 mod preprocess;

@@ -4,12 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
+use prost::Message;
+use tract_onnx::pb;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::DimLike;
+use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext as _};
 
 use crate::contain::contain;
 
 use super::error::ModelError;
+use super::image_part::split;
 
 /// Where the threads of the engine come from. Default: the calling thread alone.
 #[derive(Clone, Debug, Default)]
@@ -47,22 +50,33 @@ impl Network {
         name: &'static str,
         package: &str,
         onnx: &[u8],
-        inputs: &[&str],
-        outputs: &[&str],
+        names: &Names,
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let check = |found: &(Vec<String>, Vec<String>)| {
-            let same = found.0 == inputs && found.1 == outputs;
-            let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
-            same.then_some(()).ok_or_else(|| {
-                format!(
-                    "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
-                    inputs.join(", "),
-                    outputs.join(", "),
-                )
-            })
+        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names)));
+        Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
+    }
+
+    /// [`load`](Self::load), and the same cut in two as [`split`] does it, where the inputs that
+    /// `fixed` names have those values.
+    pub(super) fn load_in_parts(
+        name: &'static str,
+        package: &str,
+        onnx: &[u8],
+        names: &Names,
+        fixed: &[(&str, Tensor)],
+        threads: &Threads,
+    ) -> Result<(Self, [Self; 2]), ModelError> {
+        let load = || {
+            let mut onnx = contained(|| parsed(onnx))?;
+            let whole = Self::of(name, read(&onnx, Some(names)), threads)?;
+            fix(&mut onnx, fixed);
+            let graph = read(&onnx, None)?;
+            let (first, rest) = contained(|| split(&graph))?;
+            let parts = [Self::of(name, Ok(first), threads)?, Self::of(name, Ok(rest), threads)?];
+            Ok((whole, parts))
         };
-        Self::checked(name, package, onnx, threads, check)
+        load().map_err(|reason| named(name, package, reason))
     }
 
     /// Parses and optimizes `onnx`, which may use tapseg's own operators. `name` and `package` name
@@ -76,38 +90,18 @@ impl Network {
         onnx: &[u8],
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        Self::checked(name, package, onnx, threads, |_| Ok(()))
+        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, None));
+        Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 
-    /// [`from_onnx`](Self::from_onnx), with a look at the names of its inputs and outputs first.
-    fn checked(
+    /// Makes `graph` ready to run.
+    fn of(
         name: &'static str,
-        package: &str,
-        onnx: &[u8],
+        graph: Result<TypedModel, String>,
         threads: &Threads,
-        check: impl FnOnce(&(Vec<String>, Vec<String>)) -> Result<(), String>,
-    ) -> Result<Self, ModelError> {
-        let bad = |reason: String| ModelError::Network {
-            network: name,
-            package: package.to_owned(),
-            reason,
-        };
-        let model = contained(|| {
-            let model = crate::ops::onnx().model_for_read(&mut &*onnx)?;
-            let names = |outlets: &[OutletId]| -> Vec<String> {
-                outlets.iter().map(|o| outlet_name(&model, *o)).collect()
-            };
-            match check(&(names(&model.inputs), names(&model.outputs))) {
-                Ok(()) => {
-                    let mut model = model.into_typed()?;
-                    crate::ops::fuse(&mut model)?;
-                    Ok(Ok(model.into_decluttered()?))
-                }
-                Err(reason) => Ok(Err(reason)),
-            }
-        });
-        let model = model.map_err(&bad)?.map_err(&bad)?;
-        let plan = contained(|| model.into_optimized()?.into_runnable()).map_err(bad)?;
+    ) -> Result<Self, String> {
+        let graph = graph?;
+        let plan = contained(|| graph.into_optimized()?.into_runnable())?;
         Ok(Self { name, plan, threads: threads.clone() })
     }
 
@@ -147,6 +141,64 @@ impl Network {
         contained(|| multithread::multithread_tract_scope(self.threads.0.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })
     }
+}
+
+/// What the inputs and outputs of a graph must be called, in this order.
+pub(super) struct Names {
+    pub(super) inputs: &'static [&'static str],
+    pub(super) outputs: &'static [&'static str],
+}
+
+impl Names {
+    fn check(&self, model: &InferenceModel) -> Result<(), String> {
+        let names = |outlets: &[OutletId]| -> Vec<String> {
+            outlets.iter().map(|outlet| outlet_name(model, *outlet)).collect()
+        };
+        let found = (names(&model.inputs), names(&model.outputs));
+        let same = found.0 == self.inputs && found.1 == self.outputs;
+        let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
+        same.then_some(()).ok_or_else(|| {
+            format!(
+                "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
+                self.inputs.join(", "),
+                self.outputs.join(", "),
+            )
+        })
+    }
+}
+
+fn parsed(onnx: &[u8]) -> TractResult<pb::ModelProto> {
+    pb::ModelProto::decode(onnx).context("it isn't ONNX")
+}
+
+/// The graph with tapseg's operators put in, as far as it can be simplified for any processor.
+fn read(onnx: &pb::ModelProto, names: Option<&Names>) -> Result<TypedModel, String> {
+    let model = contained(|| crate::ops::onnx().model_for_proto_model(onnx))?;
+    if let Some(names) = names {
+        names.check(&model)?;
+    }
+    contained(|| {
+        let mut model = model.into_typed()?;
+        crate::ops::fuse(&mut model)?;
+        model.into_decluttered()
+    })
+}
+
+/// Makes constants of the inputs that `values` names.
+fn fix(onnx: &mut pb::ModelProto, values: &[(&str, Tensor)]) {
+    let Some(graph) = &mut onnx.graph else { return };
+    graph.input.retain(|input| values.iter().all(|(name, _)| input.name != *name));
+    graph.initializer.extend(values.iter().map(|(name, tensor)| pb::TensorProto {
+        name: (*name).to_owned(),
+        data_type: pb::tensor_proto::DataType::Float.into(),
+        dims: tensor.shape().iter().map(|&side| side as i64).collect(),
+        raw_data: tensor.as_bytes().to_vec(),
+        ..Default::default()
+    }));
+}
+
+fn named(network: &'static str, package: &str, reason: String) -> ModelError {
+    ModelError::Network { network, package: package.to_owned(), reason }
 }
 
 fn shape_of(fact: TractResult<&TypedFact>) -> Option<Vec<Option<usize>>> {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Array4, ArrayView4};
-use tract_onnx::prelude::TValue;
 
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
 
-use super::decoder::{Decoded, Decoder, Tokens, label};
+use super::decoder::{Decoded, Decoder, Prepared, Tokens, label};
 use super::encoder::Encoder;
 use super::error::ModelError;
 use super::manifest::{Manifest, MaskTokens, PromptKind};
@@ -26,11 +25,11 @@ use super::tap_boxes;
 /// shares the features.
 #[derive(Clone, Debug)]
 pub struct ImageEmbedding {
-    features: TValue,
+    prepared: Prepared,
     geometry: InputGeometry,
     /// How long the frame took to become the encoder's input.
     pub preprocess_time: Duration,
-    /// How long the encoder ran.
+    /// How long the encoder ran, and the decoder for what depends on the image alone.
     pub encode_time: Duration,
 }
 
@@ -41,7 +40,7 @@ impl ImageEmbedding {
     /// [`ModelError::Run`] if the encoder gave something else than 32-bit floats.
     pub fn features(&self) -> Result<ArrayView4<'_, f32>, ModelError> {
         let wrong = |reason: String| ModelError::Run { network: "encoder", reason };
-        let view = self.features.to_plain_array_view::<f32>().map_err(|e| wrong(e.to_string()))?;
+        let view = self.prepared.features.to_plain_array_view::<f32>().map_err(|e| wrong(e.to_string()))?;
         view.into_dimensionality().map_err(|e| wrong(e.to_string()))
     }
 
@@ -55,9 +54,9 @@ impl ImageEmbedding {
         self.geometry.box_to_input(bounding_box)
     }
 
-    /// The memory the features take, in bytes.
+    /// The memory it takes, in bytes: the features, and what the decoder makes of them alone.
     pub fn size_bytes(&self) -> usize {
-        self.features.len() * size_of::<f32>()
+        self.prepared.size_bytes()
     }
 }
 
@@ -121,8 +120,9 @@ impl Segmenter {
         let input = self.encoder.prepare(frame);
         let prepared = Instant::now();
         let features = self.encoder.encode(input)?;
+        let embedded = self.decoder.prepare(features)?;
         Ok(ImageEmbedding {
-            features,
+            prepared: embedded,
             geometry: InputGeometry::new(frame.size(), self.encoder.preprocessing()),
             preprocess_time: prepared - start,
             encode_time: prepared.elapsed(),
@@ -185,7 +185,7 @@ impl Segmenter {
                 Some(&from_binary)
             }
         };
-        let decoded = self.decoder.decode(&embedding.features, &[tokens], mask)?;
+        let decoded = self.decoder.decode(&embedding.prepared, &[tokens], mask)?;
         let ambiguous =
             prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none();
         let mut candidates = Vec::new();
@@ -226,7 +226,7 @@ impl Segmenter {
                 tokens
             })
             .collect();
-        let decoded = self.decoder.decode(&embedding.features, &batch, None)?;
+        let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
         let candidates = decoded.into_iter().filter_map(|d| {
             let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
             token.map(|(logits, iou)| candidate(geometry, logits, iou))

@@ -36,6 +36,9 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for("stages", |_: &(), model, node, _, op| extend(model, node, op));
     rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
+        .with_rule_for("sum before", |_: &(), model, node, _, op| sum_before(model, node, op));
+    rules.rewrite(&(), model)?;
+    let rules = Rewriter::default()
         .with_rule_for("bottleneck", |_: &(), model, node, _, op| bottleneck(model, node, op));
     rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
@@ -166,11 +169,24 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
         rule_if!(next.inputs[0] == out);
         stages.extend(further.stages.iter().cloned());
         inputs.extend(next.inputs[1..].iter().copied());
+    } else if let Some(AxisOp::Reshape(at, from, to)) = next.op_as::<AxisOp>() {
+        // Each row becomes several.
+        rule_if!(*at + 2 == fact.rank() && from.len() == 2 && to.len() == 2);
+        let (Ok(before), Ok(after)) = (from[1].to_usize(), to[1].to_usize()) else {
+            return Ok(None);
+        };
+        rule_if!(after > 0 && before.is_multiple_of(after));
+        stages.push(Stage::Split(before / after));
     } else {
         rule_if!(next.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
         rule_if_some!(other = next.inputs.iter().find(|input| **input != out));
         let added = model.outlet_fact(*other)?;
-        if added.shape == fact.shape && added.datum_type == f32::datum_type() {
+        let same = added.rank() == fact.rank()
+            && added.rank() > 1
+            && added.shape[1..] == fact.shape[1..]
+            && (added.shape[0] == fact.shape[0] || added.shape[0] == 1.to_dim());
+        let split = stages.iter().any(|stage| matches!(stage, Stage::Split(_)));
+        if same && !split && added.datum_type == f32::datum_type() && added.konst.is_none() {
             stages.push(Stage::AddInput);
             inputs.push(*other);
         } else {
@@ -182,6 +198,24 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
         }
     }
     rows(model, (&next.name, next.id.into()), stages, &inputs)
+}
+
+/// Takes the sum that makes the first input in, as the first stage.
+fn sum_before(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
+    let sum = model.node(node.inputs[0].node);
+    rule_if!(sum.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
+    rule_if!(model.single_succ(sum.id)?.is_some() && !model.outputs.contains(&node.inputs[0]));
+    let fact = model.outlet_fact(node.inputs[0])?;
+    rule_if!(fact.rank() > 1);
+    let [x, y] = sum.inputs[..] else { return Ok(None) };
+    let shape = |outlet: OutletId| Ok::<_, TractError>(&model.outlet_fact(outlet)?.shape);
+    let (x, y) = if *shape(x)? == fact.shape { (x, y) } else { (y, x) };
+    let (of_x, of_y) = (shape(x)?, shape(y)?);
+    rule_if!(*of_x == fact.shape && of_x[1..] == of_y[1..]);
+    rule_if!(of_y[0] == of_x[0] || of_y[0] == 1.to_dim());
+    let stages = [Stage::AddInput].into_iter().chain(op.stages.iter().cloned()).collect();
+    let inputs: Vec<_> = [x, y].into_iter().chain(node.inputs[1..].iter().copied()).collect();
+    rows(model, (&node.name, node.id.into()), stages, &inputs)
 }
 
 /// Takes what makes the input of a convolution wider into it, from the last linear layer on.

@@ -6,6 +6,7 @@ mod conv;
 mod fuse;
 mod layer_norm;
 mod nodes;
+mod pixel_masks;
 mod rows;
 mod stages;
 mod tensors;
@@ -15,7 +16,7 @@ use tract_onnx::Onnx;
 
 pub(crate) use fuse::fuse;
 pub(crate) use nodes::{
-    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, QUANTIZED_LINEAR, WINDOW_ATTENTION, opset,
+    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, PIXEL_MASKS, QUANTIZED_LINEAR, WINDOW_ATTENTION, opset,
 };
 
 /// A reader of ONNX graphs that knows the operators of tapseg too.

@@ -7,6 +7,7 @@
 //! | `QuantizedLinear` | `x` … × K; `weight` int8, K × N, −127 to 127, K up to 131072; `scale` N; `bias` N, may be left out; all but `x` constant | |
 //! | `CrossAttention` | `q`, `k`, `v`: batch × token × (head · channel) | `heads` |
 //! | `WindowAttention` | `qkv`: 1 × … × 3C; `pad`: 3C; `rows` and `columns`: offset × channel, or `table`: head × position × position | `heads`, `window` |
+//! | `PixelMasks` | `pixels`: batch × (cell, then pixel in it twice) × channel, four pixels each time; `kernels`: batch × mask × channel | |
 //! | `ChannelsLastConv` | `x`: 1 × row × column × channel; `weight` as of `Conv`; `bias` | `stride`, `padding`, `depthwise` |
 //!
 //! [`PackedLinear`] tells what `QuantizedLinear` computes, [`attention`](super::attention) what
@@ -25,6 +26,7 @@ use crate::kernels::{Isa, PackedLinear};
 use super::attention::{CrossAttention, WindowAttention};
 use super::conv::ConvNode;
 use super::layer_norm::LayerNorm;
+use super::pixel_masks::PixelMasks;
 use super::rows::Rows;
 use super::stages::Stage;
 use super::tensors::values;
@@ -45,6 +47,9 @@ pub(crate) const CHANNELS_LAST_CONV: &str = "ChannelsLastConv";
 pub(crate) fn opset() -> OperatorSetIdProto {
     OperatorSetIdProto { domain: DOMAIN.into(), version: 1 }
 }
+
+/// Logits of masks from the pixels and the factors of each mask.
+pub(crate) const PIXEL_MASKS: &str = "PixelMasks";
 
 type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 
@@ -72,6 +77,10 @@ pub(super) fn register(onnx: &mut Onnx) {
         };
         ensure!(op.stride > 0, "the stride of {CHANNELS_LAST_CONV} is 0");
         Ok((expand(Wired(op)), vec![]))
+    });
+    onnx.op_register.insert(PIXEL_MASKS, |_, node| {
+        checked(node, 2..=2, &[])?;
+        Ok((expand(Wired(PixelMasks)), vec![]))
     });
     onnx.op_register.insert("LayerNormalization", layer_norm);
 }

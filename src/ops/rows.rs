@@ -6,7 +6,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::Isa;
 
-use super::stages::{Stage, costs, described, macs, run, width_after, widest};
+use super::stages::{Stage, costs, described, macs, parts, run, width_after, widest};
 use super::tensors::{ensure_f32, filled, rows_and_width, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
@@ -53,9 +53,13 @@ impl EvalOp for Rows {
         let mut shape: TVec<usize> = inputs[0].shape().into();
         let (rows, from) = rows_and_width(&shape)?;
         let (to, widest) = (width_after(&self.stages, from)?, widest(&self.stages, from)?);
-        if let Some(last) = shape.last_mut() {
+        let parts = parts(&self.stages);
+        if let [.., before, last] = &mut shape[..] {
+            (*before, *last) = (*before * parts, to);
+        } else if let Some(last) = shape.last_mut() {
             *last = to;
         }
+        let to = to * parts;
         let x: &[f32] = values(&inputs[0])?;
         let others = inputs[1..].iter().map(|other| values::<f32>(other));
         let others = others.collect::<TractResult<Vec<_>>>()?;
@@ -82,10 +86,19 @@ impl TypedOp for Rows {
         let mut shape: TVec<TDim> = inputs[0].shape.iter().cloned().collect();
         let last = shape.last_mut().context("tokens without axes")?;
         *last = width_after(&self.stages, last.to_usize()?)?.to_dim();
+        let parts = parts(&self.stages);
+        if let [.., before, _] = &mut shape[..] {
+            *before = before.clone() * parts;
+        } else {
+            ensure!(parts == 1, "a single row can't be {parts} rows");
+        }
         for other in &inputs[1..] {
             // Where widths vary on the way, what is added has that of its place.
+            let rows = 1..shape.len().saturating_sub(1);
             ensure!(
-                other.rank() == shape.len() && other.shape[..shape.len() - 1] == shape[..shape.len() - 1],
+                other.rank() == shape.len()
+                    && (parts > 1 || other.shape[rows.clone()] == inputs[0].shape[rows])
+                    && (other.shape[0] == shape[0] || other.shape[0] == 1.to_dim()),
                 "Rows adds {other:?} to {:?}",
                 inputs[0]
             );
@@ -99,7 +112,9 @@ impl TypedOp for Rows {
         outputs: &[&TypedFact],
     ) -> TractResult<AxesMapping> {
         let mut mapping = AxesMapping::disconnected(inputs, outputs)?;
-        for axis in 0..inputs[0].rank() - 1 {
+        // Batches apart, axes are not to be moved: rows may be split, and what is added begun again.
+        if inputs.iter().all(|input| input.shape[0] == inputs[0].shape[0]) {
+            let axis = 0;
             for input in 0..inputs.len() {
                 mapping = mapping.linking((InOut::Out(0), axis), (InOut::In(input), axis))?;
             }

@@ -18,8 +18,10 @@ pub(super) enum Stage {
     Float(Arc<FloatLinear>),
     /// Adds a constant row.
     AddRow(Arc<[f32]>),
-    /// Adds the row of the next input.
+    /// Adds the row of the next input; one with fewer rows is begun again.
     AddInput,
+    /// Makes so many rows of each, one behind the other.
+    Split(usize),
     /// A function of each value.
     Activate(Activation),
 }
@@ -33,6 +35,10 @@ impl Stage {
             Self::Float(layer) => (layer.inputs(), layer.outputs()),
             Self::AddRow(row) => (row.len(), row.len()),
             Self::AddInput | Self::Activate(_) => (width, width),
+            Self::Split(parts) => {
+                ensure!(width.is_multiple_of(*parts), "a row of {width} can't be {parts} rows");
+                (width, width / parts)
+            }
         };
         ensure!(takes == width, "tokens are {width} long, but {self:?} takes {takes}");
         Ok(gives)
@@ -41,6 +47,11 @@ impl Stage {
     /// Whether what it writes can't take the place of what it reads.
     fn moves(&self) -> bool {
         matches!(self, Self::Norm { .. } | Self::Int8(_) | Self::Float(_))
+    }
+
+    /// How many rows a row becomes.
+    fn parts(&self) -> usize {
+        if let Self::Split(parts) = self { *parts } else { 1 }
     }
 
     fn macs(&self) -> usize {
@@ -57,12 +68,18 @@ pub(super) fn width_after(stages: &[Stage], width: usize) -> TractResult<usize> 
     stages.iter().try_fold(width, |width, stage| stage.width(width))
 }
 
-/// The widest row on the way.
+/// How many rows each row is after `stages`.
+pub(super) fn parts(stages: &[Stage]) -> usize {
+    stages.iter().map(Stage::parts).product()
+}
+
+/// The most values of a row on its way, with all that it is split into.
 pub(super) fn widest(stages: &[Stage], width: usize) -> TractResult<usize> {
-    let mut widest = width;
+    let (mut widest, mut parts) = (width, 1);
     stages.iter().try_fold(width, |width, stage| {
         let width = stage.width(width)?;
-        widest = widest.max(width);
+        parts *= stage.parts();
+        widest = widest.max(width * parts);
         TractResult::Ok(width)
     })?;
     Ok(widest)
@@ -70,18 +87,27 @@ pub(super) fn widest(stages: &[Stage], width: usize) -> TractResult<usize> {
 
 /// Multiplications per row.
 pub(super) fn macs(stages: &[Stage]) -> usize {
-    stages.iter().map(Stage::macs).sum()
+    let mut parts = 1;
+    let each = stages.iter().map(|stage| {
+        parts *= stage.parts();
+        stage.macs() * parts
+    });
+    each.sum()
 }
 
 /// Multiplications of `rows` rows, by kind.
 pub(super) fn costs(stages: &[Stage], rows: TDim) -> TVec<(Cost, TDim)> {
-    let linear = stages.iter().filter(|stage| stage.macs() > 0);
-    let cost = linear.map(|stage| {
+    let mut rows = rows;
+    let mut cost = tvec!();
+    for stage in stages {
+        rows = rows * stage.parts();
         let int8 = matches!(stage, Stage::Int8(_));
         let of = if int8 { i8::datum_type() } else { f32::datum_type() };
-        (Cost::FMA(of), rows.clone() * stage.macs())
-    });
-    cost.collect()
+        if stage.macs() > 0 {
+            cost.push((Cost::FMA(of), rows.clone() * stage.macs()));
+        }
+    }
+    cost
 }
 
 /// The stages in a line.
@@ -92,6 +118,7 @@ pub(super) fn described(stages: &[Stage]) -> String {
         Stage::Float(layer) => format!("f32 {} × {}", layer.inputs(), layer.outputs()),
         Stage::AddRow(_) => "+ row".to_owned(),
         Stage::AddInput => "+ input".to_owned(),
+        Stage::Split(parts) => format!("/ {parts}"),
         Stage::Activate(function) => format!("{function:?}"),
     });
     names.collect::<Vec<_>>().join(", ")
@@ -108,7 +135,7 @@ pub(super) fn run(
     out: &mut [f32],
 ) {
     let last = stages.iter().rposition(Stage::moves);
-    let mut width = x.len() / rows.max(1);
+    let (mut rows, mut width) = (rows, x.len() / rows.max(1));
     let mut others = others.0.iter().map(|other| (other, others.1));
     // Values are in `x` at first, then in `here`, at last in `out`.
     let (mut here, mut there) = (vec![], vec![]);
@@ -151,11 +178,26 @@ pub(super) fn run(
             }
             Stage::AddInput => {
                 if let Some((other, first)) = others.next() {
-                    add(isa, at, &other[first * width..][..rows * width]);
+                    add_from(isa, at, other, first * width);
                 }
             }
             Stage::Activate(function) => activate(isa, *function, at),
+            Stage::Split(parts) => (rows, width) = (rows * parts, width / parts),
             _ => {}
         }
+    }
+}
+
+/// Adds `other` to `x` from `first` on, and from its begin again where it ends.
+fn add_from(isa: Isa, mut x: &mut [f32], other: &[f32], first: usize) {
+    if other.is_empty() {
+        return;
+    }
+    let mut first = first % other.len();
+    while !x.is_empty() {
+        let count = x.len().min(other.len() - first);
+        let (now, later) = x.split_at_mut(count);
+        add(isa, now, &other[first..first + count]);
+        (x, first) = (later, 0);
     }
 }
