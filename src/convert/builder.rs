@@ -11,8 +11,8 @@ use tract_onnx::pb;
 use super::architecture::looks_like;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
-use crate::ops::{CHANNELS_LAST_CONV, CROSS_ATTENTION, WINDOW_ATTENTION};
 use super::graph::{Attribute, Graph, Value};
+use crate::ops::{CHANNELS_LAST_CONV, CROSS_ATTENTION, WINDOW_ATTENTION};
 
 /// `torch.nn.LayerNorm`'s default.
 pub(super) const LAYER_NORM_EPSILON: f32 = 1e-5;
@@ -130,6 +130,14 @@ impl<'a> Builder<'a> {
     /// The tensor `key` with one axis.
     pub(super) fn vector(&mut self, key: &str, len: usize) -> Result<Array1<f32>, ConvertError> {
         Ok(self.tensor(key, &[len])?.into_iter().collect())
+    }
+
+    /// The tensor `key` with one axis, which was read before.
+    pub(super) fn vector_again(&self, key: &str, len: usize) -> Result<Array1<f32>, ConvertError> {
+        Ok(match self.source.checkpoint.tensor(key)? {
+            Some(tensor) => tensor.into_iter().collect(),
+            None => Array1::zeros(len),
+        })
     }
 
     /// The tensor `key` with two axes.
@@ -346,7 +354,8 @@ impl<'a> Builder<'a> {
             let weight_key = format!("{}.weight", key(layer));
             let weight = self.tensor(&weight_key, &conv.weight_shape())?;
             let weight = self.graph.constant(&weight_key, &weight);
-            let none = self.graph.constant("image_encoder.neck.bias", &ArrayD::zeros(vec![channels]));
+            let none =
+                self.graph.constant("image_encoder.neck.bias", &ArrayD::zeros(vec![channels]));
             let y = self.conv(&x, &weight, &none, conv);
             let y = self.channels_last(&y);
             let y = self.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;

@@ -14,7 +14,7 @@ use ndarray::{Array1, Array2, Axis, concatenate};
 
 use tract_onnx::pb;
 
-use super::builder::{Builder, Conv, LAYER_NORM_EPSILON, Source};
+use super::builder::{Builder, Conv, LAYER_NORM_EPSILON, Source, wrong_shape};
 use super::check_sizes;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
@@ -250,8 +250,10 @@ impl Encoder<'_> {
         let weights: Vec<_> = parts.iter().map(|(weight, _)| weight.view()).collect();
         let biases: Vec<_> = parts.iter().map(|(_, bias)| bias.view()).collect();
         let joined = (concatenate(Axis(1), &weights), concatenate(Axis(0), &biases));
-        let (Ok(weight), Ok(bias)) = joined else { unreachable!("all have `width` rows") };
-        let shift = self.builder.vector(&format!("{norm}.bias"), width)?;
+        let (Ok(weight), Ok(bias)) = joined else {
+            return Err(wrong_shape(&format!("{key}.qkv"), &[], format!("{width} channels")));
+        };
+        let shift = self.builder.vector_again(&format!("{norm}.bias"), width)?;
         let pad = shift.dot(&weight) + &bias;
         let pad = self.builder.graph.constant(&format!("{key}.qkv.pad"), &pad.into_dyn());
         let qkv = self.builder.affine(&x, &format!("{key}.qkv"), weight, bias);

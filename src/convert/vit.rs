@@ -280,11 +280,7 @@ impl Encoder<'_> {
 
     /// The tables of relative positions for rows and columns: query position × channel × key
     /// position, for queries that are scaled.
-    fn relative_positions(
-        &mut self,
-        key: &str,
-        heads: Heads,
-    ) -> Result<[Value; 2], ConvertError> {
+    fn relative_positions(&mut self, key: &str, heads: Heads) -> Result<[Value; 2], ConvertError> {
         let side = heads.side;
         let offsets: Vec<i64> =
             (0..side * side).map(|at| (at / side + side - 1 - at % side) as i64).collect();

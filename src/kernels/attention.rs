@@ -51,7 +51,8 @@ impl KeysValues {
     /// The panels of each chunk, with its keys.
     fn chunks(&self) -> impl Iterator<Item = (usize, &[f32], &[f32])> {
         let (k_size, v_size) = (self.width * padded(self.chunk), self.chunk * padded(self.width));
-        let keys = (0..self.keys).step_by(self.chunk).map(|first| self.chunk.min(self.keys - first));
+        let keys =
+            (0..self.keys).step_by(self.chunk).map(|first| self.chunk.min(self.keys - first));
         keys.zip(self.k.chunks(k_size.max(1)).zip(self.v.chunks(v_size.max(1))))
             .map(|(keys, (k, v))| (keys, k, v))
     }
@@ -132,16 +133,25 @@ pub(crate) enum Bias<'a> {
 pub(crate) type Query<'a> = (&'a [f32], usize);
 
 /// Writes what `queries`, at most [`TILE`] of them, take from `head` to `out`: query × channel.
+/// `scale` is what they are multiplied by for their products with keys, not for biases.
 ///
 /// # Panics
 ///
 /// If there are more queries, or `out` has not their length, or the bias not their positions.
-pub(crate) fn attend(isa: Isa, queries: &[Query], head: &KeysValues, bias: Bias, out: &mut [f32]) {
-    isa.run(Attend { queries, head, bias, out });
+pub(crate) fn attend(
+    isa: Isa,
+    queries: &[Query],
+    scale: f32,
+    head: &KeysValues,
+    bias: Bias,
+    out: &mut [f32],
+) {
+    isa.run(Attend { queries, scale, head, bias, out });
 }
 
 struct Attend<'a> {
     queries: &'a [Query<'a>],
+    scale: f32,
     head: &'a KeysValues,
     bias: Bias<'a>,
     out: &'a mut [f32],
@@ -152,11 +162,13 @@ impl Task for Attend<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { queries, head, bias, out } = self;
+        let Self { queries, scale: q_scale, head, bias, out } = self;
         let (count, width) = (queries.len(), head.width);
         assert!(count <= TILE && out.len() == count * width);
         let mut q = Vec::with_capacity(count * width);
-        queries.iter().for_each(|(query, _)| q.extend_from_slice(&query[..width]));
+        for (query, _) in queries {
+            q.extend(query[..width].iter().map(|value| value * q_scale));
+        }
         let positions = Positions::of(s, bias, queries);
         let q = Rows { values: &q, stride: width, count };
         let stride = padded(head.chunk);

@@ -81,7 +81,8 @@ impl Conv {
             }
             Kernel::Depthwise(turned)
         } else {
-            let weight = |k: usize, n: usize| weight[(n * inputs + k % inputs) * places + k / inputs];
+            let weight =
+                |k: usize, n: usize| weight[(n * inputs + k % inputs) * places + k / inputs];
             Kernel::Dense(pack(places * inputs, outputs, weight))
         };
         let mut bias = bias.to_vec();

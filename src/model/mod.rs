@@ -3,10 +3,10 @@
 mod decoder;
 mod encoder;
 mod error;
+mod image_part;
 mod library;
 mod manifest;
 mod masks;
-mod image_part;
 mod network;
 mod package;
 mod preprocess;

@@ -40,7 +40,11 @@ impl ImageEmbedding {
     /// [`ModelError::Run`] if the encoder gave something else than 32-bit floats.
     pub fn features(&self) -> Result<ArrayView4<'_, f32>, ModelError> {
         let wrong = |reason: String| ModelError::Run { network: "encoder", reason };
-        let view = self.prepared.features.to_plain_array_view::<f32>().map_err(|e| wrong(e.to_string()))?;
+        let view = self
+            .prepared
+            .features
+            .to_plain_array_view::<f32>()
+            .map_err(|e| wrong(e.to_string()))?;
         view.into_dimensionality().map_err(|e| wrong(e.to_string()))
     }
 

@@ -20,7 +20,7 @@ pub(super) struct CrossAttention {
 /// Self-attention of the tokens of a square image, `window` × `window` at a time: windows that
 /// reach over the bottom or right edge are filled up with padding tokens, which are attended to.
 ///
-/// Inputs: `qkv`, 1 × … × 3C, of which the axes between hold the image's tokens row by row; `pad`,
+/// Inputs: `qkv`, image × … × 3C, of which the axes between hold an image's tokens row by row; `pad`,
 /// 3C, the same of a padding token; then either `rows` and `columns`, the tables of decomposed
 /// relative positions for each of 2 · `window` − 1 offsets and the channels of a head, or `table`, the
 /// bias for each head and each two positions of a window. 3C is query, key, value × head × channel.
@@ -28,6 +28,9 @@ pub(super) struct CrossAttention {
 pub(super) struct WindowAttention {
     pub(super) heads: usize,
     pub(super) window: usize,
+    /// The bits of what queries are multiplied by for their products with keys, but not for
+    /// relative positions.
+    pub(super) scale: u32,
 }
 
 /// One head of one image or window.
@@ -35,6 +38,7 @@ struct Head<'a> {
     keys_values: KeysValues,
     queries: Vec<Query<'a>>,
     bias: Bias<'a>,
+    scale: f32,
 }
 
 /// Attention in heads of one shape.
@@ -68,11 +72,11 @@ impl Mixing {
         with_threads(macs, |threads| {
             let mut mixed = vec![0.0; count * queries * width];
             for_each_chunk(threads, &mut mixed, (queries * width).max(1), |index, mixed| {
-                let Head { keys_values, queries, bias } = head(index);
+                let Head { keys_values, queries, bias, scale } = head(index);
                 let mixed = &mut mixed[..queries.len() * width];
                 for_each_chunk(threads, mixed, (TILE * width).max(1), |tile, mixed| {
                     let queries = queries.chunks(TILE).nth(tile).unwrap_or_default();
-                    attend(isa, queries, &keys_values, bias, mixed);
+                    attend(isa, queries, scale, &keys_values, bias, mixed);
                 });
             });
             let channels = heads * width;
@@ -127,6 +131,7 @@ impl EvalOp for CrossAttention {
                 keys_values: KeysValues::pack(width, 1, &k, &v),
                 queries: (0..tokens).map(|t| (&q[at(queries + t)..][..width], t)).collect(),
                 bias: Bias::None,
+                scale: 1.0,
             }
         };
         filled(&[batch, tokens, channels], |out| {
@@ -226,7 +231,8 @@ impl EvalOp for WindowAttention {
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let (qkv, pad): (&[f32], &[f32]) = (values(&inputs[0])?, values(&inputs[1])?);
         let (channels, heads) = (pad.len() / 3, self.heads);
-        let (width, tokens) = (channels / heads, qkv.len() / pad.len().max(1));
+        let shape = inputs[0].shape();
+        let (width, tokens) = (channels / heads, shape[1..shape.len() - 1].iter().product());
         let grid = Grid::new(tokens, self.window)?;
         let (window, positions) = (grid.window, grid.window * grid.window);
         let windows = grid.across() * grid.across();
@@ -237,12 +243,14 @@ impl EvalOp for WindowAttention {
             }
             _ => (None, values(&inputs[2])?),
         };
-        let mixing =
-            Mixing { count: windows * heads, heads, queries: positions, keys: positions, width };
+        let count = shape[0] * windows * heads;
+        let mixing = Mixing { count, heads, queries: positions, keys: positions, width };
+        let scale = f32::from_bits(self.scale);
         let head = |index: usize| {
             let (at, head) = (index / heads, index % heads);
+            let (first, at) = (at / windows * tokens, at % windows);
             let part = |part: usize, token: Option<usize>| {
-                let of = token.map_or(pad, |token| &qkv[token * pad.len()..]);
+                let of = token.map_or(pad, |token| &qkv[(first + token) * pad.len()..]);
                 &of[part * channels + head * width..][..width]
             };
             let [k, v] = [1, 2]
@@ -255,13 +263,19 @@ impl EvalOp for WindowAttention {
                     Some(relative) => Bias::Relative(relative),
                     None => Bias::Table(&table[head * positions * positions..]),
                 },
+                scale,
             }
         };
-        let mut shape: TVec<usize> = inputs[0].shape().into();
+        let mut shape: TVec<usize> = shape.into();
         if let Some(last) = shape.last_mut() {
             *last = channels;
         }
-        filled(&shape, |out| mixing.run(out, head, |token| grid.place(token)))
+        filled(&shape, |out| {
+            mixing.run(out, head, |token| {
+                let (at, query) = grid.place(token % tokens);
+                (token / tokens * windows + at, query)
+            })
+        })
     }
 }
 
@@ -270,7 +284,7 @@ impl TypedOp for WindowAttention {
         ensure_f32("WindowAttention", inputs)?;
         let (qkv, pad, biases) = (inputs[0], inputs[1], &inputs[2..]);
         let mut shape: TVec<usize> = qkv.shape.as_concrete().context("tokens vary")?.into();
-        let (last, tokens) = shape.split_last_mut().context("tokens without axes")?;
+        let [_, tokens @ .., last] = &mut shape[..] else { bail!("tokens without axes") };
         let grid = Grid::new(tokens.iter().product(), self.window)?;
         let (heads, window, channels) = (self.heads, grid.window, *last / 3);
         ensure!(

@@ -62,9 +62,8 @@ impl EvalOp for ConvNode {
 impl TypedOp for ConvNode {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         ensure_f32("ChannelsLastConv", inputs)?;
-        let concrete = |index: usize| {
-            inputs[index].shape.as_concrete().context("sizes of a convolution vary")
-        };
+        let concrete =
+            |index: usize| inputs[index].shape.as_concrete().context("sizes of a convolution vary");
         let shape = self.shape(concrete(1)?)?;
         ensure!(
             inputs[2].shape.volume() == shape.outputs.to_dim(),
@@ -110,7 +109,11 @@ fn output_shape(conv: ConvShape, shape: &[usize]) -> TractResult<[usize; 4]> {
     let &[1, height, width, channels] = shape else {
         bail!("a convolution takes 1 × row × column × channel, not {shape:?}")
     };
-    ensure!(channels == conv.inputs, "the convolution takes {} channels, not {channels}", conv.inputs);
+    ensure!(
+        channels == conv.inputs,
+        "the convolution takes {} channels, not {channels}",
+        conv.inputs
+    );
     let [height, width] = [height, width].map(|side| conv.output_side(side));
     let (Some(height), Some(width)) = (height, width) else {
         bail!("the convolution doesn't fit into {shape:?}")

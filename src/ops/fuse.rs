@@ -15,6 +15,7 @@ use tract_onnx::tract_hir::internal::*;
 use crate::kernels::{Activation, FloatLinear, Isa};
 
 use super::conv::{ConvNode, PackedConv};
+use super::exported::attention;
 use super::layer_norm::LayerNorm;
 use super::rows::Rows;
 use super::stages::Stage;
@@ -30,7 +31,8 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for("linear layer", |_: &(), model, node, _, op| linear(model, node, op))
         .with_rule_for("convolution", |_: &(), model, node, _, op| convolution(model, node, op))
         .with_rule_for("GELU", |_: &(), model, node, _, op| gelu(model, node, op))
-        .with_rule_for("ReLU", |_: &(), model, node, _, op| relu(model, node, op));
+        .with_rule_for("ReLU", |_: &(), model, node, _, op| relu(model, node, op))
+        .with_rule_for("attention", |_: &(), model, node, _, op| attention(model, node, op));
     rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
         .with_rule_for("stages", |_: &(), model, node, _, op| extend(model, node, op));

@@ -3,6 +3,7 @@
 
 mod attention;
 mod conv;
+mod exported;
 mod fuse;
 mod layer_norm;
 mod nodes;
@@ -16,7 +17,8 @@ use tract_onnx::Onnx;
 
 pub(crate) use fuse::fuse;
 pub(crate) use nodes::{
-    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, PIXEL_MASKS, QUANTIZED_LINEAR, WINDOW_ATTENTION, opset,
+    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, PIXEL_MASKS, QUANTIZED_LINEAR, WINDOW_ATTENTION,
+    opset,
 };
 
 /// A reader of ONNX graphs that knows the operators of tapseg too.
@@ -25,3 +27,6 @@ pub(crate) fn onnx() -> Onnx {
     nodes::register(&mut onnx);
     onnx
 }
+
+#[cfg(test)]
+mod tests;

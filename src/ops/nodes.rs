@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `QuantizedLinear` | `x` … × K; `weight` int8, K × N, −127 to 127, K up to 131072; `scale` N; `bias` N, may be left out; all but `x` constant | |
 //! | `CrossAttention` | `q`, `k`, `v`: batch × token × (head · channel) | `heads` |
-//! | `WindowAttention` | `qkv`: 1 × … × 3C; `pad`: 3C; `rows` and `columns`: offset × channel, or `table`: head × position × position | `heads`, `window` |
+//! | `WindowAttention` | `qkv`: image × … × 3C; `pad`: 3C; `rows` and `columns`: offset × channel, or `table`: head × position × position | `heads`, `window` |
 //! | `PixelMasks` | `pixels`: batch × (cell, then pixel in it twice) × channel, four pixels each time; `kernels`: batch × mask × channel | |
 //! | `ChannelsLastConv` | `x`: 1 × row × column × channel; `weight` as of `Conv`; `bias` | `stride`, `padding`, `depthwise` |
 //!
@@ -64,8 +64,8 @@ pub(super) fn register(onnx: &mut Onnx) {
     });
     onnx.op_register.insert(WINDOW_ATTENTION, |_, node| {
         checked(node, 3..=4, &["heads", "window"])?;
-        let op =
-            WindowAttention { heads: node.get_attr("heads")?, window: node.get_attr("window")? };
+        let (heads, window) = (node.get_attr("heads")?, node.get_attr("window")?);
+        let op = WindowAttention { heads, window, scale: 1f32.to_bits() };
         Ok((expand(Wired(op)), vec![]))
     });
     onnx.op_register.insert(CHANNELS_LAST_CONV, |_, node| {
@@ -136,11 +136,14 @@ impl<O: TypedOp + Clone + std::fmt::Debug> Expansion for Wired<O> {
     ) -> InferenceResult {
         check_output_arity(outputs, 1)?;
         solver.equals(&outputs[0].datum_type, f32::datum_type())?;
-        solver.given_all(inputs.iter().map(|input| &input.shape), move |solver, shapes: Vec<TVec<TDim>>| {
-            let facts: Vec<TypedFact> = shapes.into_iter().map(|s| f32::fact(s)).collect();
-            let facts = self.0.output_facts(&facts.iter().collect::<Vec<_>>())?;
-            solver.equals(&outputs[0].shape, facts[0].shape.to_tvec())
-        })
+        solver.given_all(
+            inputs.iter().map(|input| &input.shape),
+            move |solver, shapes: Vec<TVec<TDim>>| {
+                let facts: Vec<TypedFact> = shapes.into_iter().map(|s| f32::fact(s)).collect();
+                let facts = self.0.output_facts(&facts.iter().collect::<Vec<_>>())?;
+                solver.equals(&outputs[0].shape, facts[0].shape.to_tvec())
+            },
+        )
     }
 
     fn wire(
@@ -178,9 +181,7 @@ impl Expansion for QuantizedLinear {
                 "the weight of {QUANTIZED_LINEAR} has {} axes, not 2",
                 weight.len()
             );
-            let Some(last) = shape.last_mut() else {
-                bail!("x of {QUANTIZED_LINEAR} has no axis")
-            };
+            let Some(last) = shape.last_mut() else { bail!("x of {QUANTIZED_LINEAR} has no axis") };
             *last = weight[1].clone();
             solver.equals(&y.shape, shape)
         })

@@ -70,8 +70,7 @@ impl EvalOp for PixelMasks {
                             let (row, column) = (at / (SIDE * grid), at % (SIDE * grid));
                             let cell = (first + row / SIDE) * grid + column / SIDE;
                             let (row, column) = (row % SIDE, column % SIDE);
-                            let pixel =
-                                row / 2 * 8 + column / 2 * 4 + row % 2 * 2 + column % 2;
+                            let pixel = row / 2 * 8 + column / 2 * 4 + row % 2 * 2 + column % 2;
                             *logit = products[(cell * PIXELS + pixel) * masks + mask];
                         }
                     });

@@ -6,7 +6,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::Isa;
 
-use super::stages::{Stage, costs, described, macs, parts, run, width_after, widest};
+use super::stages::{Stage, costs, described, macs, parts, run, widest, width_after};
 use super::tensors::{ensure_f32, filled, rows_and_width, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
@@ -31,7 +31,6 @@ impl PartialEq for Rows {
 }
 
 impl Eq for Rows {}
-
 
 impl Op for Rows {
     fn name(&self) -> StaticName {

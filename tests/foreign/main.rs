@@ -13,7 +13,8 @@ use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
 use prost::Message;
 use tapseg::convert::{
-    Checkpoint, ConvertError, ConvertOptions, ForeignOptions, Networks, Preset, add_onnx,
+    Checkpoint, ConvertError, ConvertOptions, ForeignOptions, Networks, Preset, Quantization,
+    add_onnx,
 };
 use tapseg::model::{MaskTokens, Normalisation, Preprocessing, PromptKind};
 use tapseg::prompt::MaskPrompt;

@@ -123,7 +123,9 @@ fn a_decoder_for_one_prompt_answers_a_tap_through_boxes() {
 fn a_decoder_for_many_prompts_keeps_its_batch() {
     // LiteMedSAM's micro decoder takes embeddings of 8 × 8 cells, and so do its own encoder's.
     let checkpoint = Checkpoint::open(&data("../micro/micro.pth"), |_, _| ()).unwrap();
-    let options = ConvertOptions { input_size: Some(32), ..ConvertOptions::new("own") };
+    let quantization = Quantization { plain: true, ..Default::default() };
+    let options =
+        ConvertOptions { input_size: Some(32), quantization, ..ConvertOptions::new("own") };
     let own = Networks::read(&checkpoint, &options, &mut |_, _, _| ()).unwrap();
     let own = own.in_memory("own".as_ref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
