@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::DimLike;
+use tract_onnx::tract_hir::internal::{DimLike, bail};
 
 use crate::contain::contain;
 
 use super::error::ModelError;
 
-/// Where the threads of the engine come from. Default: the calling thread alone.
+/// Where the threads of the engine come from, and what is done differently on them to measure it.
+/// Default: the calling thread alone, and nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Threads(multithread::Executor);
+pub struct Threads {
+    executor: multithread::Executor,
+    stock: bool,
+}
 
 impl Threads {
     /// One a core.
@@ -29,7 +33,14 @@ impl Threads {
             1 => None,
             n => contain(|| multithread::Executor::multithread_with_name(n, "tapseg-net")).ok(),
         };
-        Self(pool.unwrap_or(multithread::Executor::SingleThread))
+        let executor = pool.unwrap_or(multithread::Executor::SingleThread);
+        Self { executor, stock: false }
+    }
+
+    /// Networks loaded for them use the engine's own operators alone, and none of tapseg's: what
+    /// tapseg's are measured against. Packages must be of standard operators (`--plain`).
+    pub fn with_stock_operators(self) -> Self {
+        Self { stock: true, ..self }
     }
 }
 
@@ -93,14 +104,20 @@ impl Network {
             reason,
         };
         let model = contained(|| {
-            let model = crate::ops::onnx().model_for_read(&mut &*onnx)?;
+            let model = if threads.stock {
+                stock_model(onnx)?
+            } else {
+                crate::ops::onnx().model_for_read(&mut &*onnx)?
+            };
             let names = |outlets: &[OutletId]| -> Vec<String> {
                 outlets.iter().map(|o| outlet_name(&model, *o)).collect()
             };
             match check(&(names(&model.inputs), names(&model.outputs))) {
                 Ok(()) => {
                     let mut model = model.into_typed()?;
-                    crate::ops::fuse(&mut model)?;
+                    if !threads.stock {
+                        crate::ops::fuse(&mut model)?;
+                    }
                     Ok(Ok(model.into_decluttered()?))
                 }
                 Err(reason) => Ok(Err(reason)),
@@ -144,9 +161,24 @@ impl Network {
     /// Runs the graph.
     pub(super) fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
         let run = || self.plan.run(inputs);
-        contained(|| multithread::multithread_tract_scope(self.threads.0.clone(), run))
+        contained(|| multithread::multithread_tract_scope(self.threads.executor.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })
     }
+}
+
+/// A graph read with the engine's own operators.
+fn stock_model(onnx: &[u8]) -> TractResult<InferenceModel> {
+    let reader = tract_onnx::onnx();
+    let proto = reader.proto_model_for_read(&mut &*onnx)?;
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    if let Some(node) = nodes.into_iter().find(|node| node.domain == crate::ops::DOMAIN) {
+        bail!(
+            "it has an operator of tapseg's own ({}), which the engine alone doesn't know; make a \
+             package of standard operators with tapseg convert CHECKPOINT --plain",
+            node.op_type
+        );
+    }
+    reader.model_for_proto_model(&proto)
 }
 
 fn shape_of(fact: TractResult<&TypedFact>) -> Option<Vec<Option<usize>>> {
