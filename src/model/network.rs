@@ -10,6 +10,7 @@ use tract_onnx::tract_hir::internal::{DimLike, bail};
 use crate::contain::contain;
 
 use super::error::ModelError;
+use super::profile::Recorder;
 
 /// Where the threads of the engine come from, and what is done differently on them to measure it.
 /// Default: the calling thread alone, and nothing.
@@ -17,6 +18,7 @@ use super::error::ModelError;
 pub struct Threads {
     executor: multithread::Executor,
     stock: bool,
+    recorder: Option<Recorder>,
 }
 
 impl Threads {
@@ -34,13 +36,18 @@ impl Threads {
             n => contain(|| multithread::Executor::multithread_with_name(n, "tapseg-net")).ok(),
         };
         let executor = pool.unwrap_or(multithread::Executor::SingleThread);
-        Self { executor, stock: false }
+        Self { executor, ..Self::default() }
     }
 
     /// Networks loaded for them use the engine's own operators alone, and none of tapseg's: what
     /// tapseg's are measured against. Packages must be of standard operators (`--plain`).
     pub fn with_stock_operators(self) -> Self {
         Self { stock: true, ..self }
+    }
+
+    /// What each node takes is told to `recorder` when networks run on them.
+    pub fn recorded_by(self, recorder: &Recorder) -> Self {
+        Self { recorder: Some(recorder.clone()), ..self }
     }
 }
 
@@ -160,7 +167,10 @@ impl Network {
 
     /// Runs the graph.
     pub(super) fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
-        let run = || self.plan.run(inputs);
+        let run = || match &self.threads.recorder {
+            None => self.plan.run(inputs),
+            Some(recorder) => recorder.run(self.name, &self.plan, inputs),
+        };
         contained(|| multithread::multithread_tract_scope(self.threads.executor.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })
     }

@@ -67,6 +67,37 @@ fn each_number_of_threads_is_measured_on_its_own() {
 }
 
 #[test]
+fn a_profile_tells_where_the_time_goes() {
+    let bench = ["bench", "--profile", "--runs", "2"];
+    let report: Value = serde_json::from_str(&ok(["--json"].iter().chain(&bench))).unwrap();
+    is_complete(&report);
+    let profile = &report["profile"];
+    for kind in ["float_gmacs", "integer_gmacs"] {
+        assert!(profile["peak"][kind].as_f64() > Some(0.1), "{kind}: {}", profile["peak"]);
+    }
+    let sum = |costs: &str, network: &str, figure: &str| -> f64 {
+        let costs = profile[costs].as_array().unwrap().iter();
+        let of_network = costs.filter(|cost| cost["network"] == network);
+        of_network.map(|cost| cost[figure].as_f64().unwrap()).sum()
+    };
+    for (network, time) in [("encoder", "encode_ms"), ("decoder", "decode_ms")] {
+        for figure in ["ms", "float_macs", "integer_macs", "count"] {
+            let [operators, nodes] = ["operators", "nodes"].map(|n| sum(n, network, figure));
+            assert!(operators > 0.0 && (operators / nodes - 1.0).abs() < 1e-6, "{figure}");
+        }
+        let longest = report[time]["max"].as_f64().unwrap();
+        assert!(sum("nodes", network, "ms") <= longest, "{network}");
+    }
+    // LiteMedSAM's encoder multiplies about 37 · 10⁹ times.
+    let macs = ["float_macs", "integer_macs"].map(|kind| sum("nodes", "encoder", kind));
+    assert!((3e10..5e10).contains(&(macs[0] + macs[1])), "{macs:?}");
+    let table = ok(bench);
+    for line in ["int8", "of peak", "encoder, ", "decoder, ", "the costliest nodes", "others ("] {
+        assert!(table.contains(line), "{line}: {table}");
+    }
+}
+
+#[test]
 fn what_cannot_be_measured_is_told_with_its_remedy() {
     let cases: [(&[&str], &str); 4] = [
         (&["--stock"], "--plain"),

@@ -1,5 +1,6 @@
 //! `tapseg bench`: how fast a package is on this machine.
 
+mod profile;
 mod report;
 mod run;
 
@@ -40,6 +41,11 @@ pub struct Bench {
     /// Go on encoding for so long, and tell how much slower it gets as the processor gets hot
     #[arg(long, value_name = "S")]
     seconds: Option<NonZeroUsize>,
+
+    /// Tell what each operator takes, how many multiplications it does, and how much of what this
+    /// machine can do at best that is
+    #[arg(long)]
+    profile: bool,
 
     /// Leave out tapseg's own operators, to tell what they gain: needs a package in standard ones,
     /// as tapseg convert --plain makes it

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tapseg::measure::{Spread, Sustained};
 
 use super::super::output;
+use super::profile::Profile;
 
 /// What was measured with one setting.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Report {
     pub peak_rss_mb: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heat: Option<Heat>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<Profile>,
     /// The same of each number of threads, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sweep: Vec<Report>,
@@ -83,6 +86,9 @@ impl Report {
         }
         for (threads, heat) in settings.iter().filter_map(|s| Some((s.threads, s.heat.as_ref()?))) {
             heat.print(threads)?;
+        }
+        for setting in settings {
+            setting.profile.iter().try_for_each(|profile| profile.print(setting.threads))?;
         }
         output::line("\nfor a bug report:")?;
         settings.iter().try_for_each(|s| output::line(s.summary()))

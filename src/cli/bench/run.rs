@@ -8,13 +8,14 @@ use tapseg::feed::{open_clip, read_still};
 use tapseg::geometry::FrameBox;
 use tapseg::kernels::Isa;
 use tapseg::measure::{
-    Spread, Sustained, frequency_mhz, peak_rss_mb, processor, temperature_celsius,
+    Peak, Spread, Sustained, frequency_mhz, peak_rss_mb, processor, temperature_celsius,
 };
-use tapseg::model::{PromptKind, Threads};
+use tapseg::model::{PromptKind, Recorder, Threads};
 use tapseg::{Frame, Prompt, Segmenter};
 
 use super::super::arguments::milliseconds;
 use super::Bench;
+use super::profile::Profile;
 use super::report::{Heat, Report};
 
 /// Loads the package and measures it on `threads`.
@@ -33,6 +34,10 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
     if bench.stock {
         on = on.with_stock_operators();
     }
+    let recorder = Recorder::default();
+    if bench.profile {
+        on = on.recorded_by(&recorder);
+    }
     let package = bench.package.package()?;
     let segmenter = Segmenter::load_on(&package, &on)?;
     let load = start.elapsed();
@@ -47,11 +52,14 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
     }
     let embedding = embedding.context("nothing was encoded")?;
     let decode = timed(bench.runs, || segmenter.predict(&embedding, &boxed).map(drop))?;
+    // What sixteen points take is not mixed with a box.
+    let recorded = recorder.take();
     let points = sixteen_points(bounding_box);
     let decode_points =
         timed(bench.runs, || segmenter.predict_as_tokens(&embedding, &points).map(drop))?;
     let peak_rss_mb = peak_rss_mb();
     let heat = bench.seconds.map(|s| keep_on(&segmenter, &frame, s)).transpose()?;
+    let peak = bench.profile.then(|| Peak::measure(isa, threads.get())).transpose()?;
 
     let manifest = segmenter.manifest();
     Ok(Report {
@@ -71,6 +79,7 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
         trained_on_points: manifest.was_trained_for(PromptKind::Point),
         peak_rss_mb,
         heat,
+        profile: peak.map(|peak| Profile::new(&recorded, peak)),
         sweep: vec![],
     })
 }
