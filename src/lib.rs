@@ -6,7 +6,7 @@
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
-//! engine doesn't do itself.
+//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -25,6 +25,7 @@ mod fuzz;
 pub mod geometry;
 pub mod kernels;
 mod mask;
+pub mod measure;
 pub mod model;
 mod onnx;
 mod ops;

@@ -36,34 +36,43 @@ impl LibraryArguments {
     }
 }
 
-/// Which model, on how many threads.
+/// Which model.
 #[derive(Args, Debug)]
-pub struct ModelArguments {
+pub struct PackageArguments {
     /// A model package: a name that tapseg models lists, or a folder (./litemedsam for one called
     /// like the one inside the program)
     #[arg(long, value_name = "PACKAGE", default_value = Package::EMBEDDED)]
-    pub model: String,
+    model: String,
 
     #[command(flatten)]
     library: LibraryArguments,
-
-    /// Threads for the network; all cores where not given
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
 }
 
-impl ModelArguments {
+impl PackageArguments {
     /// The package that `--model` names.
     pub fn package(&self) -> Result<Package> {
         let named = || format!("--model {}", self.model);
         let place = self.library.library().find(&self.model).with_context(named)?;
         place.open().with_context(named)
     }
+}
 
+/// Which model, on how many threads.
+#[derive(Args, Debug)]
+pub struct ModelArguments {
+    #[command(flatten)]
+    package: PackageArguments,
+
+    /// Threads for the network; all cores where not given
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl ModelArguments {
     /// The loaded model, and how long loading took.
     pub fn load(&self) -> Result<(Segmenter, Duration)> {
         let start = Instant::now();
-        let package = self.package()?;
+        let package = self.package.package()?;
         let segmenter = match self.threads {
             Some(threads) => Segmenter::load_with_threads(&package, threads)?,
             None => Segmenter::load(&package)?,

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod arguments;
+mod bench;
 mod convert;
 mod demo;
 mod embed;
@@ -38,6 +39,7 @@ enum Verb {
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
+    Bench(bench::Bench),
 }
 
 /// Reads the command line and does what it says.
@@ -52,5 +54,6 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),
+        Verb::Bench(verb) => verb.run(cli.json),
     }
 }

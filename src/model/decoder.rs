@@ -4,7 +4,8 @@ use ndarray::{Array2, Array4, Axis};
 use tract_onnx::prelude::*;
 
 use super::error::ModelError;
-use super::network::{Names, Network, Threads};
+use super::graph::Names;
+use super::network::{Network, Threads};
 use super::package::Package;
 
 /// Point labels as the prompt encoder knows them (`PromptEncoder._embed_points`, `_embed_boxes`).

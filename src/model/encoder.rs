@@ -6,7 +6,8 @@ use crate::frame::Frame;
 
 use super::error::ModelError;
 use super::manifest::Preprocessing;
-use super::network::{Names, Network, Threads};
+use super::graph::Names;
+use super::network::{Network, Threads};
 use super::package::Package;
 use super::preprocess::model_input;
 

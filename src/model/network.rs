@@ -4,19 +4,24 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
-use prost::Message;
-use tract_onnx::pb;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext as _};
+use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::contain::contain;
 
 use super::error::ModelError;
+use super::graph::{Names, fix, parsed, read};
 use super::image_part::split;
+use super::profile::Recorder;
 
-/// Where the threads of the engine come from. Default: the calling thread alone.
+/// Where the threads of the engine come from, and what is done differently on them to measure it.
+/// Default: the calling thread alone, and nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Threads(multithread::Executor);
+pub struct Threads {
+    executor: multithread::Executor,
+    stock: bool,
+    recorder: Option<Recorder>,
+}
 
 impl Threads {
     /// One a core.
@@ -32,7 +37,19 @@ impl Threads {
             1 => None,
             n => contain(|| multithread::Executor::multithread_with_name(n, "tapseg-net")).ok(),
         };
-        Self(pool.unwrap_or(multithread::Executor::SingleThread))
+        let executor = pool.unwrap_or(multithread::Executor::SingleThread);
+        Self { executor, ..Self::default() }
+    }
+
+    /// Networks loaded for them use the engine's own operators alone, and none of tapseg's: what
+    /// tapseg's are measured against. Packages must be of standard operators (`--plain`).
+    pub fn with_stock_operators(self) -> Self {
+        Self { stock: true, ..self }
+    }
+
+    /// What each node takes is told to `recorder` when networks run on them.
+    pub fn recorded_by(self, recorder: &Recorder) -> Self {
+        Self { recorder: Some(recorder.clone()), ..self }
     }
 }
 
@@ -53,7 +70,7 @@ impl Network {
         names: &Names,
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names)));
+        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names), threads.stock));
         Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 
@@ -69,9 +86,9 @@ impl Network {
     ) -> Result<(Self, [Self; 2]), ModelError> {
         let load = || {
             let mut onnx = contained(|| parsed(onnx))?;
-            let whole = Self::of(name, read(&onnx, Some(names)), threads)?;
+            let whole = Self::of(name, read(&onnx, Some(names), threads.stock), threads)?;
             fix(&mut onnx, fixed);
-            let graph = read(&onnx, None)?;
+            let graph = read(&onnx, None, threads.stock)?;
             let (first, rest) = contained(|| split(&graph))?;
             let parts = [Self::of(name, Ok(first), threads)?, Self::of(name, Ok(rest), threads)?];
             Ok((whole, parts))
@@ -90,7 +107,7 @@ impl Network {
         onnx: &[u8],
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, None));
+        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, None, threads.stock));
         Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 
@@ -137,64 +154,13 @@ impl Network {
 
     /// Runs the graph.
     pub(super) fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
-        let run = || self.plan.run(inputs);
-        contained(|| multithread::multithread_tract_scope(self.threads.0.clone(), run))
+        let run = || match &self.threads.recorder {
+            None => self.plan.run(inputs),
+            Some(recorder) => recorder.run(self.name, &self.plan, inputs),
+        };
+        contained(|| multithread::multithread_tract_scope(self.threads.executor.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })
     }
-}
-
-/// What the inputs and outputs of a graph must be called, in this order.
-pub(super) struct Names {
-    pub(super) inputs: &'static [&'static str],
-    pub(super) outputs: &'static [&'static str],
-}
-
-impl Names {
-    fn check(&self, model: &InferenceModel) -> Result<(), String> {
-        let names = |outlets: &[OutletId]| -> Vec<String> {
-            outlets.iter().map(|outlet| outlet_name(model, *outlet)).collect()
-        };
-        let found = (names(&model.inputs), names(&model.outputs));
-        let same = found.0 == self.inputs && found.1 == self.outputs;
-        let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
-        same.then_some(()).ok_or_else(|| {
-            format!(
-                "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
-                self.inputs.join(", "),
-                self.outputs.join(", "),
-            )
-        })
-    }
-}
-
-fn parsed(onnx: &[u8]) -> TractResult<pb::ModelProto> {
-    pb::ModelProto::decode(onnx).context("it isn't ONNX")
-}
-
-/// The graph with tapseg's operators put in, as far as it can be simplified for any processor.
-fn read(onnx: &pb::ModelProto, names: Option<&Names>) -> Result<TypedModel, String> {
-    let model = contained(|| crate::ops::onnx().model_for_proto_model(onnx))?;
-    if let Some(names) = names {
-        names.check(&model)?;
-    }
-    contained(|| {
-        let mut model = model.into_typed()?;
-        crate::ops::fuse(&mut model)?;
-        model.into_decluttered()
-    })
-}
-
-/// Makes constants of the inputs that `values` names.
-fn fix(onnx: &mut pb::ModelProto, values: &[(&str, Tensor)]) {
-    let Some(graph) = &mut onnx.graph else { return };
-    graph.input.retain(|input| values.iter().all(|(name, _)| input.name != *name));
-    graph.initializer.extend(values.iter().map(|(name, tensor)| pb::TensorProto {
-        name: (*name).to_owned(),
-        data_type: pb::tensor_proto::DataType::Float.into(),
-        dims: tensor.shape().iter().map(|&side| side as i64).collect(),
-        raw_data: tensor.as_bytes().to_vec(),
-        ..Default::default()
-    }));
 }
 
 fn named(network: &'static str, package: &str, reason: String) -> ModelError {
@@ -205,13 +171,8 @@ fn shape_of(fact: TractResult<&TypedFact>) -> Option<Vec<Option<usize>>> {
     Some(fact.ok()?.shape.iter().map(|d| d.to_usize().ok()).collect())
 }
 
-fn outlet_name(model: &InferenceModel, outlet: OutletId) -> String {
-    let label = model.outlet_label(outlet).map(str::to_owned);
-    label.unwrap_or_else(|| model.node(outlet.node).name.clone())
-}
-
 /// Runs `task`; an error or a panic of the engine becomes a message. tract asserts what it expects
 /// of a graph in places, so a hostile one could otherwise take the program down.
-fn contained<T>(task: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+pub(super) fn contained<T>(task: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     contain(task)?.map_err(|e| format!("{e:#}"))
 }

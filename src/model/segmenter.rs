@@ -99,9 +99,17 @@ impl Segmenter {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_with_threads(package: &Package, threads: NonZeroUsize) -> Result<Self, ModelError> {
-        let threads = Threads::new(threads);
-        let encoder = Encoder::load(package, &threads)?;
-        let decoder = Decoder::load(package, encoder.embedding_shape(), &threads)?;
+        Self::load_on(package, &Threads::new(threads))
+    }
+
+    /// Like [`load`](Self::load), to run on these threads.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and where `threads` ask for stock operators that the package
+    /// doesn't keep to.
+    pub fn load_on(package: &Package, threads: &Threads) -> Result<Self, ModelError> {
+        let encoder = Encoder::load(package, threads)?;
+        let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
         Ok(Self { manifest: package.manifest().clone(), encoder, decoder })
     }
 
@@ -149,16 +157,26 @@ impl Segmenter {
         embedding: &ImageEmbedding,
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
-        let geometry = embedding.geometry;
-        let prompt = prompt.clone().checked(geometry.frame)?;
-        if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
-            self.check_logits(logits)?;
-        }
+        let prompt = self.checked(embedding, prompt)?;
         if self.manifest.was_trained_for(PromptKind::Point) {
             self.predict_directly(embedding, &prompt)
         } else {
             self.predict_through_boxes(embedding, &prompt)
         }
+    }
+
+    /// Decodes a prompt as the tokens that it is made of, whatever the model was trained on: to
+    /// measure what a number of points costs. Of a model trained on boxes alone, the answer to
+    /// points means nothing.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn predict_as_tokens(
+        &self,
+        embedding: &ImageEmbedding,
+        prompt: &Prompt,
+    ) -> Result<Masks, ModelError> {
+        self.predict_directly(embedding, &self.checked(embedding, prompt)?)
     }
 
     fn predict_directly(
@@ -238,6 +256,14 @@ impl Segmenter {
         let mut masks = Masks::ranked(candidates.collect());
         tap_boxes::apply_points(&mut masks.candidates, prompt, &boxes);
         Ok(masks)
+    }
+
+    fn checked(&self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Prompt, ModelError> {
+        let prompt = prompt.clone().checked(embedding.geometry.frame)?;
+        if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
+            self.check_logits(logits)?;
+        }
+        Ok(prompt)
     }
 
     fn check_logits(&self, logits: &Array2<f32>) -> Result<(), PromptError> {

@@ -1,5 +1,6 @@
 //! The program as its user runs it.
 
+mod bench;
 mod convert;
 mod models;
 
@@ -224,7 +225,7 @@ fn slips_are_told_with_their_remedy() {
 
 #[test]
 fn help_has_an_example_for_every_verb() {
-    for verb in ["demo", "run", "segment", "embed", "models", "convert"] {
+    for verb in ["demo", "run", "segment", "embed", "models", "convert", "bench"] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
     }
