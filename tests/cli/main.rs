@@ -2,6 +2,7 @@
 
 mod bench;
 mod convert;
+mod kernels;
 mod models;
 
 use std::path::{Path, PathBuf};

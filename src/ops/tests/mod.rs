@@ -7,9 +7,7 @@ use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::*;
 
-use super::tensors::values;
 use super::*;
 
 /// A graph from `x` (… × K) to `y` under construction.
