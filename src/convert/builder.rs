@@ -354,8 +354,8 @@ impl<'a> Builder<'a> {
             let weight_key = format!("{}.weight", key(layer));
             let weight = self.tensor(&weight_key, &conv.weight_shape())?;
             let weight = self.graph.constant(&weight_key, &weight);
-            let none =
-                self.graph.constant("image_encoder.neck.bias", &ArrayD::zeros(vec![channels]));
+            let none = ArrayD::zeros(vec![channels]);
+            let none = self.graph.constant(&format!("{}.bias", key(layer)), &none);
             let y = self.conv(&x, &weight, &none, conv);
             let y = self.channels_last(&y);
             let y = self.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;

@@ -5,6 +5,9 @@
 //! stored whole. SAM's decomposed relative positions are added to a chunk of scores row by row of
 //! keys.
 
+#[cfg(test)]
+mod tests;
+
 use super::functions::exp_of_negative;
 use super::gemm::{Rows, Start, multiply, pack_columns, pack_rows, padded};
 use super::isa::Isa;

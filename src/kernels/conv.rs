@@ -1,5 +1,8 @@
 //! Convolutions of images whose channels lie together: row × column × channel.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use super::gemm::{Rows, Start, multiply, pack, padded};

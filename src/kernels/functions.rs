@@ -1,10 +1,13 @@
 //! Functions of vectors, accurate to a few units in the last place.
 
+#[cfg(test)]
+mod tests;
+
 use super::simd::Simd;
 
-/// Adding 1.5 · 2²³ leaves no bits for a fraction: the sum is rounded to a whole number, ties to
-/// even, and its lowest bits are that number in two's complement.
-pub(super) const ROUNDER: f32 = 12_582_912.0;
+/// Adding 1.5 · 2²³ leaves no bits for a fraction: the sum is rounded to a whole number, and its
+/// lowest bits are that number in two's complement; with 127 more, a float's exponent.
+const ROUNDER: f32 = 12_582_912.0 + 127.0;
 
 /// eᵛ for v ≤ 0, within 1.5e-7 of its value; what is below -87 counts as -87. NaN stays NaN.
 ///
@@ -21,7 +24,8 @@ pub(super) fn exp_of_negative<S: Simd>(s: S, v: S::F) -> S::F {
     for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 0.5, 1.0, 1.0] {
         e = s.mul_add(e, r, s.splat(coefficient));
     }
-    s.scale_by_exponent(e, rounded)
+    // A product, not a sum of exponents, so that NaN stays NaN whatever its bits.
+    s.mul(e, s.power_of_two(rounded))
 }
 
 /// The exact GELU, v/2 · (1 + erf(v/√2)), within 3e-7 · max(1, |v|).

@@ -4,6 +4,9 @@
 //! depth in order, by fused multiply-adds from its start, so that all instruction sets give the same
 //! bits.
 
+#[cfg(test)]
+mod tests;
+
 use super::simd::{LANES, Simd};
 
 /// Rows of f32, some way apart.
@@ -149,12 +152,7 @@ impl Tile<'_> {
                 }
             }
         }
-        for (k, b) in panel[..depth].iter().enumerate() {
-            let b = simd.load(b);
-            for row in 0..R {
-                sums[row] = simd.mul_add(simd.splat(rows[row][k]), b, sums[row]);
-            }
-        }
+        simd.add_products(&mut sums, rows, &panel[..depth]);
         for (row, sum) in sums.into_iter().enumerate() {
             simd.store_part(sum, &mut out[row * out_stride..][..part]);
         }

@@ -12,6 +12,8 @@ mod avx512vnni;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dot;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,7 @@ use super::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Avx2, Avx512Vnni};
 #[cfg(target_arch = "aarch64")]
-use super::isa::{Neon, NeonDot};
+use super::isa::{Neon, NeonDot, NeonI8mm};
 use portable::Portable;
 
 /// The largest depth `k` of a [`PackedLinear`]: 131072 products of 127 · 127 fit into an i32.
@@ -94,6 +96,8 @@ enum Panels {
     Neon(Packed<Neon>),
     #[cfg(target_arch = "aarch64")]
     NeonDot(Packed<NeonDot>),
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm(Packed<NeonI8mm>),
 }
 
 /// Does `$body` with `$packed`, whatever the instruction set.
@@ -109,6 +113,8 @@ macro_rules! with_packed {
             Panels::Neon($packed) => $body,
             #[cfg(target_arch = "aarch64")]
             Panels::NeonDot($packed) => $body,
+            #[cfg(target_arch = "aarch64")]
+            Panels::NeonI8mm($packed) => $body,
         }
     };
 }
@@ -155,6 +161,8 @@ impl PackedLinear {
             Isa::Neon(has) => Panels::Neon(Packed::new(has, shape, weight, scale, bias)),
             #[cfg(target_arch = "aarch64")]
             Isa::NeonDot(has) => Panels::NeonDot(Packed::new(has, shape, weight, scale, bias)),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonI8mm(has) => Panels::NeonI8mm(Packed::new(has, shape, weight, scale, bias)),
         }))
     }
 
@@ -214,6 +222,10 @@ trait Kernel: Copy {
 
     /// See [`quantize_row`](super::quantize_rows::quantize_row).
     fn quantize_row(self, x: &[f32], q: &mut [Self::Activation]) -> f32;
+
+    /// Puts `ROWS` rows `q`, `depth` deep, into the order that `tile` takes them in. What becomes of
+    /// the padding doesn't matter: the weights are zero there.
+    fn arrange(self, _depth: usize, _q: &mut [Self::Activation]) {}
 
     /// Multiplies `ROWS` rows `q` with a panel, both `depth` deep, and writes the results.
     fn tile(self, depth: usize, q: &[Self::Activation], panel: &[Self::Weight], tile: Tile);
@@ -333,6 +345,10 @@ impl<K: Kernel> Packed<K> {
                 let x = &x[(first + row) * self.k..][..self.k];
                 let q = &mut q[row * self.depth..][..self.depth];
                 steps[row] = self.kernel.quantize_row(x, q);
+            }
+            let tiles = (K::ROWS * self.depth).max(1);
+            for q in q.chunks_exact_mut(tiles).take(count.div_ceil(K::ROWS)) {
+                self.kernel.arrange(self.depth, q);
             }
             self.multiply(&q, &steps[..count], &mut out[first * self.n..][..count * self.n]);
         }

@@ -23,6 +23,10 @@ pub enum Isa {
     /// arm64 with NEON and its dot products of bytes (FEAT_DotProd: Cortex-A76 and newer).
     #[cfg(target_arch = "aarch64")]
     NeonDot(NeonDot),
+    /// arm64 with all of that and products of small matrices of bytes (FEAT_I8MM: Cortex-A510,
+    /// A710, Neoverse V1 and newer).
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm(NeonI8mm),
 }
 
 /// A proof that the processor has AVX2 and FMA.
@@ -43,7 +47,26 @@ pub struct Neon(());
 /// A proof that the processor has NEON with dot products.
 #[cfg(target_arch = "aarch64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NeonDot(());
+pub struct NeonDot(Neon);
+
+#[cfg(target_arch = "aarch64")]
+impl From<NeonDot> for Neon {
+    fn from(has: NeonDot) -> Self {
+        has.0
+    }
+}
+
+/// A proof that the processor has NEON with dot products and products of matrices of bytes.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeonI8mm(NeonDot);
+
+#[cfg(target_arch = "aarch64")]
+impl From<NeonI8mm> for Neon {
+    fn from(has: NeonI8mm) -> Self {
+        has.0.into()
+    }
+}
 
 /// An instruction set is asked for that can't be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,9 +101,13 @@ impl Isa {
         {
             use std::arch::is_aarch64_feature_detected as has;
             if has!("neon") {
-                found.push(Self::Neon(Neon(())));
+                let neon = Neon(());
+                found.push(Self::Neon(neon));
                 if has!("dotprod") {
-                    found.push(Self::NeonDot(NeonDot(())));
+                    found.push(Self::NeonDot(NeonDot(neon)));
+                    if has!("i8mm") {
+                        found.push(Self::NeonI8mm(NeonI8mm(NeonDot(neon))));
+                    }
                 }
             }
         }
@@ -104,7 +131,7 @@ impl Isa {
     }
 
     /// What it is called in `TAPSEG_CPU_ISA`: `portable`; `avx2`, `avx512vnni` on x86-64; `neon`,
-    /// `neondot` on arm64.
+    /// `neondot`, `neoni8mm` on arm64.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -116,6 +143,8 @@ impl Isa {
             Self::Neon(_) => "neon",
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot(_) => "neondot",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm(_) => "neoni8mm",
         }
     }
 }
@@ -142,6 +171,17 @@ mod tests {
         assert_eq!(choose(None, &available), Ok(*available.last().unwrap()));
         for &isa in &available {
             assert_eq!(choose(Some(isa.name().into()), &available), Ok(isa));
+        }
+    }
+
+    /// A level that is missing is not tested, without anybody noticing; so whoever knows the
+    /// processor says what it has.
+    #[test]
+    fn all_are_found_that_must_be_there() {
+        let found: Vec<_> = Isa::available().iter().map(|isa| isa.name()).collect();
+        println!("instruction sets: {}", found.join(","));
+        if let Ok(expected) = std::env::var("TAPSEG_TEST_ISAS") {
+            assert_eq!(found.join(","), expected);
         }
     }
 

@@ -1,5 +1,8 @@
 //! A linear layer in f32.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use super::gemm::{Rows, Start, multiply, pack};

@@ -17,6 +17,8 @@ mod linear;
 mod quantize_rows;
 mod rows;
 mod simd;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, TILE, attend};
 pub(crate) use conv::{Conv, ConvShape};

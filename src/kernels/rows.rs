@@ -1,5 +1,8 @@
 //! What is done to rows one by one, or to values one by one.
 
+#[cfg(test)]
+mod tests;
+
 use super::functions::gelu;
 use super::isa::Isa;
 use super::simd::{LANES, Simd, Task};

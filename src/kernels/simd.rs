@@ -16,10 +16,10 @@ mod portable;
 mod tests;
 
 use super::isa::Isa;
+#[cfg(target_arch = "aarch64")]
+use super::isa::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Avx2, Avx512Vnni};
-#[cfg(target_arch = "aarch64")]
-use super::isa::{Neon, NeonDot};
 pub(crate) use portable::Portable;
 
 /// Lanes of a vector.
@@ -63,18 +63,46 @@ pub(crate) trait Simd: Copy {
     /// The larger of each two lanes: `a > b ? a : b`, so `b` where one is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
 
-    /// The smaller of each two lanes: `a < b ? a : b`, so `b` where one is NaN.
-    fn min(self, a: Self::F, b: Self::F) -> Self::F;
-
     /// |v|.
     fn abs(self, v: Self::F) -> Self::F;
 
     /// |v| with the sign of `sign`.
     fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F;
 
-    /// v · 2ⁿ, for the n that the lowest bits of `n` hold in two's complement; it must leave v a
-    /// normal number.
-    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F;
+    /// 2ⁿ⁻¹²⁷, for the n of 1 to 254 that the lowest bits of `n` hold.
+    fn power_of_two(self, n: Self::F) -> Self::F;
+
+    /// Adds to each sum the products of its row with `panel`, from the first value to the last.
+    ///
+    /// # Panics
+    ///
+    /// If a row is shorter than the panel.
+    #[inline(always)]
+    fn add_products<const R: usize>(
+        self,
+        sums: &mut [Self::F; R],
+        rows: [&[f32]; R],
+        panel: &[[f32; LANES]],
+    ) {
+        self.add_single_products(sums, rows, panel);
+    }
+
+    /// [`add_products`](Self::add_products), one value of each row at a time.
+    #[inline(always)]
+    fn add_single_products<const R: usize>(
+        self,
+        sums: &mut [Self::F; R],
+        rows: [&[f32]; R],
+        panel: &[[f32; LANES]],
+    ) {
+        let rows = rows.map(|row| &row[..panel.len()]);
+        for (k, b) in panel.iter().enumerate() {
+            let b = self.load(b);
+            for row in 0..R {
+                sums[row] = self.mul_add(self.splat(rows[row][k]), b, sums[row]);
+            }
+        }
+    }
 
     /// The lanes as an array.
     #[inline(always)]
@@ -158,6 +186,9 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
             Self::NeonDot(has) => unsafe { with_neon(has.into(), task) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Self::NeonI8mm(has) => unsafe { with_neon(has.into(), task) },
         }
     }
 }

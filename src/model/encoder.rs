@@ -5,8 +5,8 @@ use tract_onnx::prelude::*;
 use crate::frame::Frame;
 
 use super::error::ModelError;
-use super::manifest::Preprocessing;
 use super::graph::Names;
+use super::manifest::Preprocessing;
 use super::network::{Network, Threads};
 use super::package::Package;
 use super::preprocess::model_input;

@@ -70,7 +70,8 @@ impl Network {
         names: &Names,
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names), threads.stock));
+        let graph =
+            contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names), threads.stock));
         Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::testing::{bits, floats, numbers};
 use super::*;
 
 /// The layer as it is defined, one value at a time.
@@ -52,27 +53,6 @@ impl Layer {
             assert_eq!(wrong.map(|i| (i, out[i])), None, "{} {shape:?}", isa.name());
         }
     }
-}
-
-/// The bits, but one NaN for all: which one comes of an operation depends on the processor.
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|v| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() }).collect()
-}
-
-/// Numbers that repeat from run to run.
-fn numbers(seed: u32, len: usize) -> impl Iterator<Item = u32> {
-    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state
-    })
-    .take(len)
-}
-
-fn floats(seed: u32, len: usize) -> Vec<f32> {
-    numbers(seed, len).map(|v| (v as f32 / u32::MAX as f32 - 0.5) * 8.0).collect()
 }
 
 fn layer(k: usize, n: usize, with_bias: bool) -> Layer {

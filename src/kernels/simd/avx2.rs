@@ -73,11 +73,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn min(self, a: Self::F, b: Self::F) -> Self::F {
-        halves!(_mm256_min_ps(a, b))
-    }
-
-    #[inline(always)]
     fn abs(self, v: Self::F) -> Self::F {
         let sign = self.splat(-0.0);
         halves!(_mm256_andnot_ps(sign, v))
@@ -91,12 +86,10 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+    fn power_of_two(self, n: Self::F) -> Self::F {
         // SAFETY: `self` is the proof that the processor has AVX2.
-        let scaled = |v, n| unsafe {
-            let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(n));
-            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), n))
-        };
-        [scaled(v[0], n[0]), scaled(v[1], n[1])]
+        let power =
+            |n| unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(n))) };
+        [power(n[0]), power(n[1])]
     }
 }

@@ -67,11 +67,6 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn min(self, a: Self::F, b: Self::F) -> Self::F {
-        operation!(_mm512_min_ps(a, b))
-    }
-
-    #[inline(always)]
     fn abs(self, v: Self::F) -> Self::F {
         operation!(_mm512_abs_ps(v))
     }
@@ -88,11 +83,8 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+    fn power_of_two(self, n: Self::F) -> Self::F {
         // SAFETY: `self` is the proof that the processor has AVX-512 F.
-        unsafe {
-            let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(n));
-            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), n))
-        }
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(n))) }
     }
 }

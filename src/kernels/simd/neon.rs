@@ -79,12 +79,6 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn min(self, a: Self::F, b: Self::F) -> Self::F {
-        let smaller: [uint32x4_t; 4] = quarters!(vcltq_f32(a, b));
-        quarters!(vbslq_f32(smaller, a, b))
-    }
-
-    #[inline(always)]
     fn abs(self, v: Self::F) -> Self::F {
         quarters!(vabsq_f32(v))
     }
@@ -97,13 +91,55 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
+    fn power_of_two(self, n: Self::F) -> Self::F {
         std::array::from_fn(|quarter| {
             // SAFETY: `self` is the proof that the processor has NEON.
-            unsafe {
-                let n = vshlq_n_s32::<23>(vreinterpretq_s32_f32(n[quarter]));
-                vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v[quarter]), n))
-            }
+            unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vreinterpretq_s32_f32(n[quarter]))) }
         })
+    }
+
+    /// Four values of each row are loaded at once and multiplied by lane: a load for each would cost
+    /// as much as two products.
+    #[inline(always)]
+    fn add_products<const R: usize>(
+        self,
+        sums: &mut [Self::F; R],
+        rows: [&[f32]; R],
+        panel: &[[f32; LANES]],
+    ) {
+        let rows = rows.map(|row| &row[..panel.len()]);
+        let (fours, rest) = panel.as_chunks::<4>();
+        for (four, b) in fours.iter().enumerate() {
+            let a: [float32x4_t; R] = std::array::from_fn(|row| {
+                // SAFETY: each row has four values for each four of the panel; `self` is the proof
+                // that the processor has NEON.
+                unsafe { vld1q_f32(rows[row].as_ptr().add(four * 4)) }
+            });
+            self.add_lane::<0, R>(sums, &a, &b[0]);
+            self.add_lane::<1, R>(sums, &a, &b[1]);
+            self.add_lane::<2, R>(sums, &a, &b[2]);
+            self.add_lane::<3, R>(sums, &a, &b[3]);
+        }
+        let rows = rows.map(|row| &row[4 * fours.len()..]);
+        self.add_single_products(sums, rows, rest);
+    }
+}
+
+impl Neon {
+    /// Adds the products of lane `K` of each row with `b`.
+    #[inline(always)]
+    fn add_lane<const K: i32, const R: usize>(
+        self,
+        sums: &mut [[float32x4_t; 4]; R],
+        rows: &[float32x4_t; R],
+        b: &[f32; LANES],
+    ) {
+        let b = self.load(b);
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            for (sum, b) in sum.iter_mut().zip(b) {
+                // SAFETY: `self` is the proof that the processor has NEON.
+                *sum = unsafe { vfmaq_laneq_f32::<K>(*sum, b, *row) };
+            }
+        }
     }
 }

@@ -62,11 +62,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn min(self, a: Self::F, b: Self::F) -> Self::F {
-        lanes(|i| if a[i] < b[i] { a[i] } else { b[i] })
-    }
-
-    #[inline(always)]
     fn abs(self, v: Self::F) -> Self::F {
         lanes(|i| v[i].abs())
     }
@@ -77,7 +72,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn scale_by_exponent(self, v: Self::F, n: Self::F) -> Self::F {
-        lanes(|i| f32::from_bits(v[i].to_bits().wrapping_add(n[i].to_bits() << 23)))
+    fn power_of_two(self, n: Self::F) -> Self::F {
+        lanes(|i| f32::from_bits(n[i].to_bits() << 23))
     }
 }
