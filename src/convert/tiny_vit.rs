@@ -266,7 +266,7 @@ impl Encoder<'_> {
     fn projections(
         &mut self,
         &Attention { ref key, width, heads, .. }: &Attention,
-    ) -> Result<[(Array2<f32>, Array1<f32>); 3], ConvertError> {
+    ) -> Result<[Projection; 3], ConvertError> {
         let head = width / heads;
         let (weight_key, bias_key) = (format!("{key}.qkv.weight"), format!("{key}.qkv.bias"));
         let weight = self.builder.tensor(&weight_key, &[3 * width, width])?;
@@ -306,6 +306,9 @@ impl Encoder<'_> {
         Ok(graph.node("Gather", &[&table, &offsets], &[("axis", Attribute::Int(1))]))
     }
 }
+
+/// A weight, inputs × outputs, and its bias.
+type Projection = (Array2<f32>, Array1<f32>);
 
 /// The windowed attention of one block.
 struct Attention {

@@ -139,7 +139,7 @@ impl<O: TypedOp + Clone + std::fmt::Debug> Expansion for Wired<O> {
         solver.given_all(
             inputs.iter().map(|input| &input.shape),
             move |solver, shapes: Vec<TVec<TDim>>| {
-                let facts: Vec<TypedFact> = shapes.into_iter().map(|s| f32::fact(s)).collect();
+                let facts: Vec<TypedFact> = shapes.into_iter().map(f32::fact).collect();
                 let facts = self.0.output_facts(&facts.iter().collect::<Vec<_>>())?;
                 solver.equals(&outputs[0].shape, facts[0].shape.to_tvec())
             },

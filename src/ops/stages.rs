@@ -100,7 +100,7 @@ pub(super) fn costs(stages: &[Stage], rows: TDim) -> TVec<(Cost, TDim)> {
     let mut rows = rows;
     let mut cost = tvec!();
     for stage in stages {
-        rows = rows * stage.parts();
+        rows *= stage.parts();
         let int8 = matches!(stage, Stage::Int8(_));
         let of = if int8 { i8::datum_type() } else { f32::datum_type() };
         if stage.macs() > 0 {
