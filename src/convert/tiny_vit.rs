@@ -262,7 +262,8 @@ impl Encoder<'_> {
         self.builder.linear(&x, &format!("{key}.proj"), [width, width])
     }
 
-    /// The projections to queries, keys and values, with the queries scaled. The rows of `qkv` are head by head the queries, keys and values of that head.
+    /// The projections to queries, keys and values, with the queries scaled. The rows of `qkv` are
+    /// head by head the queries, keys and values of that head.
     fn projections(
         &mut self,
         &Attention { ref key, width, heads, .. }: &Attention,

@@ -1,11 +1,14 @@
 //! Prompt encoder and mask decoder: prompts in model input space → low-res logits.
 
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ndarray::{Array2, Array4, Axis};
 use tract_onnx::prelude::*;
 
 use super::error::ModelError;
-use super::graph::Names;
-use super::network::{Network, Threads};
+use super::graph::{Names, input_shapes, parsed};
+use super::network::{Network, Threads, contained, named};
 use super::package::Package;
 
 /// Point labels as the prompt encoder knows them (`PromptEncoder._embed_points`, `_embed_boxes`).
@@ -70,8 +73,11 @@ impl Prepared {
 }
 
 pub(super) struct Decoder {
-    /// From all inputs, for prompts with a mask.
-    network: Network,
+    /// From all inputs, for prompts with a mask; loaded when the first comes.
+    masked: Mutex<Option<Arc<Network>>>,
+    onnx: Cow<'static, [u8]>,
+    package: String,
+    threads: Threads,
     /// Without a mask: what depends on the image alone, and the rest.
     image: Network,
     prompt: Network,
@@ -93,10 +99,10 @@ impl Decoder {
             ("mask_input", Array4::<f32>::zeros((1, 1, low_res_side, low_res_side)).into_tensor()),
             ("has_mask_input", tensor1(&[0f32])),
         ];
-        let onnx = package.decoder();
-        let (network, [image, prompt]) =
-            Network::load_in_parts("decoder", &place, onnx, &NAMES, &none, threads)?;
-        let one_by_one = network.input_shape(4) == Some(vec![Some(1)]);
+        let bad = |reason| named("decoder", &place, reason);
+        let onnx = contained(|| parsed(package.decoder())).map_err(bad)?;
+        let shapes = input_shapes(&onnx, &NAMES).map_err(bad)?;
+        let one_by_one = shapes[4] == [Some(1)];
         let batch = one_by_one.then_some(1);
         let expected = [
             (0, vec![Some(1), Some(channels), Some(grid), Some(grid)]),
@@ -106,18 +112,35 @@ impl Decoder {
             (4, vec![batch]),
         ];
         for (input, expected) in expected {
-            let found = network.input_shape(input);
-            if found.as_ref() != Some(&expected) {
-                return Err(ModelError::Network {
-                    network: "decoder",
-                    package: place,
-                    reason: format!(
-                        "input {input} has shape {found:?}, expected {expected:?} (None is any length)"
-                    ),
-                });
+            let found = &shapes[input];
+            if *found != expected {
+                return Err(bad(format!(
+                    "input {input} has shape {found:?}, expected {expected:?} (None is any length)"
+                )));
             }
         }
-        Ok(Self { network, image, prompt, low_res_side, one_by_one })
+        let [image, prompt] = Network::load_in_parts("decoder", &place, onnx, &none, threads)?;
+        Ok(Self {
+            masked: Mutex::new(None),
+            onnx: package.owned_decoder(),
+            package: place,
+            threads: threads.clone(),
+            image,
+            prompt,
+            low_res_side,
+            one_by_one,
+        })
+    }
+
+    /// The network that takes all inputs.
+    fn masked(&self) -> Result<Arc<Network>, ModelError> {
+        let mut masked = self.masked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = &*masked {
+            return Ok(network.clone());
+        }
+        let (onnx, package, threads) = (&self.onnx, &self.package, &self.threads);
+        let network = Network::load("decoder", package, onnx, &NAMES, threads)?;
+        Ok(masked.insert(Arc::new(network)).clone())
     }
 
     /// Rows and columns of the low-res logits.
@@ -175,7 +198,7 @@ impl Decoder {
                     .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
                 inputs.insert(0, prepared.features.clone());
                 inputs.extend([masks.into_tvalue(), tensor1(&vec![1f32; prompts]).into()]);
-                self.network.run(inputs)?
+                self.masked()?.run(inputs)?
             }
         };
         let logits = outputs[0].to_plain_array_view::<f32>().map_err(engine)?;

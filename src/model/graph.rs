@@ -2,6 +2,7 @@
 
 use prost::Message;
 use tract_onnx::pb;
+use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::TractErrorContext as _;
 
@@ -14,13 +15,9 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn check(&self, model: &InferenceModel) -> Result<(), String> {
-        let names = |outlets: &[OutletId]| -> Vec<String> {
-            outlets.iter().map(|outlet| outlet_name(model, *outlet)).collect()
-        };
-        let found = (names(&model.inputs), names(&model.outputs));
-        let same = found.0 == self.inputs && found.1 == self.outputs;
-        let (found_in, found_out) = (found.0.join(", "), found.1.join(", "));
+    fn check(&self, inputs: &[String], outputs: &[String]) -> Result<(), String> {
+        let same = inputs == self.inputs && outputs == self.outputs;
+        let (found_in, found_out) = (inputs.join(", "), outputs.join(", "));
         same.then_some(()).ok_or_else(|| {
             format!(
                 "the graph takes ({found_in}) and gives ({found_out}); expected ({}) and ({})",
@@ -41,6 +38,34 @@ pub(super) fn parsed(onnx: &[u8]) -> TractResult<pb::ModelProto> {
     pb::ModelProto::decode(onnx).context("it isn't ONNX")
 }
 
+/// The shapes of the inputs that `onnx` declares, `None` for an axis of any length, if they and the
+/// outputs have `names`.
+pub(super) fn input_shapes(
+    onnx: &pb::ModelProto,
+    names: &Names,
+) -> Result<Vec<Vec<Option<usize>>>, String> {
+    let graph = onnx.graph.as_ref().ok_or("it has no graph")?;
+    let weights: Vec<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
+    let inputs: Vec<_> =
+        graph.input.iter().filter(|input| !weights.contains(&&*input.name)).collect();
+    let named = |values: &[&pb::ValueInfoProto]| -> Vec<String> {
+        values.iter().map(|value| value.name.clone()).collect()
+    };
+    names.check(&named(&inputs), &named(&graph.output.iter().collect::<Vec<_>>()))?;
+    let shape = |input: &&pb::ValueInfoProto| {
+        let value = input.r#type.as_ref().and_then(|of| of.value.as_ref());
+        let Some(pb::type_proto::Value::TensorType(tensor)) = value else { return vec![] };
+        let sides = tensor.shape.iter().flat_map(|shape| &shape.dim);
+        sides
+            .map(|side| match side.value {
+                Some(dimension::Value::DimValue(side)) => usize::try_from(side).ok(),
+                _ => None,
+            })
+            .collect()
+    };
+    Ok(inputs.iter().map(shape).collect())
+}
+
 /// The graph, whose inputs and outputs must have `names`, with tapseg's operators put in, as far as it
 /// can be simplified for any processor; where `stock`, with the engine's own alone.
 pub(super) fn read(
@@ -54,7 +79,10 @@ pub(super) fn read(
     let reader = if stock { tract_onnx::onnx() } else { crate::ops::onnx() };
     let model = contained(|| reader.model_for_proto_model(onnx))?;
     if let Some(names) = names {
-        names.check(&model)?;
+        let of = |outlets: &[OutletId]| -> Vec<String> {
+            outlets.iter().map(|outlet| outlet_name(&model, *outlet)).collect()
+        };
+        names.check(&of(&model.inputs), &of(&model.outputs))?;
     }
     contained(|| {
         let mut model = model.into_typed()?;

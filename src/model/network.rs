@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
+use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::DimLike;
 
@@ -75,24 +76,20 @@ impl Network {
         Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 
-    /// [`load`](Self::load), and the same cut in two as [`split`] does it, where the inputs that
-    /// `fixed` names have those values.
+    /// Cuts `onnx` in two, as [`split`] does it, where the inputs that `fixed` names have those
+    /// values.
     pub(super) fn load_in_parts(
         name: &'static str,
         package: &str,
-        onnx: &[u8],
-        names: &Names,
+        mut onnx: pb::ModelProto,
         fixed: &[(&str, Tensor)],
         threads: &Threads,
-    ) -> Result<(Self, [Self; 2]), ModelError> {
-        let load = || {
-            let mut onnx = contained(|| parsed(onnx))?;
-            let whole = Self::of(name, read(&onnx, Some(names), threads.stock), threads)?;
+    ) -> Result<[Self; 2], ModelError> {
+        let mut load = || {
             fix(&mut onnx, fixed);
             let graph = read(&onnx, None, threads.stock)?;
             let (first, rest) = contained(|| split(&graph))?;
-            let parts = [Self::of(name, Ok(first), threads)?, Self::of(name, Ok(rest), threads)?];
-            Ok((whole, parts))
+            Ok([Self::of(name, Ok(first), threads)?, Self::of(name, Ok(rest), threads)?])
         };
         load().map_err(|reason| named(name, package, reason))
     }
@@ -164,7 +161,8 @@ impl Network {
     }
 }
 
-fn named(network: &'static str, package: &str, reason: String) -> ModelError {
+/// The error that a network can't be loaded.
+pub(super) fn named(network: &'static str, package: &str, reason: String) -> ModelError {
     ModelError::Network { network, package: package.to_owned(), reason }
 }
 

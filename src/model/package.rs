@@ -191,6 +191,11 @@ impl Package {
         &self.decoder
     }
 
+    /// The decoder's bytes, to be kept without the rest of the package.
+    pub(super) fn owned_decoder(&self) -> Cow<'static, [u8]> {
+        self.decoder.clone()
+    }
+
     /// Bytes of both networks.
     pub fn size_bytes(&self) -> u64 {
         (self.encoder.len() + self.decoder.len()) as u64

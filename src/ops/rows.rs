@@ -111,11 +111,12 @@ impl TypedOp for Rows {
         outputs: &[&TypedFact],
     ) -> TractResult<AxesMapping> {
         let mut mapping = AxesMapping::disconnected(inputs, outputs)?;
-        // Batches apart, axes are not to be moved: rows may be split, and what is added begun again.
-        if inputs.iter().all(|input| input.shape[0] == inputs[0].shape[0]) {
-            let axis = 0;
+        // Rows may be split, and what is added begun again for each of a batch: only batches that all
+        // have are one axis.
+        let batch = &inputs[0].shape[0];
+        if inputs[0].rank() > 2 && inputs.iter().all(|input| input.shape[0] == *batch) {
             for input in 0..inputs.len() {
-                mapping = mapping.linking((InOut::Out(0), axis), (InOut::In(input), axis))?;
+                mapping = mapping.linking((InOut::Out(0), 0), (InOut::In(input), 0))?;
             }
         }
         Ok(mapping)

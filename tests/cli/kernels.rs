@@ -26,7 +26,7 @@ fn answers(isa: &str, model: &str) -> [Vec<u8>; 2] {
 fn every_instruction_set_gives_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let available = Isa::available();
-    let micro = [("micro.pth", "litemedsam", "32"), ("micro_sam.pth", "sam", "64")];
+    let micro = [("micro.pth", "litemedsam", "32"), ("micro_sam.pth", "sam", "96")];
     for (file, preset, size) in micro {
         for weights in ["int8", "f32"] {
             let package = folder.path().join(format!("{preset}-{weights}")).display().to_string();
