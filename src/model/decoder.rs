@@ -119,7 +119,13 @@ impl Decoder {
                 )));
             }
         }
-        let [image, prompt] = Network::load_in_parts("decoder", &place, onnx, &none, threads)?;
+        let [image, prompt] = Network::load_in_parts(
+            ["decoder of the image", "decoder"],
+            &place,
+            onnx,
+            &none,
+            threads,
+        )?;
         Ok(Self {
             masked: Mutex::new(None),
             onnx: package.owned_decoder(),

@@ -76,10 +76,10 @@ impl Network {
         Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
     }
 
-    /// Cuts `onnx` in two, as [`split`] does it, where the inputs that `fixed` names have those
-    /// values.
+    /// Cuts `onnx` in two, called `names`, as [`split`] does it, where the inputs that `fixed` names
+    /// have those values.
     pub(super) fn load_in_parts(
-        name: &'static str,
+        names: [&'static str; 2],
         package: &str,
         mut onnx: pb::ModelProto,
         fixed: &[(&str, Tensor)],
@@ -89,9 +89,10 @@ impl Network {
             fix(&mut onnx, fixed);
             let graph = read(&onnx, None, threads.stock)?;
             let (first, rest) = contained(|| split(&graph))?;
-            Ok([Self::of(name, Ok(first), threads)?, Self::of(name, Ok(rest), threads)?])
+            let [of_first, of_rest] = names;
+            Ok([Self::of(of_first, Ok(first), threads)?, Self::of(of_rest, Ok(rest), threads)?])
         };
-        load().map_err(|reason| named(name, package, reason))
+        load().map_err(|reason| named(names[1], package, reason))
     }
 
     /// Parses and optimizes `onnx`, which may use tapseg's own operators. `name` and `package` name

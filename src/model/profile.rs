@@ -11,7 +11,7 @@ use tract_onnx::tract_hir::internal::{Cost, DimLike};
 /// What a node of a network took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeTime {
-    /// `encoder` or `decoder`.
+    /// `encoder`, `decoder`, or `decoder of the image` for what depends on the image alone.
     pub network: &'static str,
     /// Its name.
     pub node: String,
