@@ -152,7 +152,7 @@ impl Tile<'_> {
                 }
             }
         }
-        simd.add_products(&mut sums, rows, &panel[..depth]);
+        let sums = simd.add_products(sums, rows, &panel[..depth]);
         for (row, sum) in sums.into_iter().enumerate() {
             simd.store_part(sum, &mut out[row * out_stride..][..part]);
         }

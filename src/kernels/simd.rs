@@ -72,7 +72,8 @@ pub(crate) trait Simd: Copy {
     /// 2ⁿ⁻¹²⁷, for the n of 1 to 254 that the lowest bits of `n` hold.
     fn power_of_two(self, n: Self::F) -> Self::F;
 
-    /// Adds to each sum the products of its row with `panel`, from the first value to the last.
+    /// Each sum with the products of its row with `panel` added, from the first value to the last.
+    /// Sums come and go by value: behind a reference the compiler may leave them in memory.
     ///
     /// # Panics
     ///
@@ -80,28 +81,31 @@ pub(crate) trait Simd: Copy {
     #[inline(always)]
     fn add_products<const R: usize>(
         self,
-        sums: &mut [Self::F; R],
+        sums: [Self::F; R],
         rows: [&[f32]; R],
         panel: &[[f32; LANES]],
-    ) {
-        self.add_single_products(sums, rows, panel);
+    ) -> [Self::F; R] {
+        self.add_single_products(sums, rows, panel)
     }
 
     /// [`add_products`](Self::add_products), one value of each row at a time.
     #[inline(always)]
     fn add_single_products<const R: usize>(
         self,
-        sums: &mut [Self::F; R],
+        mut sums: [Self::F; R],
         rows: [&[f32]; R],
         panel: &[[f32; LANES]],
-    ) {
-        let rows = rows.map(|row| &row[..panel.len()]);
-        for (k, b) in panel.iter().enumerate() {
+    ) -> [Self::F; R] {
+        // Not by `map`, after which the compiler no longer knows the lengths.
+        let depth = panel.len();
+        let rows: [&[f32]; R] = std::array::from_fn(|row| &rows[row][..depth]);
+        for (k, b) in panel[..depth].iter().enumerate() {
             let b = self.load(b);
             for row in 0..R {
                 sums[row] = self.mul_add(self.splat(rows[row][k]), b, sums[row]);
             }
         }
+        sums
     }
 
     /// The lanes as an array.

@@ -115,7 +115,7 @@ impl EvalOp for CrossAttention {
         let sides = |value: &TValue| -> TractResult<[usize; 3]> { Ok(value.shape().try_into()?) };
         let ([q_batch, tokens, channels], [k_batch, keys, _]) =
             (sides(&inputs[0])?, sides(&inputs[1])?);
-        let (batch, heads) = (q_batch.max(k_batch), self.heads);
+        let (batch, heads) = (if q_batch == 1 { k_batch } else { q_batch }, self.heads);
         let width = channels / heads;
         let (q, k, v): (&[f32], &[f32], &[f32]) =
             (values(&inputs[0])?, values(&inputs[1])?, values(&inputs[2])?);
@@ -169,6 +169,9 @@ impl TypedOp for CrossAttention {
     as_op!();
 }
 
+/// The largest window: whole images of four times SAM's tokens a side.
+const MAX_WINDOW: usize = 256;
+
 /// Where tokens are.
 #[derive(Clone, Copy)]
 struct Grid {
@@ -182,10 +185,11 @@ impl Grid {
     fn new(tokens: usize, window: usize) -> TractResult<Self> {
         let side = tokens.isqrt();
         ensure!(
-            side * side == tokens && window > 0,
-            "WindowAttention takes the tokens of a square image, not {tokens}, in windows of {window}"
+            side > 0 && side * side == tokens && (1..=MAX_WINDOW).contains(&window),
+            "WindowAttention takes the tokens of a square image, not {tokens}, in windows of 1 to \
+             {MAX_WINDOW}, not {window}"
         );
-        Ok(Self { side, window: window.min(side) })
+        Ok(Self { side, window })
     }
 
     /// Windows along a side.
@@ -288,7 +292,11 @@ impl TypedOp for WindowAttention {
         let grid = Grid::new(tokens.iter().product(), self.window)?;
         let (heads, window, channels) = (self.heads, grid.window, *last / 3);
         ensure!(
-            heads > 0 && last.is_multiple_of(3 * heads) && pad.shape.volume() == last.to_dim(),
+            heads > 0
+                && *last > 0
+                && last.is_multiple_of(3)
+                && channels.is_multiple_of(heads)
+                && pad.shape.volume() == last.to_dim(),
             "WindowAttention of {heads} heads takes qkv and a padding token of it, not {inputs:?}"
         );
         let (offsets, positions) = (2 * window - 1, window * window);

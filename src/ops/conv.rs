@@ -27,7 +27,10 @@ impl ConvNode {
             bail!("the weight of a convolution has {} axes, not 4", sides.len())
         };
         ensure!(
-            kernel == columns && kernel > 0 && (!self.depthwise || group == 1),
+            kernel == columns
+                && sides.iter().all(|&side| side > 0)
+                && self.padding < kernel
+                && (!self.depthwise || group == 1),
             "a weight of {sides:?} doesn't fit {self:?}"
         );
         let inputs = if self.depthwise { outputs } else { group };

@@ -18,7 +18,7 @@ use super::conv::{ConvNode, PackedConv};
 use super::exported::attention;
 use super::layer_norm::LayerNorm;
 use super::rows::Rows;
-use super::stages::Stage;
+use super::stages::{Stage, parts};
 use super::tensors::{constant, scalar};
 
 type Patch = TractResult<Option<TypedModelPatch>>;
@@ -76,7 +76,7 @@ fn linear(model: &TypedModel, node: &TypedNode, op: &EinSum) -> Patch {
     let facts = model.node_input_facts(node.id)?;
     rule_if!(facts.len() == 2 && op.q_params.is_none());
     let (x, weight) = (facts[0], facts[1]);
-    rule_if!(x.datum_type == f32::datum_type() && x.rank() > 1 && weight.rank() == 2);
+    rule_if!(is_rows(x) && x.rank() > 1 && weight.rank() == 2);
     let leading: String = ('a'..='j').take(x.rank() - 2).collect();
     rule_if!(op.axes == format!("{leading}mk,kn->{leading}mn").parse()?);
     rule_if_some!(values = constant(weight));
@@ -122,6 +122,12 @@ fn near(a: f32, b: f32) -> bool {
     (a - b).abs() < 1e-6
 }
 
+/// Whether `fact` is of f32 in rows of a known length.
+fn is_rows(fact: &TypedFact) -> bool {
+    let last = fact.shape.last().map(|last| last.to_usize());
+    fact.datum_type == f32::datum_type() && matches!(last, Some(Ok(_)))
+}
+
 /// x/2 · (1 + erf(x/√2)), with the half at any place.
 fn gelu(model: &TypedModel, node: &TypedNode, op: &ElementWiseOp) -> Patch {
     rule_if!(op.0.is::<Erf>());
@@ -146,7 +152,7 @@ fn gelu(model: &TypedModel, node: &TypedNode, op: &ElementWiseOp) -> Patch {
         rule_if!(halves(model.node(other.node), x));
         product
     };
-    rule_if!(model.outlet_fact(x)?.datum_type == f32::datum_type());
+    rule_if!(is_rows(model.outlet_fact(x)?));
     let stage = Stage::Activate(Activation::Gelu);
     rows(model, (&format!("{}.gelu", node.name), last.id.into()), vec![stage], &[x])
 }
@@ -154,8 +160,7 @@ fn gelu(model: &TypedModel, node: &TypedNode, op: &ElementWiseOp) -> Patch {
 /// The larger of x and 0.
 fn relu(model: &TypedModel, node: &TypedNode, _: &TypedBinOp) -> Patch {
     rule_if_some!((zero, x) = with_scalar::<Max>(model, node));
-    rule_if!(zero == 0.0 && model.outlet_fact(x)?.datum_type == f32::datum_type());
-    rule_if!(model.outlet_fact(x)?.rank() > 0);
+    rule_if!(zero == 0.0 && is_rows(model.outlet_fact(x)?));
     let stage = Stage::Activate(Activation::Relu);
     rows(model, (&node.name, node.id.into()), vec![stage], &[x])
 }
@@ -169,6 +174,9 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
     let mut inputs = node.inputs.clone();
     if let Some(further) = next.op_as::<Rows>() {
         rule_if!(next.inputs[0] == out);
+        // What is added is counted in rows that are not split yet.
+        let adds = further.stages.iter().any(|stage| matches!(stage, Stage::AddInput));
+        rule_if!(parts(&stages) == 1 || !adds);
         stages.extend(further.stages.iter().cloned());
         inputs.extend(next.inputs[1..].iter().copied());
     } else if let Some(AxisOp::Reshape(at, from, to)) = next.op_as::<AxisOp>() {
@@ -177,7 +185,7 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
         let (Ok(before), Ok(after)) = (from[1].to_usize(), to[1].to_usize()) else {
             return Ok(None);
         };
-        rule_if!(after > 0 && before.is_multiple_of(after));
+        rule_if!(before > 0 && after > 0 && before.is_multiple_of(after));
         stages.push(Stage::Split(before / after));
     } else {
         rule_if!(next.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
@@ -187,8 +195,11 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
             && added.rank() > 1
             && added.shape[1..] == fact.shape[1..]
             && (added.shape[0] == fact.shape[0] || added.shape[0] == 1.to_dim());
-        let split = stages.iter().any(|stage| matches!(stage, Stage::Split(_)));
-        if same && !split && added.datum_type == f32::datum_type() && added.konst.is_none() {
+        if same
+            && parts(&stages) == 1
+            && added.datum_type == f32::datum_type()
+            && added.konst.is_none()
+        {
             stages.push(Stage::AddInput);
             inputs.push(*other);
         } else {
@@ -234,6 +245,8 @@ fn bottleneck(model: &TypedModel, node: &TypedNode, op: &PackedConv) -> Patch {
     rule_if_some!(first = rows.stages.iter().rposition(widens));
     let (narrow, before) = rows.stages.split_at(first);
     rule_if!(!before.iter().any(|stage| matches!(stage, Stage::AddInput)));
+    // Pixels are not to become more.
+    rule_if!(parts(before) == 1);
     let mut patch = TypedModelPatch::default();
     let mut x = patch.taps(model, &wide.inputs)?;
     if !narrow.is_empty() {
@@ -251,7 +264,7 @@ fn after(model: &TypedModel, node: &TypedNode, op: &PackedConv) -> Patch {
     rule_if!(op.after.is_empty() && !model.outputs.contains(&node.id.into()));
     rule_if_some!(next = model.single_succ(node.id)?);
     rule_if_some!(rows = next.op_as::<Rows>());
-    rule_if!(next.inputs[0] == node.id.into());
+    rule_if!(next.inputs[0] == node.id.into() && parts(&rows.stages) == 1);
     let mut patch = TypedModelPatch::default();
     let inputs: Vec<_> = node.inputs.iter().chain(&next.inputs[1..]).copied().collect();
     let inputs = patch.taps(model, &inputs)?;

@@ -96,7 +96,7 @@ impl TypedOp for Rows {
             let rows = 1..shape.len().saturating_sub(1);
             ensure!(
                 other.rank() == shape.len()
-                    && (parts > 1 || other.shape[rows.clone()] == inputs[0].shape[rows])
+                    && other.shape[rows.clone()] == inputs[0].shape[rows]
                     && (other.shape[0] == shape[0] || other.shape[0] == 1.to_dim()),
                 "Rows adds {other:?} to {:?}",
                 inputs[0]

@@ -36,7 +36,10 @@ impl Stage {
             Self::AddRow(row) => (row.len(), row.len()),
             Self::AddInput | Self::Activate(_) => (width, width),
             Self::Split(parts) => {
-                ensure!(width.is_multiple_of(*parts), "a row of {width} can't be {parts} rows");
+                ensure!(
+                    *parts > 0 && width.is_multiple_of(*parts),
+                    "a row of {width} can't be {parts} rows"
+                );
                 (width, width / parts)
             }
         };

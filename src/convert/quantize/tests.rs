@@ -111,6 +111,22 @@ fn standard_operators_do_the_same() {
     }
 }
 
+/// Sums are taken in another order. The smaller input has stages that a single window reaches over.
+#[test]
+fn both_forms_give_the_same_in_f32() {
+    for (file, preset, size) in [
+        ("micro_sam.pth", Preset::Sam, None),
+        ("micro.pth", Preset::LiteMedSam, Some(32)),
+        ("micro.pth", Preset::LiteMedSam, Some(16)),
+        ("micro_mobile.pth", Preset::MobileSam, Some(64)),
+    ] {
+        let forms = [false, true].map(|plain| in_memory(built(file, preset, size, plain)));
+        let [own, plain] = forms.each_ref().map(embedding);
+        let difference = own.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference <= 1e-4, "{file} {size:?}: {difference}");
+    }
+}
+
 /// Makes one channel of what the first perceptron gets fifty times as large, and its weights as much
 /// smaller: the network stays the same and has an outlier, as trained ones have.
 fn with_outlier(mut networks: Networks) -> Networks {

@@ -103,10 +103,10 @@ impl Simd for Neon {
     #[inline(always)]
     fn add_products<const R: usize>(
         self,
-        sums: &mut [Self::F; R],
+        mut sums: [Self::F; R],
         rows: [&[f32]; R],
         panel: &[[f32; LANES]],
-    ) {
+    ) -> [Self::F; R] {
         let rows = rows.map(|row| &row[..panel.len()]);
         let (fours, rest) = panel.as_chunks::<4>();
         for (four, b) in fours.iter().enumerate() {
@@ -115,13 +115,13 @@ impl Simd for Neon {
                 // that the processor has NEON.
                 unsafe { vld1q_f32(rows[row].as_ptr().add(four * 4)) }
             });
-            self.add_lane::<0, R>(sums, &a, &b[0]);
-            self.add_lane::<1, R>(sums, &a, &b[1]);
-            self.add_lane::<2, R>(sums, &a, &b[2]);
-            self.add_lane::<3, R>(sums, &a, &b[3]);
+            self.add_lane::<0, R>(&mut sums, &a, &b[0]);
+            self.add_lane::<1, R>(&mut sums, &a, &b[1]);
+            self.add_lane::<2, R>(&mut sums, &a, &b[2]);
+            self.add_lane::<3, R>(&mut sums, &a, &b[3]);
         }
         let rows = rows.map(|row| &row[4 * fours.len()..]);
-        self.add_single_products(sums, rows, rest);
+        self.add_single_products(sums, rows, rest)
     }
 }
 

@@ -133,6 +133,30 @@ fn sums_go_over_a_batch_of_one_and_rows_are_split() {
     }
 }
 
+/// What is added to rows that were split is counted in other rows than the input.
+#[test]
+fn nothing_is_added_to_split_rows() {
+    let graph = Graph::new(&["batch", "60", "8"], 3)
+        .floats("w", &[8, 12], &numbers(4, 96))
+        .floats("u", &[8, 12], &numbers(5, 96))
+        .floats("v", &[3, 3], &numbers(6, 9))
+        .integers("split", &[0, 240, 3])
+        .node("MatMul", &["x", "w"], "wide", &[])
+        .node("Reshape", &["wide", "split"], "parts", &[])
+        .node("MatMul", &["parts", "v"], "mixed", &[])
+        .node("MatMul", &["x", "u"], "skip", &[])
+        .node("Reshape", &["skip", "split"], "skipped", &[])
+        .node("Add", &["mixed", "skipped"], "y", &[]);
+    let models = both(graph);
+    assert!(operators(&models[1]).len() > 1);
+    let x = tokens(&[40, 60, 8]);
+    assert_close(&models, &x);
+    let alone = run(&models[1], &x);
+    let executor = multithread::Executor::multithread(2);
+    let shared = multithread::multithread_tract_scope(executor, || run(&models[1], &x));
+    assert_eq!(shared, alone);
+}
+
 /// An inverted bottleneck: wider, a depthwise convolution, narrower, and the input added.
 #[test]
 fn a_bottleneck_becomes_one_operator_for_any_size() {
