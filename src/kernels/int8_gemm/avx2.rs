@@ -1,4 +1,5 @@
-//! AVX2: `vpmaddwd` multiplies pairs of i16 and adds the two products, which can't overflow.
+//! AVX2: `vpmaddwd` multiplies pairs of i16 and adds the two products, which can't overflow. Weights
+//! are kept as bytes, half the memory, and widened as they are loaded.
 
 use std::arch::x86_64::*;
 
@@ -14,15 +15,15 @@ const GROUP: usize = 2;
 
 impl Kernel for Avx2 {
     type Activation = i16;
-    type Weight = i16;
+    type Weight = i8;
     const ROWS: usize = ROWS;
     const COLUMNS: usize = COLUMNS;
     const GROUP: usize = GROUP;
     const DEPTH: usize = GROUP;
     const OFFSET: i32 = 0;
 
-    fn weight(weight: i8) -> i16 {
-        weight.into()
+    fn weight(weight: i8) -> i8 {
+        weight
     }
 
     fn quantize_row(self, x: &[f32], q: &mut [i16]) -> f32 {
@@ -34,14 +35,14 @@ impl Kernel for Avx2 {
         unsafe { with_avx2(x, q) }
     }
 
-    fn tile(self, depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
+    fn tile(self, depth: usize, q: &[i16], panel: &[i8], tile: Tile) {
         // SAFETY: `self` is the proof that the processor has AVX2.
         unsafe { multiply(depth, q, panel, tile) }
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn multiply(depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
+fn multiply(depth: usize, q: &[i16], panel: &[i8], tile: Tile) {
     assert!(depth.is_multiple_of(GROUP));
     assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
     let start: [i32; COLUMNS] = tile.start();
@@ -50,10 +51,10 @@ fn multiply(depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
     let mut sums = [start; ROWS];
     let rows: [*const i16; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
     for group in 0..depth / GROUP {
-        // SAFETY: the panel has depth / GROUP groups of VECTORS vectors.
+        // SAFETY: the panel has depth / GROUP groups of VECTORS times sixteen bytes.
         let weights: [__m256i; VECTORS] = std::array::from_fn(|vector| unsafe {
-            let weights = panel.as_ptr().cast::<__m256i>();
-            _mm256_loadu_si256(weights.add(group * VECTORS + vector))
+            let weights = panel.as_ptr().cast::<__m128i>();
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.add(group * VECTORS + vector)))
         });
         for (sums, row) in sums.iter_mut().zip(rows) {
             // SAFETY: each row has depth / GROUP groups of GROUP values, 32 bits.
