@@ -8,7 +8,8 @@
 //! 576).
 //!
 //! Differences in form, not in result: BatchNorm is folded into the convolutions, the scale of the
-//! attention into its queries, and the heads' interleaved `qkv` is three matrices.
+//! attention into its queries, and of the heads' interleaved `qkv` all queries come first, then all
+//! keys and all values: as one matrix, or as three in standard operators.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 

@@ -6,10 +6,11 @@
 //! Differences in form, not in result: tokens stay a sequence; queries are scaled within their
 //! projection, and the tables of relative positions the other way; tokens that only fill windows up
 //! are zeros before the projection in the source, so that here they get its bias and are not
-//! multiplied; the output of windows is cut to the image before its projection; biases of relative
-//! positions are brought to all pairs of tokens by a product with zeros and ones; blocks that attend
-//! to the whole image do so one head after the other, for there the scores of a single head have
-//! 64 MB.
+//! multiplied; the output of windows is cut to the image before its projection. With tapseg's own
+//! operators all of attention but its projections is one. In standard operators biases of relative
+//! positions are brought to all pairs of tokens by a product with zeros and ones, and blocks that
+//! attend to the whole image do so one head after the other, for there the scores of a single head
+//! have 64 MB.
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ mod tests;
 use super::functions::exp_of_negative;
 use super::gemm::{Rows, Start, multiply, pack_columns, pack_rows, padded};
 use super::isa::Isa;
+use super::rows::add_to;
 use super::simd::{LANES, Simd, Task};
 
 /// The most queries of a tile: their scores for a chunk of keys stay in the first cache.
@@ -104,7 +105,7 @@ impl RelativePositions {
     }
 
     /// What the query `q` at `position` along an axis adds for each position of keys along it, from
-    /// that axis's `table`; whole vectors, with `rest` in lanes past the last.
+    /// that axis's `table`; whole vectors, with zeros in lanes past the last.
     #[inline(always)]
     fn biases<S: Simd>(&self, s: S, table: &[f32], q: &[f32], position: usize, to: &mut [f32]) {
         let stride = 2 * self.side - 1 + LANES;
@@ -190,12 +191,7 @@ impl Task for Attend<'_> {
                     Bias::None => {}
                     Bias::Table(table) => {
                         let table = &table[queries[row].1 * head.keys + first..][..keys];
-                        for (score, bias) in scores.chunks_mut(LANES).zip(table.chunks(LANES)) {
-                            s.store_part(
-                                s.add(s.load_part(score, 0.0), s.load_part(bias, 0.0)),
-                                score,
-                            );
-                        }
+                        add_to(s, scores, table);
                     }
                     Bias::Relative(..) => positions.add(s, row, first, &mut scores[..keys]),
                 }

@@ -124,8 +124,14 @@ impl Task for Add<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (x, y) in self.0.chunks_mut(LANES).zip(self.1.chunks(LANES)) {
-            s.store_part(s.add(s.load_part(x, 0.0), s.load_part(y, 0.0)), x);
-        }
+        add_to(s, self.0, self.1);
+    }
+}
+
+/// x += y, as far as both go.
+#[inline(always)]
+pub(super) fn add_to<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.chunks_mut(LANES).zip(y.chunks(LANES)) {
+        s.store_part(s.add(s.load_part(x, 0.0), s.load_part(y, 0.0)), x);
     }
 }

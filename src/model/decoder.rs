@@ -105,14 +105,13 @@ impl Decoder {
         let one_by_one = shapes[4] == [Some(1)];
         let batch = one_by_one.then_some(1);
         let expected = [
-            (0, vec![Some(1), Some(channels), Some(grid), Some(grid)]),
-            (1, vec![batch, None, Some(2)]),
-            (2, vec![batch, None]),
-            (3, vec![batch, Some(1), Some(low_res_side), Some(low_res_side)]),
-            (4, vec![batch]),
+            vec![Some(1), Some(channels), Some(grid), Some(grid)],
+            vec![batch, None, Some(2)],
+            vec![batch, None],
+            vec![batch, Some(1), Some(low_res_side), Some(low_res_side)],
+            vec![batch],
         ];
-        for (input, expected) in expected {
-            let found = &shapes[input];
+        for (input, (found, expected)) in shapes.iter().zip(expected).enumerate() {
             if *found != expected {
                 return Err(bad(format!(
                     "input {input} has shape {found:?}, expected {expected:?} (None is any length)"

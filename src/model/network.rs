@@ -71,9 +71,7 @@ impl Network {
         names: &Names,
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let graph =
-            contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, Some(names), threads.stock));
-        Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
+        Self::checked(name, package, onnx, Some(names), threads)
     }
 
     /// Cuts `onnx` in two, called `names`, as [`split`] does it, where the inputs that `fixed` names
@@ -90,7 +88,7 @@ impl Network {
             let graph = read(&onnx, None, threads.stock)?;
             let (first, rest) = contained(|| split(&graph))?;
             let [of_first, of_rest] = names;
-            Ok([Self::of(of_first, Ok(first), threads)?, Self::of(of_rest, Ok(rest), threads)?])
+            Ok([Self::of(of_first, first, threads)?, Self::of(of_rest, rest, threads)?])
         };
         load().map_err(|reason| named(names[1], package, reason))
     }
@@ -106,17 +104,25 @@ impl Network {
         onnx: &[u8],
         threads: &Threads,
     ) -> Result<Self, ModelError> {
-        let graph = contained(|| parsed(onnx)).and_then(|onnx| read(&onnx, None, threads.stock));
-        Self::of(name, graph, threads).map_err(|reason| named(name, package, reason))
+        Self::checked(name, package, onnx, None, threads)
+    }
+
+    /// [`from_onnx`](Self::from_onnx), with a look at the names of its inputs and outputs first.
+    fn checked(
+        name: &'static str,
+        package: &str,
+        onnx: &[u8],
+        names: Option<&Names>,
+        threads: &Threads,
+    ) -> Result<Self, ModelError> {
+        contained(|| parsed(onnx))
+            .and_then(|onnx| read(&onnx, names, threads.stock))
+            .and_then(|graph| Self::of(name, graph, threads))
+            .map_err(|reason| named(name, package, reason))
     }
 
     /// Makes `graph` ready to run.
-    fn of(
-        name: &'static str,
-        graph: Result<TypedModel, String>,
-        threads: &Threads,
-    ) -> Result<Self, String> {
-        let graph = graph?;
+    fn of(name: &'static str, graph: TypedModel, threads: &Threads) -> Result<Self, String> {
         let plan = contained(|| graph.into_optimized()?.into_runnable())?;
         Ok(Self { name, plan, threads: threads.clone() })
     }

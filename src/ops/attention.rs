@@ -81,7 +81,7 @@ impl Mixing {
             });
             let channels = heads * width;
             let tokens = out.len() / channels.max(1);
-            let rows = share(tokens, threads, 1, tokens);
+            let rows = share(tokens, threads, tokens);
             for_each_chunk(threads, out, (rows * channels).max(1), |index, out| {
                 for (row, out) in out.chunks_exact_mut(channels).enumerate() {
                     let (at, query) = place(index * rows + row);

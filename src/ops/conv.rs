@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::*;
 use crate::kernels::{Conv, ConvShape, Isa};
 
 use super::stages::{Stage, costs, described, macs, run, width_after};
-use super::tensors::{ensure_f32, filled, values};
+use super::tensors::{all_values, ensure_f32, filled, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
 /// A convolution whose weights needn't be constant. Inputs: the image; the weight, output × input ×
@@ -163,8 +163,7 @@ impl EvalOp for PackedConv {
         let from = inputs[0].shape();
         let shape = self.output_shape(from)?;
         let [_, height, width, channels] = shape;
-        let others = inputs[1..].iter().map(|other| values::<f32>(other));
-        let others = others.collect::<TractResult<Vec<_>>>()?;
+        let others = all_values(&inputs[1..])?;
         let image = Image {
             isa,
             op: self,
@@ -176,7 +175,7 @@ impl EvalOp for PackedConv {
         };
         filled(&shape, |out| {
             with_threads(self.macs(from[1] * from[2], height * width), |threads| {
-                let rows = share(height, threads, 1, height);
+                let rows = share(height, threads, height);
                 for_each_chunk(threads, out, (rows * width * channels).max(1), |index, out| {
                     image.rows(index * rows, out);
                 });
@@ -202,29 +201,28 @@ impl Image<'_> {
     /// Makes rows of the output, from row `first` on.
     fn rows(&self, first: usize, out: &mut [f32]) {
         let ConvShape { inputs, outputs, kernel, stride, padding } = self.op.conv.shape();
-        let rows = out.len().checked_div(self.columns).unwrap_or(0);
         let (before, after) = (&self.op.before, &self.op.after);
         let channels = width_after(after, outputs).unwrap_or(outputs);
-        let rows = rows / channels.max(1);
+        let rows = out.len().checked_div(self.columns * channels).unwrap_or(0);
         let most = HELD_BYTES / (kernel * inputs * size_of::<f32>());
         let tile = if before.is_empty() { self.columns } else { most.max(MIN_COLUMNS) };
         for left in (0..self.columns).step_by(tile.max(1)) {
             let columns = tile.min(self.columns - left);
-            let mut held = Held::new(self, left, columns);
+            let mut held = (!before.is_empty()).then(|| Held::new(self, left, columns));
             let mut convolved = vec![0.0; if after.is_empty() { 0 } else { columns * outputs }];
             for row in 0..rows {
                 let top = (first + row) * stride;
                 let out = &mut out[(row * self.columns + left) * channels..][..columns * channels];
                 let made = if after.is_empty() { &mut *out } else { &mut convolved[..] };
-                if before.is_empty() {
-                    let seen: Vec<Option<&[f32]>> =
-                        (top..top + kernel).map(|at| self.row(at.checked_sub(padding)?)).collect();
-                    self.op.conv.row(&seen, padding, made);
-                } else {
-                    (top..top + kernel).for_each(|at| held.make(self, at));
-                    let seen: Vec<_> = (top..top + kernel).map(|at| held.row(self, at)).collect();
-                    self.op.conv.row(&seen, 0, made);
-                }
+                // Rows that are held have the padding beside the image, those of the input don't.
+                let (seen, beside): (Vec<_>, _) = match &mut held {
+                    None => ((top..top + kernel).map(|at| self.row(at)).collect(), padding),
+                    Some(held) => {
+                        (top..top + kernel).for_each(|at| held.make(self, at));
+                        ((top..top + kernel).map(|at| held.row(self, at)).collect(), 0)
+                    }
+                };
+                self.op.conv.row(&seen, beside, made);
                 if !after.is_empty() {
                     let at = (first + row) * self.columns + left;
                     run(after, self.isa, columns, &convolved, (self.others, at), out);
@@ -233,8 +231,9 @@ impl Image<'_> {
         }
     }
 
-    /// A row of the first input.
+    /// A row of the first input, counted with the padding above it; `None` outside the image.
     fn row(&self, row: usize) -> Option<&[f32]> {
+        let row = row.checked_sub(self.op.conv.shape().padding)?;
         let length = self.x.len() / self.height.max(1);
         self.x.get(row * length..(row + 1) * length)
     }
@@ -255,9 +254,6 @@ struct Held {
 impl Held {
     fn new(image: &Image, left: usize, columns: usize) -> Self {
         let ConvShape { inputs, kernel, stride, padding, .. } = image.op.conv.shape();
-        if image.op.before.is_empty() {
-            return Self { values: vec![], made: vec![], columns: 0..0, at: 0 };
-        }
         let (first, length) = (left * stride, (columns - 1) * stride + kernel);
         let end = (first + length).saturating_sub(padding).min(image.width);
         Self {
@@ -276,9 +272,9 @@ impl Held {
 
     /// Makes a row, unless it is held or outside the image.
     fn make(&mut self, image: &Image, row: usize) {
-        let ConvShape { inputs, padding, .. } = image.op.conv.shape();
+        let inputs = image.op.conv.shape().inputs;
         let place = row % self.made.len();
-        let Some(x) = row.checked_sub(padding).and_then(|row| image.row(row)) else { return };
+        let Some(x) = image.row(row) else { return };
         if self.made[place] == Some(row) || self.columns.is_empty() {
             return;
         }
@@ -292,9 +288,7 @@ impl Held {
 
     /// A row that was made; `None` outside the image.
     fn row(&self, image: &Image, row: usize) -> Option<&[f32]> {
-        let padding = image.op.conv.shape().padding;
-        row.checked_sub(padding).filter(|&row| row < image.height)?;
-        Some(&self.values[self.place(row)])
+        image.row(row).map(|_| &self.values[self.place(row)])
     }
 }
 

@@ -42,14 +42,13 @@ pub(crate) const CROSS_ATTENTION: &str = "CrossAttention";
 pub(crate) const WINDOW_ATTENTION: &str = "WindowAttention";
 /// A convolution of an image whose channels lie together.
 pub(crate) const CHANNELS_LAST_CONV: &str = "ChannelsLastConv";
+/// Logits of masks from the pixels and the factors of each mask.
+pub(crate) const PIXEL_MASKS: &str = "PixelMasks";
 
 /// What a graph with operators of [`DOMAIN`] imports.
 pub(crate) fn opset() -> OperatorSetIdProto {
     OperatorSetIdProto { domain: DOMAIN.into(), version: 1 }
 }
-
-/// Logits of masks from the pixels and the factors of each mask.
-pub(crate) const PIXEL_MASKS: &str = "PixelMasks";
 
 type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 

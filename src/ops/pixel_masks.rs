@@ -54,7 +54,7 @@ impl EvalOp for PixelMasks {
                         kernels[mask * channels + channel]
                     });
                     let mut products = vec![0.0; all * masks];
-                    let rows = share(grid, threads, 1, grid);
+                    let rows = share(grid, threads, grid);
                     let chunk = (rows * length * masks).max(1);
                     for_each_chunk(threads, &mut products, chunk, |index, products| {
                         let count = products.len() / masks;
@@ -62,7 +62,6 @@ impl EvalOp for PixelMasks {
                         layer.apply(count, &pixels[..count * channels], products);
                     });
                     // A chunk is some rows of cells of one mask.
-                    let rows = share(grid, threads, 1, grid);
                     let rows = if grid.is_multiple_of(rows) { rows } else { grid };
                     for_each_chunk(threads, out, (rows * length).max(1), |index, out| {
                         let (mask, first) = (index / (grid / rows), index % (grid / rows) * rows);

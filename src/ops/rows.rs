@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 use crate::kernels::Isa;
 
 use super::stages::{Stage, costs, described, macs, parts, run, widest, width_after};
-use super::tensors::{ensure_f32, filled, rows_and_width, values};
+use super::tensors::{all_values, ensure_f32, filled, rows_and_width, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
 /// About how many bytes the widest values of a block of rows take: they stay in the second cache.
@@ -60,13 +60,12 @@ impl EvalOp for Rows {
         }
         let to = to * parts;
         let x: &[f32] = values(&inputs[0])?;
-        let others = inputs[1..].iter().map(|other| values::<f32>(other));
-        let others = others.collect::<TractResult<Vec<_>>>()?;
+        let others = all_values(&inputs[1..])?;
         filled(&shape, |out| {
             let macs = (macs(&self.stages) + widest).saturating_mul(rows);
             with_threads(macs, |threads| {
                 let most = (BLOCK_BYTES / (widest * size_of::<f32>()).max(1)).max(TILE);
-                let block = share(rows, threads, 1, most);
+                let block = share(rows, threads, most);
                 let block = if block > TILE { block / TILE * TILE } else { block };
                 for_each_chunk(threads, out, (block * to).max(1), |index, out| {
                     let rows = out.len() / to;

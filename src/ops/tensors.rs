@@ -8,6 +8,11 @@ pub(super) fn values<T: Datum>(tensor: &Tensor) -> TractResult<&[T]> {
     tensor.to_plain_array_view::<T>()?.to_slice().context("the tensor isn't contiguous")
 }
 
+/// The elements of each of `tensors`.
+pub(super) fn all_values(tensors: &[TValue]) -> TractResult<Vec<&[f32]>> {
+    tensors.iter().map(|tensor| values(tensor)).collect()
+}
+
 /// A tensor of `shape` that `fill` has written to.
 pub(super) fn filled(
     shape: &[usize],

@@ -22,14 +22,13 @@ pub(super) fn with_threads<R: Send>(macs: usize, work: impl FnOnce(usize) -> R +
     }
 }
 
-/// How many of `count` things make a share for one of `threads`: at most `most`, and a multiple of
-/// `tile`.
-pub(super) fn share(count: usize, threads: usize, tile: usize, most: usize) -> usize {
+/// How many of `count` things make a share for one of `threads`: at most `most`, and at least one.
+pub(super) fn share(count: usize, threads: usize, most: usize) -> usize {
     let fair = match threads {
         1 => count,
         _ => count.div_ceil(SHARES_PER_THREAD * threads),
     };
-    fair.min(most).next_multiple_of(tile).max(1)
+    fair.min(most).max(1)
 }
 
 /// Calls `work` with the number and the values of each of the `len` long chunks of `values`, on
