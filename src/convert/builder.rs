@@ -12,7 +12,7 @@ use super::architecture::looks_like;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Graph, Value};
-use crate::ops::{CHANNELS_LAST_CONV, CROSS_ATTENTION, WINDOW_ATTENTION};
+use crate::ops::{CROSS_ATTENTION, DEPTHWISE_CONV, NEIGHBOURHOODS, WINDOW_ATTENTION};
 
 /// `torch.nn.LayerNorm`'s default.
 pub(super) const LAYER_NORM_EPSILON: f32 = 1e-5;
@@ -242,27 +242,49 @@ impl<'a> Builder<'a> {
             let key = format!("{key}.bn");
             return Err(ConvertError::BatchNorm { key });
         }
-        let weight = self.graph.constant(&name, &weight);
-        let bias = self.graph.constant(&format!("{key}.c.bias"), &bias.into_dyn());
-        Ok(self.conv(x, &weight, &bias, conv))
+        Ok(self.conv(x, &format!("{key}.c"), weight, bias, conv))
     }
 
-    /// A convolution of the image `x`.
-    pub(super) fn conv(&mut self, x: &Value, weight: &Value, bias: &Value, conv: Conv) -> Value {
-        let Conv { kernel, stride, groups, padding, .. } = conv;
-        let inputs = [x, weight, bias];
-        if !self.source.plain {
-            let attributes = [
-                ("stride", Attribute::Int(stride as i64)),
-                ("padding", Attribute::Int(padding as i64)),
-                ("depthwise", Attribute::Int(i64::from(groups > 1))),
-            ];
-            return self.graph.own_node(CHANNELS_LAST_CONV, &inputs, &attributes);
+    /// A convolution of the image `x`, with `weight` as output × input × row × column; its tensors
+    /// are called `key.weight` and `key.bias`.
+    ///
+    /// In operators of our own, one of all channels is a linear layer on what is under the kernel.
+    pub(super) fn conv(
+        &mut self,
+        x: &Value,
+        key: &str,
+        weight: ArrayD<f32>,
+        bias: Array1<f32>,
+        conv: Conv,
+    ) -> Value {
+        let Conv { inputs, outputs, kernel, stride, groups, padding } = conv;
+        let [side, step, pad] = [kernel, stride, padding].map(|side| side as i64);
+        let geometry = [("stride", Attribute::Int(step)), ("padding", Attribute::Int(pad))];
+        if groups == 1 && !self.source.plain {
+            let neighbours = match kernel {
+                1 if stride == 1 => x.clone(),
+                _ => {
+                    let [step, pad] = geometry;
+                    let attributes = [("kernel", Attribute::Int(side)), step, pad];
+                    self.graph.own_node(NEIGHBOURHOODS, &[x], &attributes)
+                }
+            };
+            let from = |(place, output): (usize, usize)| {
+                let (place, input) = (place / inputs, place % inputs);
+                weight[[output, input, place / kernel, place % kernel]]
+            };
+            let weight = Array2::from_shape_fn((kernel * kernel * inputs, outputs), from);
+            return self.affine(&neighbours, key, weight, bias);
         }
-        let [kernel, stride, pad] = [kernel, stride, padding].map(|side| side as i64);
+        let weight = self.graph.constant(&format!("{key}.weight"), &weight);
+        let bias = self.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
+        let inputs = [x, &weight, &bias];
+        if !self.source.plain {
+            return self.graph.own_node(DEPTHWISE_CONV, &inputs, &geometry);
+        }
         let attributes = [
-            ("kernel_shape", Attribute::Ints(&[kernel, kernel])),
-            ("strides", Attribute::Ints(&[stride, stride])),
+            ("kernel_shape", Attribute::Ints(&[side, side])),
+            ("strides", Attribute::Ints(&[step, step])),
             ("pads", Attribute::Ints(&[pad, pad, pad, pad])),
             ("group", Attribute::Int(groups as i64)),
         ];
@@ -351,12 +373,8 @@ impl<'a> Builder<'a> {
         let reduce = Conv::pointwise(width, channels);
         let smooth = Conv::three(channels, channels, 1);
         for (layer, conv) in [(0, reduce), (2, smooth)] {
-            let weight_key = format!("{}.weight", key(layer));
-            let weight = self.tensor(&weight_key, &conv.weight_shape())?;
-            let weight = self.graph.constant(&weight_key, &weight);
-            let none = ArrayD::zeros(vec![channels]);
-            let none = self.graph.constant(&format!("{}.bias", key(layer)), &none);
-            let y = self.conv(&x, &weight, &none, conv);
+            let weight = self.tensor(&format!("{}.weight", key(layer)), &conv.weight_shape())?;
+            let y = self.conv(&x, &key(layer), weight, Array1::zeros(channels), conv);
             let y = self.channels_last(&y);
             let y = self.layer_norm(&y, &key(layer + 1), channels, LAYER_NORM_2D_EPSILON)?;
             x = self.convolvable(&y);

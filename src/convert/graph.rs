@@ -33,6 +33,7 @@ pub(super) enum Side {
 }
 
 /// An attribute of a node.
+#[derive(Clone, Copy)]
 pub(super) enum Attribute<'a> {
     Float(f32),
     Int(i64),

@@ -104,12 +104,10 @@ impl Encoder<'_> {
         let (builder, tokens) = (&mut self.builder, grid * grid);
         let conv = Conv::patches(3, width, patch);
         let weight = builder.tensor(Vit::MARK, &conv.weight_shape())?;
-        let weight = builder.graph.constant(Vit::MARK, &weight);
-        let key = "image_encoder.patch_embed.proj.bias";
-        let bias = builder.tensor(key, &[width])?;
-        let bias = builder.graph.constant(key, &bias);
+        let key = "image_encoder.patch_embed.proj";
+        let bias = builder.vector(&format!("{key}.bias"), width)?;
         let image = builder.image(image);
-        let x = builder.conv(&image, &weight, &bias, conv);
+        let x = builder.conv(&image, key, weight, bias, conv);
         let x = builder.channels_last(&x);
         let x = builder.reshape(&x, &[1, tokens as i64, width as i64]);
         let key = "image_encoder.pos_embed";

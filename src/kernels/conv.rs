@@ -1,24 +1,23 @@
-//! Convolutions of images whose channels lie together: row × column × channel.
+//! Images whose channels lie together, row × column × channel, as a square kernel sees them: the
+//! pixels under it side by side, for a linear layer to make a convolution of them, or a convolution
+//! of each channel by itself.
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use super::gemm::{Rows, Start, multiply, pack, padded};
 use super::isa::Isa;
 use super::simd::{LANES, Simd, Task};
 
-/// Pixels whose neighbourhoods are gathered at a time: they stay in the second cache.
-const GATHERED: usize = 24;
+/// Side of the kernels that the published encoders have.
+const USUAL: usize = 3;
 
-/// The geometry of a convolution with a square kernel.
+/// The geometry of a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConvShape {
-    /// Channels of the input.
-    pub(crate) inputs: usize,
-    /// Channels of the output.
-    pub(crate) outputs: usize,
+pub(crate) struct Window {
+    /// Channels of the image.
+    pub(crate) channels: usize,
     /// Pixels per side of the kernel.
     pub(crate) kernel: usize,
     /// Pixels from one place of the kernel to the next.
@@ -27,191 +26,225 @@ pub(crate) struct ConvShape {
     pub(crate) padding: usize,
 }
 
-impl ConvShape {
+impl Window {
     /// Pixels along a side of the output, for `side` of the input; `None` where the kernel doesn't
     /// fit.
     pub(crate) fn output_side(self, side: usize) -> Option<usize> {
         let last = (side + 2 * self.padding).checked_sub(self.kernel)?;
         Some(last / self.stride + 1)
     }
+
+    /// Pixels under the kernel.
+    fn places(self) -> usize {
+        self.kernel * self.kernel
+    }
 }
 
-/// A convolution, packed.
-///
-/// Sums begin with the bias and go through the kernel row by row, then through the channels, by
-/// fused multiply-adds: the same bits on every instruction set.
+/// What is made of the pixels under a kernel.
 pub(crate) struct Conv {
     isa: Isa,
-    shape: ConvShape,
-    kernel: Kernel,
-    /// Padded to whole vectors.
-    bias: Vec<f32>,
+    window: Window,
+    kind: Kind,
 }
 
-enum Kernel {
-    /// Each channel by itself: place × channel, channels padded to whole vectors.
-    Depthwise(Vec<f32>),
-    /// All channels: panels of (place × input) × output.
-    Dense(Vec<f32>),
+enum Kind {
+    /// The pixels themselves: place × channel.
+    Neighbourhood,
+    /// For each channel a sum, weighted by place. For each vector of channels, padded with zeros,
+    /// there are the bias and the weight of each place.
+    Depthwise(Vec<[f32; LANES]>),
 }
 
 impl Conv {
-    /// Packs `weight`: output × input × row × column of the kernel, where `depthwise` with a single
-    /// input per output; and `bias`, one value per output.
+    /// Puts the pixels under the kernel side by side, row by row: place × channel, zeros outside
+    /// the image.
+    pub(crate) fn neighbourhoods(isa: Isa, window: Window) -> Self {
+        Self { isa, window, kind: Kind::Neighbourhood }
+    }
+
+    /// Convolves each channel by itself, with `weight`: channel × row × column of the kernel, and
+    /// `bias`, one value per channel.
+    ///
+    /// Sums begin with the bias and go through the kernel row by row by fused multiply-adds, leaving
+    /// out what is outside the image: the same bits on every instruction set.
     ///
     /// # Panics
     ///
-    /// If the lengths don't fit the shape, or there are no channels.
-    pub(crate) fn new(
-        isa: Isa,
-        shape: ConvShape,
-        depthwise: bool,
-        weight: &[f32],
-        bias: &[f32],
-    ) -> Self {
-        let ConvShape { inputs, outputs, kernel, .. } = shape;
-        let places = kernel * kernel;
-        let group = if depthwise { 1 } else { inputs };
-        assert!(weight.len() == outputs * group * places && bias.len() == outputs);
-        assert!(inputs > 0 && outputs > 0 && kernel > 0);
-        let kernel = if depthwise {
-            let stride = padded(outputs);
-            let mut turned = vec![0.0; places * stride];
-            for (channel, weight) in weight.chunks_exact(places).enumerate() {
-                for (place, weight) in weight.iter().enumerate() {
-                    turned[place * stride + channel] = *weight;
-                }
+    /// If the lengths don't fit the window, or there are no channels.
+    pub(crate) fn depthwise(isa: Isa, window: Window, weight: &[f32], bias: &[f32]) -> Self {
+        let (channels, places) = (window.channels, window.places());
+        assert!(channels > 0 && places > 0);
+        assert!(weight.len() == channels * places && bias.len() == channels);
+        let mut packed = vec![[0.0; LANES]; channels.div_ceil(LANES) * (1 + places)];
+        for channel in 0..channels {
+            let (vector, lane) = (channel / LANES * (1 + places), channel % LANES);
+            packed[vector][lane] = bias[channel];
+            for place in 0..places {
+                packed[vector + 1 + place][lane] = weight[channel * places + place];
             }
-            Kernel::Depthwise(turned)
-        } else {
-            let weight =
-                |k: usize, n: usize| weight[(n * inputs + k % inputs) * places + k / inputs];
-            Kernel::Dense(pack(places * inputs, outputs, weight))
-        };
-        let mut bias = bias.to_vec();
-        bias.resize(padded(outputs), 0.0);
-        Self { isa, shape, kernel, bias }
+        }
+        Self { isa, window, kind: Kind::Depthwise(packed) }
     }
 
-    /// What it is.
-    pub(crate) fn shape(&self) -> ConvShape {
-        self.shape
+    /// The geometry of its kernel.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Values of each pixel of the output.
+    pub(crate) fn outputs(&self) -> usize {
+        match self.kind {
+            Kind::Neighbourhood => self.window.places() * self.window.channels,
+            Kind::Depthwise(_) => self.window.channels,
+        }
     }
 
     /// Multiplications per pixel of the output.
     pub(crate) fn macs_per_pixel(&self) -> usize {
-        let ConvShape { inputs, outputs, kernel, .. } = self.shape;
-        let group = if matches!(self.kernel, Kernel::Depthwise(_)) { 1 } else { inputs };
-        kernel * kernel * group * outputs
+        match self.kind {
+            Kind::Neighbourhood => 0,
+            Kind::Depthwise(_) => self.window.places() * self.window.channels,
+        }
     }
 
-    /// Writes a row of the output to `out`: column × channel.
+    /// Writes a row of the output to `out`, from its column `first` on: column × value.
     ///
     /// `rows` are the rows of the image under the kernel, from the top, column × channel; `None`
-    /// outside it. Their first pixel is under place `left` of the kernel at the output's first
-    /// column; what is before it, and behind their end, is zero.
+    /// outside it. Their first pixel is under place `left` of the kernel at the output's column 0;
+    /// what is before it, and behind their end, is zero.
     ///
     /// # Panics
     ///
     /// If there are not as many rows as the kernel has, or `out` isn't made of whole pixels.
-    pub(crate) fn row(&self, rows: &[Option<&[f32]>], left: usize, out: &mut [f32]) {
-        self.isa.run(Row { conv: self, rows, left, out });
+    pub(crate) fn row(&self, rows: &[Option<&[f32]>], left: usize, first: usize, out: &mut [f32]) {
+        assert!(rows.len() == self.window.kernel && out.len().is_multiple_of(self.outputs()));
+        let seen = Seen { window: self.window, rows, left, first };
+        match &self.kind {
+            Kind::Neighbourhood => seen.gather(out),
+            Kind::Depthwise(packed) => self.isa.run(Depthwise { seen, packed, out }),
+        }
     }
 }
 
 impl fmt::Debug for Conv {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.shape.fmt(f)
-    }
-}
-
-struct Row<'a> {
-    conv: &'a Conv,
-    rows: &'a [Option<&'a [f32]>],
-    left: usize,
-    out: &'a mut [f32],
-}
-
-impl Task for Row<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { conv, rows, left, out } = self;
-        let ConvShape { inputs, outputs, kernel, .. } = conv.shape;
-        assert!(rows.len() == kernel && out.len().is_multiple_of(outputs));
-        let image = Window { shape: conv.shape, rows, left };
-        match &conv.kernel {
-            Kernel::Depthwise(weights) => image.depthwise(s, weights, &conv.bias, out),
-            Kernel::Dense(panels) => {
-                let depth = kernel * kernel * inputs;
-                let mut gathered = vec![0.0; GATHERED.min(out.len() / outputs) * depth];
-                for (part, out) in out.chunks_mut(GATHERED * outputs).enumerate() {
-                    let count = out.len() / outputs;
-                    for (pixel, to) in gathered.chunks_exact_mut(depth).take(count).enumerate() {
-                        image.gather(part * GATHERED + pixel, to);
-                    }
-                    let a = Rows { values: &gathered, stride: depth, count };
-                    let to = (out, outputs, outputs);
-                    multiply(s, a, depth, panels, Start::Columns(&conv.bias), to);
-                }
-            }
-        }
+        let Window { channels, kernel, stride, .. } = self.window;
+        let what = match self.kind {
+            Kind::Neighbourhood => "neighbours of",
+            Kind::Depthwise(_) => "depthwise",
+        };
+        write!(f, "{what} {channels}, {kernel}×{kernel} every {stride}")
     }
 }
 
 /// What the kernel can see of the image.
-struct Window<'a> {
-    shape: ConvShape,
+struct Seen<'a> {
+    window: Window,
     rows: &'a [Option<&'a [f32]>],
     left: usize,
+    first: usize,
 }
 
-impl<'a> Window<'a> {
-    /// The channels of the pixel under place (`row`, `column`) of the kernel at the output's column
-    /// `at`; `None` outside the image.
+impl<'a> Seen<'a> {
+    /// The columns of the image that are under the kernel's at the output's column `at`, and how
+    /// many of the kernel's are before and behind them, outside.
     #[inline(always)]
-    fn pixel(&self, at: usize, row: usize, column: usize) -> Option<&'a [f32]> {
-        let ConvShape { inputs, stride, .. } = self.shape;
-        let x = (at * stride + column).checked_sub(self.left)?;
-        self.rows[row]?.get(x * inputs..(x + 1) * inputs)
+    fn columns(&self, at: usize, width: usize) -> (std::ops::Range<usize>, usize) {
+        let from = (self.first + at) * self.window.stride;
+        let columns =
+            from.saturating_sub(self.left)..(from + self.window.kernel).saturating_sub(self.left);
+        let before = self.left.saturating_sub(from).min(self.window.kernel);
+        let end = columns.end.min(width);
+        (columns.start.min(end)..end, before)
     }
 
-    /// The pixels under the kernel at the output's column `at`, zeros outside the image: place ×
-    /// channel.
-    #[inline(always)]
-    fn gather(&self, at: usize, to: &mut [f32]) {
-        let ConvShape { inputs, kernel, .. } = self.shape;
-        for (place, to) in to.chunks_exact_mut(inputs).enumerate() {
-            match self.pixel(at, place / kernel, place % kernel) {
-                Some(pixel) => to.copy_from_slice(pixel),
-                None => to.fill(0.0),
+    /// The pixels under the kernel, for each column of the output: place × channel.
+    fn gather(&self, out: &mut [f32]) {
+        let Window { channels, kernel, .. } = self.window;
+        let row_length = kernel * channels;
+        for (at, out) in out.chunks_exact_mut(kernel * row_length).enumerate() {
+            for (row, out) in self.rows.iter().zip(out.chunks_exact_mut(row_length)) {
+                let row = row.unwrap_or_default();
+                let (columns, before) = self.columns(at, row.len() / channels);
+                let (zeros, out) = out.split_at_mut(before * channels);
+                let (pixels, behind) = out.split_at_mut(columns.len() * channels);
+                zeros.fill(0.0);
+                pixels.copy_from_slice(&row[columns.start * channels..columns.end * channels]);
+                behind.fill(0.0);
             }
         }
     }
 
-    /// A row of the output, channel by channel.
+    /// The channels of the pixel under place (`row`, `column`) of the kernel at the output's column
+    /// `at`; `None` outside the image.
     #[inline(always)]
-    fn depthwise<S: Simd>(&self, s: S, weights: &[f32], bias: &[f32], out: &mut [f32]) {
-        let ConvShape { outputs, kernel, .. } = self.shape;
-        // The pixels under the kernel that are there, with their weights.
-        let mut taps: Vec<(&[f32], &[f32])> = Vec::with_capacity(kernel * kernel);
-        for (column, out) in out.chunks_exact_mut(outputs).enumerate() {
+    fn pixel(&self, at: usize, row: usize, column: usize) -> Option<&'a [f32]> {
+        let Window { channels, stride, .. } = self.window;
+        let x = ((self.first + at) * stride + column).checked_sub(self.left)?;
+        self.rows[row]?.get(x * channels..(x + 1) * channels)
+    }
+}
+
+struct Depthwise<'a> {
+    seen: Seen<'a>,
+    packed: &'a [[f32; LANES]],
+    out: &'a mut [f32],
+}
+
+impl Task for Depthwise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { seen, packed, out } = self;
+        let Window { channels, kernel, .. } = seen.window;
+        let places = kernel * kernel;
+        // The pixels under the kernel that are there, with their places.
+        let mut taps: Vec<(&[f32], usize)> = Vec::with_capacity(places);
+        for (at, out) in out.chunks_exact_mut(channels).enumerate() {
             taps.clear();
-            for (place, weights) in weights.chunks_exact(bias.len()).enumerate() {
-                if let Some(pixel) = self.pixel(column, place / kernel, place % kernel) {
-                    taps.push((pixel, weights));
+            for place in 0..places {
+                if let Some(pixel) = seen.pixel(at, place / kernel, place % kernel) {
+                    taps.push((pixel, place));
                 }
             }
-            for (vector, out) in out.chunks_mut(LANES).enumerate() {
-                let first = vector * LANES;
-                let mut sum = s.load_part(&bias[first..], 0.0);
-                for (pixel, weights) in &taps {
-                    let pixel = s.load_part(&pixel[first..], 0.0);
-                    sum = s.mul_add(pixel, s.load_part(&weights[first..], 0.0), sum);
+            let whole = match taps[..].try_into() {
+                Ok(taps) if kernel == USUAL => usual(s, taps, packed, out),
+                _ => 0,
+            };
+            let vectors = out.chunks_mut(LANES).zip(packed.chunks_exact(1 + places)).enumerate();
+            for (vector, (out, weights)) in vectors.skip(whole) {
+                let mut sum = s.load(&weights[0]);
+                for &(pixel, place) in &taps {
+                    let pixel = s.load_part(&pixel[vector * LANES..], 0.0);
+                    sum = s.mul_add(pixel, s.load(&weights[1 + place]), sum);
                 }
                 s.store_part(sum, out);
             }
         }
     }
+}
+
+/// Sums the whole vectors of a pixel whose neighbours are all there; gives how many there are.
+#[inline(always)]
+fn usual<S: Simd>(
+    s: S,
+    taps: &[(&[f32], usize); USUAL * USUAL],
+    packed: &[[f32; LANES]],
+    out: &mut [f32],
+) -> usize {
+    let out = out.as_chunks_mut::<LANES>().0;
+    let count = out.len();
+    let pixels: [&[[f32; LANES]]; USUAL * USUAL] =
+        std::array::from_fn(|place| &taps[place].0.as_chunks().0[..count]);
+    let weights = &packed.as_chunks::<{ 1 + USUAL * USUAL }>().0[..count];
+    for vector in 0..count {
+        let [bias, weights @ ..] = &weights[vector];
+        let mut sum = s.load(bias);
+        for place in 0..USUAL * USUAL {
+            sum = s.mul_add(s.load(&pixels[place][vector]), s.load(&weights[place]), sum);
+        }
+        s.store(sum, &mut out[vector]);
+    }
+    count
 }

@@ -22,11 +22,9 @@ pub(super) struct Rows<'a> {
 
 /// What sums start from.
 #[derive(Clone, Copy)]
-pub(super) enum Start<'a> {
+pub(super) enum Start {
     /// Zero.
     Zero,
-    /// A value for each column, padded to whole panels.
-    Columns(&'a [f32]),
     /// What the output holds.
     Output,
 }
@@ -104,7 +102,6 @@ pub(super) fn multiply<S: Simd>(
                 depth,
                 panel,
                 start,
-                first,
                 out: &mut out[row * stride + first..],
                 out_stride: stride,
                 part,
@@ -127,9 +124,7 @@ struct Tile<'a> {
     stride: usize,
     depth: usize,
     panel: &'a [[f32; LANES]],
-    start: Start<'a>,
-    /// The panel's first column.
-    first: usize,
+    start: Start,
     out: &'a mut [f32],
     out_stride: usize,
     /// Columns that are there.
@@ -140,12 +135,11 @@ impl Tile<'_> {
     /// Computes `R` rows; gives `R`.
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) -> usize {
-        let Self { a, stride, depth, panel, start, first, out, out_stride, part } = self;
+        let Self { a, stride, depth, panel, start, out, out_stride, part } = self;
         let rows: [&[f32]; R] = std::array::from_fn(|row| &a[row * stride..][..depth]);
         let mut sums = [simd.splat(0.0); R];
         match start {
             Start::Zero => {}
-            Start::Columns(columns) => sums = [simd.load_part(&columns[first..], 0.0); R],
             Start::Output => {
                 for (row, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.load_part(&out[row * out_stride..][..part], 0.0);

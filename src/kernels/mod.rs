@@ -21,7 +21,7 @@ mod simd;
 mod testing;
 
 pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, TILE, attend};
-pub(crate) use conv::{Conv, ConvShape};
+pub(crate) use conv::{Conv, Window};
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};
 pub use isa::{Isa, IsaError};
 pub(crate) use linear::FloatLinear;

@@ -54,20 +54,17 @@ pub(crate) trait Simd: Copy {
     /// a · b.
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
 
-    /// a / b.
-    fn div(self, a: Self::F, b: Self::F) -> Self::F;
-
     /// a · b + c, rounded once.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
 
     /// The larger of each two lanes: `a > b ? a : b`, so `b` where one is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
 
-    /// |v|.
-    fn abs(self, v: Self::F) -> Self::F;
+    /// `v`, but not below `least`; NaN stays NaN.
+    fn at_least(self, v: Self::F, least: f32) -> Self::F;
 
-    /// |v| with the sign of `sign`.
-    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F;
+    /// `v`, but not above `most`; NaN stays NaN.
+    fn at_most(self, v: Self::F, most: f32) -> Self::F;
 
     /// 2ⁿ⁻¹²⁷, for the n of 1 to 254 that the lowest bits of `n` hold.
     fn power_of_two(self, n: Self::F) -> Self::F;

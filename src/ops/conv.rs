@@ -5,49 +5,59 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::{Conv, ConvShape, Isa};
+use crate::kernels::{Conv, Isa, Window};
 
 use super::stages::{Stage, costs, described, macs, run, width_after};
 use super::tensors::{all_values, ensure_f32, filled, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
-/// A convolution whose weights needn't be constant. Inputs: the image; the weight, output × input ×
-/// row × column, with a single input where `depthwise`; the bias.
+/// What [`PackedConv`] does, before its weights and sizes are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConvNode {
+    /// Side of the kernel under which pixels are put side by side; `None` for a convolution of each
+    /// channel by itself, which has two more inputs: the weight, channel × 1 × row × column, and the
+    /// bias.
+    pub(super) kernel: Option<usize>,
     pub(super) stride: usize,
     pub(super) padding: usize,
-    pub(super) depthwise: bool,
 }
 
 impl ConvNode {
-    /// Its shape for a weight of `sides`.
-    pub(super) fn shape(&self, sides: &[usize]) -> TractResult<ConvShape> {
-        let &[outputs, group, kernel, columns] = sides else {
-            bail!("the weight of a convolution has {} axes, not 4", sides.len())
+    fn window(&self, channels: usize, weight: &[usize]) -> TractResult<Window> {
+        let kernel = match (self.kernel, weight) {
+            (Some(kernel), _) => kernel,
+            (None, &[of, 1, rows, columns]) if of == channels && rows == columns => rows,
+            _ => bail!("a weight of {weight:?} doesn't fit a convolution of {channels} channels"),
         };
+        let &Self { stride, padding, .. } = self;
         ensure!(
-            kernel == columns
-                && sides.iter().all(|&side| side > 0)
-                && self.padding < kernel
-                && (!self.depthwise || group == 1),
-            "a weight of {sides:?} doesn't fit {self:?}"
+            kernel > padding && channels > 0 && stride > 0,
+            "a kernel of {kernel} doesn't fit {self:?} of {channels} channels"
         );
-        let inputs = if self.depthwise { outputs } else { group };
-        Ok(ConvShape { inputs, outputs, kernel, stride: self.stride, padding: self.padding })
+        Ok(Window { channels, kernel, stride, padding })
     }
 
-    pub(super) fn packed(&self, weight: &Tensor, bias: &Tensor) -> TractResult<PackedConv> {
-        let shape = self.shape(weight.shape())?;
-        let (weight, bias) = (values(weight)?, values(bias)?);
-        let conv = Conv::new(Isa::chosen()?, shape, self.depthwise, weight, bias);
+    /// The convolution of an image of `channels`, with `weights` where it has any.
+    pub(super) fn packed(
+        &self,
+        channels: usize,
+        weights: Option<(&Tensor, &Tensor)>,
+    ) -> TractResult<PackedConv> {
+        let (isa, window) = (
+            Isa::chosen()?,
+            self.window(channels, weights.map_or(&[], |(weight, _)| weight.shape()))?,
+        );
+        let conv = match weights {
+            None => Conv::neighbourhoods(isa, window),
+            Some((weight, bias)) => Conv::depthwise(isa, window, values(weight)?, values(bias)?),
+        };
         Ok(PackedConv { before: vec![], conv: Arc::new(conv), after: vec![] })
     }
 }
 
 impl Op for ConvNode {
     fn name(&self) -> StaticName {
-        "ChannelsLastConv".into()
+        "Convolution".into()
     }
 
     op_as_typed_op!();
@@ -57,24 +67,33 @@ impl EvalOp for ConvNode {
     op_out_of_plan!();
 
     fn eval(&self, context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let [x, weight, bias] = [0, 1, 2].map(|input| inputs[input].clone());
-        self.packed(&weight, &bias)?.eval(context, tvec![x])
+        let x = inputs[0].clone();
+        let weights = inputs.get(1).zip(inputs.get(2)).map(|(weight, bias)| (&**weight, &**bias));
+        let channels = x.shape().last().copied().unwrap_or(0);
+        self.packed(channels, weights)?.eval(context, tvec![x])
     }
 }
 
 impl TypedOp for ConvNode {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        ensure_f32("ChannelsLastConv", inputs)?;
+        ensure_f32("Convolution", inputs)?;
         let concrete =
             |index: usize| inputs[index].shape.as_concrete().context("sizes of a convolution vary");
-        let shape = self.shape(concrete(1)?)?;
-        ensure!(
-            inputs[2].shape.volume() == shape.outputs.to_dim(),
-            "the bias of a convolution has {:?} values for {} outputs",
-            inputs[2].shape,
-            shape.outputs
-        );
-        Ok(tvec!(f32::fact(output_shape(shape, concrete(0)?)?)))
+        let image = concrete(0)?;
+        let channels = image.last().copied().unwrap_or(0);
+        let (weight, outputs) = match self.kernel {
+            Some(kernel) => (&[][..], kernel.saturating_mul(kernel).saturating_mul(channels)),
+            None => (concrete(1)?, channels),
+        };
+        let window = self.window(channels, weight)?;
+        if let Some(bias) = inputs.get(2) {
+            ensure!(
+                bias.shape.volume() == channels.to_dim(),
+                "the bias of a convolution has {:?} values for {channels} channels",
+                bias.shape
+            );
+        }
+        Ok(tvec!(f32::fact(output_shape(window, outputs, image)?)))
     }
 
     as_op!();
@@ -83,8 +102,9 @@ impl TypedOp for ConvNode {
 /// About how many bytes of rows under the kernel are held at a time: they stay in the second cache.
 const HELD_BYTES: usize = 256 * 1024;
 
-/// The fewest columns of the output that are worked on together.
-const MIN_COLUMNS: usize = 16;
+/// The fewest columns of the output that are worked on together: a multiple of the rows of all
+/// kernels' tiles but one.
+const MIN_COLUMNS: usize = 24;
 
 /// A convolution, with what is done to the pixels before and after it: as rows under the kernel are
 /// needed, they are made from the first input, and what comes out goes through the stages after it
@@ -107,31 +127,38 @@ impl PartialEq for PackedConv {
 
 impl Eq for PackedConv {}
 
-/// Rows, columns and channels of what `conv` makes of an image of `shape`.
-fn output_shape(conv: ConvShape, shape: &[usize]) -> TractResult<[usize; 4]> {
+/// Rows, columns and channels of what a kernel makes of an image of `shape`, with `outputs` values for
+/// each place.
+fn output_shape(window: Window, outputs: usize, shape: &[usize]) -> TractResult<[usize; 4]> {
     let &[1, height, width, channels] = shape else {
         bail!("a convolution takes 1 × row × column × channel, not {shape:?}")
     };
     ensure!(
-        channels == conv.inputs,
+        channels == window.channels,
         "the convolution takes {} channels, not {channels}",
-        conv.inputs
+        window.channels
     );
-    let [height, width] = [height, width].map(|side| conv.output_side(side));
+    let [height, width] = [height, width].map(|side| window.output_side(side));
     let (Some(height), Some(width)) = (height, width) else {
         bail!("the convolution doesn't fit into {shape:?}")
     };
-    Ok([1, height, width, conv.outputs])
+    Ok([1, height, width, outputs])
 }
 
 impl PackedConv {
+    /// Whether it only puts neighbours side by side.
+    pub(super) fn only_gathers(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty() && self.conv.macs_per_pixel() == 0
+    }
+
     /// The output's shape for an input of `shape`.
     fn output_shape(&self, shape: &[usize]) -> TractResult<[usize; 4]> {
         let mut inner = shape.to_vec();
         if let Some(channels) = inner.last_mut() {
             *channels = width_after(&self.before, *channels)?;
         }
-        let [one, height, width, channels] = output_shape(self.conv.shape(), &inner)?;
+        let [one, height, width, channels] =
+            output_shape(self.conv.window(), self.conv.outputs(), &inner)?;
         Ok([one, height, width, width_after(&self.after, channels)?])
     }
 
@@ -200,13 +227,16 @@ struct Image<'a> {
 impl Image<'_> {
     /// Makes rows of the output, from row `first` on.
     fn rows(&self, first: usize, out: &mut [f32]) {
-        let ConvShape { inputs, outputs, kernel, stride, padding } = self.op.conv.shape();
-        let (before, after) = (&self.op.before, &self.op.after);
+        let Window { channels: inputs, kernel, stride, padding } = self.op.conv.window();
+        let (before, after, outputs) = (&self.op.before, &self.op.after, self.op.conv.outputs());
         let channels = width_after(after, outputs).unwrap_or(outputs);
         let rows = out.len().checked_div(self.columns * channels).unwrap_or(0);
-        let most = HELD_BYTES / (kernel * inputs * size_of::<f32>());
-        let tile = if before.is_empty() { self.columns } else { most.max(MIN_COLUMNS) };
-        for left in (0..self.columns).step_by(tile.max(1)) {
+        // What is made before the convolution, and after it, for some columns.
+        let held = if before.is_empty() { 0 } else { kernel * inputs };
+        let made = if after.is_empty() { 0 } else { outputs };
+        let most = HELD_BYTES / (held.max(made) * size_of::<f32>()).max(1);
+        let tile = most.max(MIN_COLUMNS) / MIN_COLUMNS * MIN_COLUMNS;
+        for left in (0..self.columns).step_by(tile) {
             let columns = tile.min(self.columns - left);
             let mut held = (!before.is_empty()).then(|| Held::new(self, left, columns));
             let mut convolved = vec![0.0; if after.is_empty() { 0 } else { columns * outputs }];
@@ -214,15 +244,16 @@ impl Image<'_> {
                 let top = (first + row) * stride;
                 let out = &mut out[(row * self.columns + left) * channels..][..columns * channels];
                 let made = if after.is_empty() { &mut *out } else { &mut convolved[..] };
-                // Rows that are held have the padding beside the image, those of the input don't.
-                let (seen, beside): (Vec<_>, _) = match &mut held {
-                    None => ((top..top + kernel).map(|at| self.row(at)).collect(), padding),
+                // Rows that are held begin where these columns do, with the padding beside the
+                // image.
+                let (seen, beside, from): (Vec<_>, _, _) = match &mut held {
+                    None => ((top..top + kernel).map(|at| self.row(at)).collect(), padding, left),
                     Some(held) => {
                         (top..top + kernel).for_each(|at| held.make(self, at));
-                        ((top..top + kernel).map(|at| held.row(self, at)).collect(), 0)
+                        ((top..top + kernel).map(|at| held.row(self, at)).collect(), 0, 0)
                     }
                 };
-                self.op.conv.row(&seen, beside, made);
+                self.op.conv.row(&seen, beside, from, made);
                 if !after.is_empty() {
                     let at = (first + row) * self.columns + left;
                     run(after, self.isa, columns, &convolved, (self.others, at), out);
@@ -233,7 +264,7 @@ impl Image<'_> {
 
     /// A row of the first input, counted with the padding above it; `None` outside the image.
     fn row(&self, row: usize) -> Option<&[f32]> {
-        let row = row.checked_sub(self.op.conv.shape().padding)?;
+        let row = row.checked_sub(self.op.conv.window().padding)?;
         let length = self.x.len() / self.height.max(1);
         self.x.get(row * length..(row + 1) * length)
     }
@@ -253,7 +284,7 @@ struct Held {
 
 impl Held {
     fn new(image: &Image, left: usize, columns: usize) -> Self {
-        let ConvShape { inputs, kernel, stride, padding, .. } = image.op.conv.shape();
+        let Window { channels: inputs, kernel, stride, padding } = image.op.conv.window();
         let (first, length) = (left * stride, (columns - 1) * stride + kernel);
         let end = (first + length).saturating_sub(padding).min(image.width);
         Self {
@@ -272,7 +303,7 @@ impl Held {
 
     /// Makes a row, unless it is held or outside the image.
     fn make(&mut self, image: &Image, row: usize) {
-        let inputs = image.op.conv.shape().inputs;
+        let inputs = image.op.conv.window().channels;
         let place = row % self.made.len();
         let Some(x) = image.row(row) else { return };
         if self.made[place] == Some(row) || self.columns.is_empty() {
@@ -294,7 +325,7 @@ impl Held {
 
 impl TypedOp for PackedConv {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        ensure_f32("Conv", inputs)?;
+        ensure_f32("PackedConv", inputs)?;
         let shape = inputs[0].shape.as_concrete().context("the size of the image varies")?;
         let shape = self.output_shape(shape)?;
         for other in &inputs[1..] {

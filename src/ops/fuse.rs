@@ -87,21 +87,18 @@ fn linear(model: &TypedModel, node: &TypedNode, op: &EinSum) -> Patch {
     rows(model, (&node.name, node.id.into()), vec![stage], &node.inputs[..1])
 }
 
-/// A convolution of single pixels is a linear layer.
 fn convolution(model: &TypedModel, node: &TypedNode, op: &ConvNode) -> Patch {
     let facts = model.node_input_facts(node.id)?;
-    rule_if_some!(weight = &facts[1].konst);
-    rule_if_some!(bias = &facts[2].konst);
-    let shape = op.shape(weight.shape())?;
-    if shape.kernel == 1 && shape.stride == 1 && shape.padding == 0 && !op.depthwise {
-        rule_if_some!(weight = constant(facts[1]));
-        rule_if_some!(bias = constant(facts[2]));
-        let (k, n) = (shape.inputs, shape.outputs);
-        let layer = FloatLinear::new(Isa::chosen()?, (k, n), |input, n| weight[n * k + input]);
-        let stages = vec![Stage::Float(Arc::new(layer)), Stage::AddRow(bias.into())];
-        return rows(model, (&node.name, node.id.into()), stages, &node.inputs[..1]);
-    }
-    let packed = op.packed(weight, bias)?;
+    rule_if_some!(channels = facts[0].shape.last().and_then(|last| last.to_usize().ok()));
+    let weights = match &facts[1..] {
+        [] => None,
+        further => {
+            rule_if_some!(weight = &further[0].konst);
+            rule_if_some!(bias = &further[1].konst);
+            Some((&**weight, &**bias))
+        }
+    };
+    let packed = op.packed(channels, weights)?;
     Ok(Some(TypedModelPatch::replace_single_op(model, node, &node.inputs[..1], packed)?))
 }
 
@@ -247,6 +244,9 @@ fn bottleneck(model: &TypedModel, node: &TypedNode, op: &PackedConv) -> Patch {
     rule_if!(!before.iter().any(|stage| matches!(stage, Stage::AddInput)));
     // Pixels are not to become more.
     rule_if!(parts(before) == 1);
+    // Where it is a convolution itself, what is under its kernel is better not stored.
+    let first = model.node(wide.inputs[0].node).op_as::<PackedConv>();
+    rule_if!(!first.is_some_and(PackedConv::only_gathers));
     let mut patch = TypedModelPatch::default();
     let mut x = patch.taps(model, &wide.inputs)?;
     if !narrow.is_empty() {

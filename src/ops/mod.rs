@@ -17,8 +17,8 @@ use tract_onnx::Onnx;
 
 pub(crate) use fuse::fuse;
 pub(crate) use nodes::{
-    CHANNELS_LAST_CONV, CROSS_ATTENTION, DOMAIN, PIXEL_MASKS, QUANTIZED_LINEAR, WINDOW_ATTENTION,
-    opset,
+    CROSS_ATTENTION, DEPTHWISE_CONV, DOMAIN, NEIGHBOURHOODS, PIXEL_MASKS, QUANTIZED_LINEAR,
+    WINDOW_ATTENTION, opset,
 };
 
 /// A reader of ONNX graphs that knows the operators of tapseg too.

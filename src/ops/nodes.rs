@@ -8,7 +8,8 @@
 //! | `CrossAttention` | `q`, `k`, `v`: batch × token × (head · channel) | `heads` |
 //! | `WindowAttention` | `qkv`: image × … × 3C; `pad`: 3C; `rows` and `columns`: offset × channel, or `table`: head × position × position | `heads`, `window` |
 //! | `PixelMasks` | `pixels`: batch × (cell, then pixel in it twice) × channel, four pixels each time; `kernels`: batch × mask × channel | |
-//! | `ChannelsLastConv` | `x`: 1 × row × column × channel; `weight` as of `Conv`; `bias` | `stride`, `padding`, `depthwise` |
+//! | `DepthwiseConv` | `x`: 1 × row × column × channel; `weight`: channel × 1 × row × column; `bias` | `stride`, `padding` |
+//! | `Neighbourhoods` | `x`: 1 × row × column × channel; gives 1 × row × column × (row of the kernel, column of it, channel) | `kernel`, `stride`, `padding` |
 //!
 //! [`PackedLinear`] tells what `QuantizedLinear` computes, [`attention`](super::attention) what
 //! attention is.
@@ -40,8 +41,10 @@ pub(crate) const QUANTIZED_LINEAR: &str = "QuantizedLinear";
 pub(crate) const CROSS_ATTENTION: &str = "CrossAttention";
 /// Attention of an image's tokens to each other.
 pub(crate) const WINDOW_ATTENTION: &str = "WindowAttention";
-/// A convolution of an image whose channels lie together.
-pub(crate) const CHANNELS_LAST_CONV: &str = "ChannelsLastConv";
+/// A convolution of each channel by itself, of an image whose channels lie together.
+pub(crate) const DEPTHWISE_CONV: &str = "DepthwiseConv";
+/// The pixels under a kernel side by side: with a linear layer, a convolution of all channels.
+pub(crate) const NEIGHBOURHOODS: &str = "Neighbourhoods";
 /// Logits of masks from the pixels and the factors of each mask.
 pub(crate) const PIXEL_MASKS: &str = "PixelMasks";
 
@@ -67,21 +70,24 @@ pub(super) fn register(onnx: &mut Onnx) {
         let op = WindowAttention { heads, window, scale: 1f32.to_bits() };
         Ok((expand(Wired(op)), vec![]))
     });
-    onnx.op_register.insert(CHANNELS_LAST_CONV, |_, node| {
-        checked(node, 3..=3, &["stride", "padding", "depthwise"])?;
-        let op = ConvNode {
-            stride: node.get_attr("stride")?,
-            padding: node.get_attr("padding")?,
-            depthwise: node.get_attr::<i64>("depthwise")? != 0,
-        };
-        ensure!(op.stride > 0, "the stride of {CHANNELS_LAST_CONV} is 0");
-        Ok((expand(Wired(op)), vec![]))
+    onnx.op_register.insert(DEPTHWISE_CONV, |_, node| {
+        checked(node, 3..=3, &["stride", "padding"])?;
+        convolution(node, None)
+    });
+    onnx.op_register.insert(NEIGHBOURHOODS, |_, node| {
+        checked(node, 1..=1, &["kernel", "stride", "padding"])?;
+        convolution(node, Some(node.get_attr("kernel")?))
     });
     onnx.op_register.insert(PIXEL_MASKS, |_, node| {
         checked(node, 2..=2, &[])?;
         Ok((expand(Wired(PixelMasks)), vec![]))
     });
     onnx.op_register.insert("LayerNormalization", layer_norm);
+}
+
+fn convolution(node: &NodeProto, kernel: Option<usize>) -> Built {
+    let (stride, padding) = (node.get_attr("stride")?, node.get_attr("padding")?);
+    Ok((expand(Wired(ConvNode { kernel, stride, padding })), vec![]))
 }
 
 /// The last axis alone is normalised by [`LayerNorm`], anything else by the engine.

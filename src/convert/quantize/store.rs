@@ -10,7 +10,7 @@ use super::plain::Plain;
 use super::rounding::{Int8, Rounded};
 use crate::onnx::layers::Linear;
 use crate::onnx::nodes::{f32_values, initializer, integer, node};
-use crate::ops::{CHANNELS_LAST_CONV, DOMAIN, QUANTIZED_LINEAR, opset};
+use crate::ops::{DEPTHWISE_CONV, DOMAIN, QUANTIZED_LINEAR, opset};
 
 /// Smaller tensors stay f32: f16 would save nothing.
 const MIN_F16_ELEMENTS: usize = 1024;
@@ -22,7 +22,7 @@ pub(super) const INT8: &str = ".int8";
 /// Those with values beyond f16 stay.
 pub(super) fn f16(model: &mut pb::ModelProto) {
     let Some(graph) = &mut model.graph else { return };
-    let weighted = ["MatMul", "Gemm", "Conv", "ConvTranspose", CHANNELS_LAST_CONV];
+    let weighted = ["MatMul", "Gemm", "Conv", "ConvTranspose", DEPTHWISE_CONV];
     let weights: BTreeSet<String> = graph
         .node
         .iter()

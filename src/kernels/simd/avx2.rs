@@ -58,11 +58,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn div(self, a: Self::F, b: Self::F) -> Self::F {
-        halves!(_mm256_div_ps(a, b))
-    }
-
-    #[inline(always)]
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         halves!(_mm256_fmadd_ps(a, b, c))
     }
@@ -73,16 +68,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn abs(self, v: Self::F) -> Self::F {
-        let sign = self.splat(-0.0);
-        halves!(_mm256_andnot_ps(sign, v))
+    fn at_least(self, v: Self::F, least: f32) -> Self::F {
+        // The second is given where one is NaN.
+        self.max(self.splat(least), v)
     }
 
     #[inline(always)]
-    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
-        let (bit, v) = (self.splat(-0.0), self.abs(v));
-        let sign = halves!(_mm256_and_ps(bit, sign));
-        halves!(_mm256_or_ps(v, sign))
+    fn at_most(self, v: Self::F, most: f32) -> Self::F {
+        let most = self.splat(most);
+        halves!(_mm256_min_ps(most, v))
     }
 
     #[inline(always)]

@@ -52,11 +52,6 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn div(self, a: Self::F, b: Self::F) -> Self::F {
-        operation!(_mm512_div_ps(a, b))
-    }
-
-    #[inline(always)]
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         operation!(_mm512_fmadd_ps(a, b, c))
     }
@@ -67,19 +62,15 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn abs(self, v: Self::F) -> Self::F {
-        operation!(_mm512_abs_ps(v))
+    fn at_least(self, v: Self::F, least: f32) -> Self::F {
+        // The second is given where one is NaN.
+        self.max(self.splat(least), v)
     }
 
     #[inline(always)]
-    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
-        // SAFETY: `self` is the proof that the processor has AVX-512 F.
-        unsafe {
-            let bit = _mm512_castps_si512(_mm512_set1_ps(-0.0));
-            let (v, sign) = (_mm512_castps_si512(v), _mm512_castps_si512(sign));
-            let v = _mm512_or_si512(_mm512_andnot_si512(bit, v), _mm512_and_si512(bit, sign));
-            _mm512_castsi512_ps(v)
-        }
+    fn at_most(self, v: Self::F, most: f32) -> Self::F {
+        let most = self.splat(most);
+        operation!(_mm512_min_ps(most, v))
     }
 
     #[inline(always)]

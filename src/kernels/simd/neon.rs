@@ -62,11 +62,6 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn div(self, a: Self::F, b: Self::F) -> Self::F {
-        quarters!(vdivq_f32(a, b))
-    }
-
-    #[inline(always)]
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         quarters!(vfmaq_f32(c, a, b))
     }
@@ -79,15 +74,15 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn abs(self, v: Self::F) -> Self::F {
-        quarters!(vabsq_f32(v))
+    fn at_least(self, v: Self::F, least: f32) -> Self::F {
+        let least = self.splat(least);
+        quarters!(vmaxq_f32(least, v))
     }
 
     #[inline(always)]
-    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
-        // SAFETY: `self` is the proof that the processor has NEON.
-        let bit = [unsafe { vdupq_n_u32(1 << 31) }; 4];
-        quarters!(vbslq_f32(bit, sign, v))
+    fn at_most(self, v: Self::F, most: f32) -> Self::F {
+        let most = self.splat(most);
+        quarters!(vminq_f32(most, v))
     }
 
     #[inline(always)]

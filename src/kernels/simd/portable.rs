@@ -47,11 +47,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn div(self, a: Self::F, b: Self::F) -> Self::F {
-        lanes(|i| a[i] / b[i])
-    }
-
-    #[inline(always)]
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         lanes(|i| a[i].mul_add(b[i], c[i]))
     }
@@ -62,13 +57,13 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn abs(self, v: Self::F) -> Self::F {
-        lanes(|i| v[i].abs())
+    fn at_least(self, v: Self::F, least: f32) -> Self::F {
+        lanes(|i| if least > v[i] { least } else { v[i] })
     }
 
     #[inline(always)]
-    fn with_sign(self, v: Self::F, sign: Self::F) -> Self::F {
-        lanes(|i| v[i].copysign(sign[i]))
+    fn at_most(self, v: Self::F, most: f32) -> Self::F {
+        lanes(|i| if most < v[i] { most } else { v[i] })
     }
 
     #[inline(always)]

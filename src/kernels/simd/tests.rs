@@ -12,7 +12,7 @@ struct Operation<'a> {
 }
 
 /// How many there are.
-const OPERATIONS: usize = 10;
+const OPERATIONS: usize = 9;
 
 impl Task for Operation<'_> {
     type Output = Vec<f32>;
@@ -24,12 +24,11 @@ impl Task for Operation<'_> {
             0 => s.add(a, b),
             1 => s.sub(a, b),
             2 => s.mul(a, b),
-            3 => s.div(a, b),
-            4 => s.mul_add(a, b, c),
-            5 => s.max(a, b),
-            6 => s.abs(a),
-            7 => s.with_sign(a, b),
-            8 => s.splat(s.sum(a)),
+            3 => s.mul_add(a, b, c),
+            4 => s.max(a, b),
+            5 => s.at_least(a, -1.0),
+            6 => s.at_most(a, 1.0),
+            7 => s.splat(s.sum(a)),
             _ => s.splat(s.largest(a)),
         };
         s.lanes(result).to_vec()
@@ -82,7 +81,7 @@ fn operations_give_the_same_bits() {
 
 #[test]
 fn the_second_is_the_larger_where_one_is_not_a_number() {
-    let found = on_all(5, [&[f32::NAN, 1.0], &[1.0, f32::NAN], &[]]);
+    let found = on_all(4, [&[f32::NAN, 1.0], &[1.0, f32::NAN], &[]]);
     assert_eq!(found[0], 1.0);
     assert!(found[1].is_nan());
 }
@@ -90,7 +89,7 @@ fn the_second_is_the_larger_where_one_is_not_a_number() {
 #[test]
 fn products_that_are_added_are_rounded_once() {
     let a = 1.0 + f32::EPSILON;
-    let found = on_all(4, [&[a], &[a], &[-1.0 - 2.0 * f32::EPSILON]]);
+    let found = on_all(3, [&[a], &[a], &[-1.0 - 2.0 * f32::EPSILON]]);
     assert_eq!(found[0], f32::EPSILON * f32::EPSILON);
 }
 

@@ -157,36 +157,37 @@ fn nothing_is_added_to_split_rows() {
     assert_eq!(shared, alone);
 }
 
+/// x · W + b, with tensors called by `name`.
+fn linear(graph: Graph, x: &str, name: &str, [inputs, outputs]: [usize; 2]) -> Graph {
+    let [weight, bias, product] =
+        ["weight", "bias", "product"].map(|part| format!("{name}.{part}"));
+    graph
+        .floats(&weight, &[inputs, outputs], &numbers(2, inputs * outputs))
+        .floats(&bias, &[outputs], &numbers(3, outputs))
+        .node("MatMul", &[x, &weight], &product, &[])
+        .node("Add", &[&product, &bias], name, &[])
+}
+
 /// An inverted bottleneck: wider, a depthwise convolution, narrower, and the input added.
 #[test]
 fn a_bottleneck_becomes_one_operator_for_any_size() {
     for (height, width, stride) in [(7, 9, 1), (40, 33, 1), (8, 70, 2), (9, 5, 2), (1, 1, 1)] {
         let sides = [height, width].map(|side: usize| side.to_string());
         let graph = Graph::new(&["1", &sides[0], &sides[1], "4"], 4)
-            .floats("w1", &[60, 4, 1, 1], &numbers(2, 240))
-            .floats("b1", &[60], &numbers(3, 60))
             .floats("w2", &[60, 1, 3, 3], &numbers(4, 540))
-            .floats("b2", &[60], &numbers(5, 60))
-            .floats("w3", &[4, 60, 1, 1], &numbers(6, 240))
-            .floats("b3", &[4], &numbers(7, 4))
-            .node(CHANNELS_LAST_CONV, &["x", "w1", "b1"], "wide", &conv(1, 0, 0));
+            .floats("b2", &[60], &numbers(5, 60));
+        let graph = linear(graph, "x", "wide", [4, 60]);
         let graph = gelu(graph, "wide", "active", false).node(
-            CHANNELS_LAST_CONV,
+            DEPTHWISE_CONV,
             &["active", "w2", "b2"],
             "mixed",
-            &conv(stride, 1, 1),
+            &[("stride", stride), ("padding", 1)],
         );
         let graph = gelu(graph, "mixed", "gated", true);
-        let narrow: &[&str] = &["gated", "w3", "b3"];
         let graph = if stride == 1 {
-            graph.node(CHANNELS_LAST_CONV, narrow, "narrow", &conv(1, 0, 0)).node(
-                "Add",
-                &["x", "narrow"],
-                "y",
-                &[],
-            )
+            linear(graph, "gated", "narrow", [60, 4]).node("Add", &["x", "narrow"], "y", &[])
         } else {
-            graph.node(CHANNELS_LAST_CONV, narrow, "y", &conv(1, 0, 0))
+            linear(graph, "gated", "y", [60, 4])
         };
         let models = both(graph);
         assert_eq!(operators(&models[1]), ["PackedConv"]);
@@ -196,8 +197,18 @@ fn a_bottleneck_becomes_one_operator_for_any_size() {
     }
 }
 
-fn conv(stride: i64, padding: i64, depthwise: i64) -> [(&'static str, i64); 3] {
-    [("stride", stride), ("padding", padding), ("depthwise", depthwise)]
+/// The layers after neighbourhoods go into them, but not into those of the next convolution.
+#[test]
+fn convolutions_one_after_the_other() {
+    let around = [("kernel", 3), ("stride", 2), ("padding", 1)];
+    let graph =
+        Graph::new(&["1", "21", "60", "3"], 4).node(NEIGHBOURHOODS, &["x"], "near", &around);
+    let graph = linear(graph, "near", "first", [27, 40]);
+    let graph =
+        gelu(graph, "first", "active", false).node(NEIGHBOURHOODS, &["active"], "far", &around);
+    let models = both(linear(graph, "far", "y", [360, 5]));
+    assert_eq!(operators(&models[1]), ["PackedConv", "PackedConv"]);
+    assert_close(&models, &tokens(&[1, 21, 60, 3]));
 }
 
 /// Convolutions of channels that lie together against the engine's own.
@@ -211,23 +222,31 @@ fn a_convolution_is_that_of_onnx() {
     ] {
         let group = if depthwise { 1 } else { inputs };
         let places = kernel * kernel;
+        let weight = numbers(2, outputs * group * places);
         let start = |axes: [usize; 4]| {
             let axes = axes.map(|side| side.to_string());
             Graph::new(&axes.each_ref().map(|axis| &**axis), 4)
-                .floats(
-                    "w",
-                    &[outputs, group, kernel, kernel],
-                    &numbers(2, outputs * group * places),
-                )
+                .floats("w", &[outputs, group, kernel, kernel], &weight)
                 .floats("b", &[outputs], &numbers(3, outputs))
         };
         let [k, s, p] = [kernel, stride, padding].map(|side| side as i64);
-        let ours = start([1, side, side, inputs]).node(
-            CHANNELS_LAST_CONV,
-            &["x", "w", "b"],
-            "y",
-            &conv(s, p, i64::from(depthwise)),
-        );
+        let ours = start([1, side, side, inputs]);
+        let geometry = [("stride", s), ("padding", p)];
+        let ours = if depthwise {
+            ours.node(DEPTHWISE_CONV, &["x", "w", "b"], "y", &geometry)
+        } else {
+            let depth = places * inputs;
+            let turned = |i: usize| {
+                let (place, input, output) =
+                    (i / outputs / inputs, i / outputs % inputs, i % outputs);
+                weight[(output * inputs + input) * places + place]
+            };
+            let turned: Vec<f32> = (0..depth * outputs).map(turned).collect();
+            ours.floats("v", &[depth, outputs], &turned)
+                .node(NEIGHBOURHOODS, &["x"], "near", &[("kernel", k), geometry[0], geometry[1]])
+                .node("MatMul", &["near", "v"], "sums", &[])
+                .node("Add", &["sums", "b"], "y", &[])
+        };
         let theirs = start([1, inputs, side, side])
             .node("Conv", &["x", "w", "b"], "y", &[("group", (inputs / group) as i64)])
             .with_ints("kernel_shape", &[k, k])

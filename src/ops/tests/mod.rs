@@ -134,8 +134,14 @@ impl Graph {
 }
 
 /// Operators of tapseg's own.
-const OWN: [&str; 5] =
-    [CHANNELS_LAST_CONV, CROSS_ATTENTION, PIXEL_MASKS, QUANTIZED_LINEAR, WINDOW_ATTENTION];
+const OWN: [&str; 6] = [
+    CROSS_ATTENTION,
+    DEPTHWISE_CONV,
+    NEIGHBOURHOODS,
+    PIXEL_MASKS,
+    QUANTIZED_LINEAR,
+    WINDOW_ATTENTION,
+];
 
 fn run(model: &TypedModel, x: &Tensor) -> Tensor {
     let plan = model.clone().into_optimized().unwrap().into_runnable().unwrap();
