@@ -12,6 +12,7 @@ use super::architecture::looks_like;
 use super::checkpoint::Checkpoint;
 use super::error::ConvertError;
 use super::graph::{Attribute, Graph, Value};
+use crate::onnx::layers::CONVOLUTION;
 use crate::ops::{CROSS_ATTENTION, DEPTHWISE_CONV, NEIGHBOURHOODS, WINDOW_ATTENTION};
 
 /// `torch.nn.LayerNorm`'s default.
@@ -170,10 +171,15 @@ impl<'a> Builder<'a> {
         weight: Array2<f32>,
         bias: Array1<f32>,
     ) -> Value {
-        let weight = self.graph.constant(&format!("{key}.weight"), &weight.into_dyn());
-        let bias = self.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
+        let [weight, bias] = self.weight_and_bias(key, weight.into_dyn(), bias);
         let product = self.matmul(x, &weight);
         self.add(&product, &bias)
+    }
+
+    /// The constants `key.weight` and `key.bias`.
+    fn weight_and_bias(&mut self, key: &str, weight: ArrayD<f32>, bias: Array1<f32>) -> [Value; 2] {
+        let weight = self.graph.constant(&format!("{key}.weight"), &weight);
+        [weight, self.graph.constant(&format!("{key}.bias"), &bias.into_dyn())]
     }
 
     /// Layers of a perceptron `key.layers.0`, `key.layers.1`, … with ReLU between them, as wide as
@@ -274,10 +280,12 @@ impl<'a> Builder<'a> {
                 weight[[output, input, place / kernel, place % kernel]]
             };
             let weight = Array2::from_shape_fn((kernel * kernel * inputs, outputs), from);
-            return self.affine(&neighbours, key, weight, bias);
+            let [weight, bias] = self.weight_and_bias(key, weight.into_dyn(), bias);
+            let name = format!("{key}{CONVOLUTION}");
+            let product = self.graph.named_product(&neighbours, &weight, name);
+            return self.add(&product, &bias);
         }
-        let weight = self.graph.constant(&format!("{key}.weight"), &weight);
-        let bias = self.graph.constant(&format!("{key}.bias"), &bias.into_dyn());
+        let [weight, bias] = self.weight_and_bias(key, weight, bias);
         let inputs = [x, &weight, &bias];
         if !self.source.plain {
             return self.graph.own_node(DEPTHWISE_CONV, &inputs, &geometry);

@@ -89,6 +89,11 @@ impl Graph {
         self.add_node(operator, inputs, attributes, output)
     }
 
+    /// The product of `a` and `b`, called `name`.
+    pub(super) fn named_product(&mut self, a: &Value, b: &Value, name: String) -> Value {
+        self.add_node("MatMul", &[a, b], &[], name)
+    }
+
     /// A node of an operator of tapseg's own, with one output.
     pub(super) fn own_node(
         &mut self,

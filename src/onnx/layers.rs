@@ -10,6 +10,9 @@ const MIN_SIDE: i64 = 16;
 /// Nor are layers with fewer weights.
 const MIN_WEIGHTS: i64 = 1024;
 
+/// What the name of a product ends with that makes a convolution of neighbourhoods.
+pub(crate) const CONVOLUTION: &str = ".convolution";
+
 /// `x · W + b`, or `x · W`, with constant `W` (inputs × outputs) and `b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
@@ -21,6 +24,8 @@ pub(crate) struct Linear {
     pub(crate) weight: usize,
     /// Index of the addition among the nodes, and of `b` among the initializers.
     pub(crate) bias: Option<(usize, usize)>,
+    /// Whether it is a convolution.
+    pub(crate) convolution: bool,
 }
 
 impl Linear {
@@ -70,7 +75,8 @@ pub(crate) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
             let bias = constant(bias)?;
             (graph.initializer[bias].dims == [outputs]).then_some((add, bias))
         };
-        Some(Linear { name, product, weight: index, bias: bias() })
+        let convolution = node.name.ends_with(CONVOLUTION);
+        Some(Linear { name, product, weight: index, bias: bias(), convolution })
     };
     graph.node.iter().enumerate().filter_map(find).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ndarray::{Array2, ArrayD, Axis, Ix2, concatenate};
+use ndarray::{Array2, ArrayD, ArrayView1, Axis, Ix2, concatenate};
 use prost::Message;
 use tract_onnx::pb;
 
@@ -76,6 +76,25 @@ impl Inputs {
             .axis_iter(Axis(1))
             .map(|channel| channel.iter().fold(0f32, |largest, value| largest.max(value.abs())));
         Some(largest.collect())
+    }
+
+    /// The mean of each channel of the input called `name`; `None` where nothing is known of it.
+    pub(super) fn means(&self, name: &str) -> Option<Vec<f32>> {
+        let inputs = self.0.get(name)?;
+        let tokens = inputs.nrows().max(1) as f64;
+        let mean = |channel: ArrayView1<f32>| {
+            (channel.iter().map(|value| f64::from(*value)).sum::<f64>() / tokens) as f32
+        };
+        let means: Vec<f32> = inputs.axis_iter(Axis(1)).map(mean).collect();
+        means.iter().all(|mean| mean.is_finite()).then_some(means)
+    }
+
+    /// Takes `means` off the input called `name`, which then is called `centred`.
+    pub(super) fn centre(&mut self, name: &str, centred: String, means: &[f32]) {
+        if let Some(mut inputs) = self.0.remove(name) {
+            inputs -= &ArrayView1::from(means);
+            self.0.insert(centred, inputs);
+        }
     }
 
     /// Power of what `layer` of `model` gives for these inputs over that of the noise that int8 adds

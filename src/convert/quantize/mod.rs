@@ -3,7 +3,9 @@
 //!
 //! All of it works on ONNX graphs, whoever built them.
 
+mod centre;
 mod float_twin;
+mod groups;
 mod measure;
 mod plain;
 mod rounding;
@@ -16,6 +18,7 @@ use super::networks::Networks;
 use super::{Progress, Stage};
 use crate::fidelity::Case;
 use crate::onnx::layers::linear_layers;
+use centre::centre;
 pub use float_twin::float_twin;
 use measure::Inputs;
 use rounding::Rounded;
@@ -30,7 +33,8 @@ pub enum WeightPrecision {
     #[default]
     F16,
     /// Linear layers in 8 bits with a scale per output channel, multiplied in whole numbers by
-    /// activations that have a scale per token; all else as with [`F16`](Self::F16).
+    /// activations that have a scale per token; so are convolutions of all channels, where they are
+    /// fitted to pictures and not in standard operators. All else is as with [`F16`](Self::F16).
     Int8,
 }
 
@@ -60,9 +64,9 @@ pub struct Quantization {
 /// What int8 is fitted to.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// Pictures of the kind the model is for. Channels whose activations are outliers on them are
-    /// smoothed (their scale moves into the weights), and weights are rounded so that the errors
-    /// cancel on them.
+    /// Pictures of the kind the model is for. What activations have in common on them moves into
+    /// biases, channels that are outliers are smoothed (their scale moves into the weights), and
+    /// weights are rounded so that the errors cancel on them.
     pub cases: Vec<Case>,
     /// The mean mask IoU with f32, over the prompts the model was trained for, that is to be
     /// reached on them by leaving layers in f16.
@@ -93,15 +97,17 @@ impl Networks {
         if let (WeightPrecision::Int8, Some(calibration)) =
             (quantization.weights, &quantization.calibration)
         {
-            let layers = linear_layers(&self.encoder);
-            let measure = |encoder: &_, progress: Progress<'_>| {
-                Inputs::of(encoder, &layers, &self.manifest, &calibration.cases, |done, total| {
+            let measure = |encoder: &_, layers: &_, progress: Progress<'_>| {
+                Inputs::of(encoder, layers, &self.manifest, &calibration.cases, |done, total| {
                     progress(Stage::Measuring, done, total);
                 })
             };
-            let inputs = measure(&self.encoder, progress)?;
+            let layers = linear_layers(&self.encoder);
+            let mut inputs = measure(&self.encoder, &layers, progress)?;
+            centre(&mut self.encoder, &layers, &mut inputs);
+            let layers = linear_layers(&self.encoder);
             smooth(&mut self.encoder, &layers, &inputs);
-            let inputs = measure(&self.encoder, progress)?;
+            let inputs = measure(&self.encoder, &layers, progress)?;
             rounded = Rounded::of(&self.encoder, &inputs, |done, total| {
                 progress(Stage::Rounding, done, total);
             });
@@ -130,7 +136,10 @@ fn store_as(
     if weights == WeightPrecision::Int8 {
         let layers = models.each_ref().map(|model| {
             let mut layers = linear_layers(model);
-            layers.retain(|layer| !kept.contains(&layer.name));
+            layers.retain(|layer| {
+                // What convolutions take is too uneven for int8, unless it was centred.
+                !kept.contains(&layer.name) && (!layer.convolution || rounded.has(layer))
+            });
             layers
         });
         let total = layers.iter().map(Vec::len).sum::<usize>() as u64;

@@ -149,6 +149,11 @@ impl Rounded {
         Self(rounded.collect())
     }
 
+    /// Whether `layer` is among them.
+    pub(super) fn has(&self, layer: &Linear) -> bool {
+        self.0.contains_key(&layer.name)
+    }
+
     /// The weights of `layer`, which are `values`.
     pub(super) fn get(&self, layer: &Linear, values: &[f32], outputs: usize) -> Int8 {
         let known = self.0.get(&layer.name).cloned();

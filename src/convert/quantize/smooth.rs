@@ -5,10 +5,9 @@
 //! by a factor, within the norm before the layers, and multiplying the layers' weights by it changes
 //! nothing in f32 and shares the difficulty out.
 
-use std::collections::{BTreeMap, HashMap};
-
 use tract_onnx::pb;
 
+use super::groups::{Group, groups};
 use super::measure::Inputs;
 use crate::onnx::layers::Linear;
 use crate::onnx::nodes::{f32_values, set_f32_values};
@@ -22,35 +21,12 @@ const FACTORS: [f32; 2] = [1e-3, 1e3];
 /// uses; gives how many these are. `inputs` are what the layers were seen to get.
 pub(super) fn smooth(model: &mut pb::ModelProto, layers: &[Linear], inputs: &Inputs) -> usize {
     let Some(graph) = &mut model.graph else { return 0 };
-    let mut by_input: BTreeMap<String, Vec<&Linear>> = BTreeMap::new();
-    for layer in layers {
-        let input = graph.node[layer.product].input[0].clone();
-        by_input.entry(input).or_default().push(layer);
-    }
-    let mut uses: HashMap<String, usize> = HashMap::new();
-    let used = graph.node.iter().flat_map(|node| node.input.iter().cloned());
-    let outputs = graph.output.iter().map(|output| output.name.clone());
-    used.chain(outputs).for_each(|name| *uses.entry(name).or_default() += 1);
-
     let mut smoothed = 0;
-    for (input, layers) in by_input {
-        let norm = graph.node.iter().find(|node| node.output.contains(&input));
-        let Some([_, scale, shift]) = norm.map(|norm| norm.input.as_slice()) else { continue };
-        let is_norm = norm.is_some_and(|norm| norm.op_type == "LayerNormalization");
-        let parameters = [scale, shift].map(|name| {
-            let index = graph.initializer.iter().position(|tensor| tensor.name == *name)?;
-            (uses.get(name) == Some(&1)).then_some(index)
-        });
-        let ([Some(scale), Some(shift)], Some(largest)) = (parameters, inputs.largest(&input))
-        else {
-            continue;
-        };
-        if !is_norm || uses.get(&input) != Some(&layers.len()) {
-            continue;
-        }
+    for Group { input, layers, norm } in groups(graph, layers) {
+        let (Some(norm), Some(largest)) = (norm, inputs.largest(&input)) else { continue };
         let weights: Vec<usize> = layers.iter().map(|layer| layer.weight).collect();
         let Some(factors) = factors(graph, &weights, &largest) else { continue };
-        for index in [scale, shift] {
+        for index in norm {
             change(&mut graph.initializer[index], 1, |channel, value| value / factors[channel]);
         }
         for index in weights {
@@ -91,7 +67,11 @@ fn factors(graph: &pb::GraphProto, weights: &[usize], largest: &[f32]) -> Option
 }
 
 /// Changes the values of a tensor whose first axis is the channel, with `per_channel` values each.
-fn change(tensor: &mut pb::TensorProto, per_channel: usize, to: impl Fn(usize, f32) -> f32) {
+pub(super) fn change(
+    tensor: &mut pb::TensorProto,
+    per_channel: usize,
+    to: impl Fn(usize, f32) -> f32,
+) {
     let Some(mut values) = f32_values(tensor) else { return };
     for (channel, values) in values.chunks_mut(per_channel).enumerate() {
         values.iter_mut().for_each(|value| *value = to(channel, *value));
