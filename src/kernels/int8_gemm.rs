@@ -223,9 +223,15 @@ trait Kernel: Copy {
     /// See [`quantize_row`](super::quantize_rows::quantize_row).
     fn quantize_row(self, x: &[f32], q: &mut [Self::Activation]) -> f32;
 
-    /// Puts `ROWS` rows `q`, `depth` deep, into the order that `tile` takes them in. What becomes of
-    /// the padding doesn't matter: the weights are zero there.
-    fn arrange(self, _depth: usize, _q: &mut [Self::Activation]) {}
+    /// Puts `ROWS` rows `q`, `depth` deep, into the order that `tile` takes them in, with room for a
+    /// copy. What becomes of the padding doesn't matter: the weights are zero there.
+    fn arrange(
+        self,
+        _depth: usize,
+        _q: &mut [Self::Activation],
+        _rows: &mut Vec<Self::Activation>,
+    ) {
+    }
 
     /// Multiplies `ROWS` rows `q` with a panel, both `depth` deep, and writes the results.
     fn tile(self, depth: usize, q: &[Self::Activation], panel: &[Self::Weight], tile: Tile);
@@ -259,18 +265,27 @@ impl Tile<'_> {
     /// It is inlined into functions that have more instructions, so that it uses them too.
     #[inline(always)]
     fn write<const ROWS: usize, const COLUMNS: usize>(self, sums: &[[i32; COLUMNS]; ROWS]) {
-        let scale: &[f32; COLUMNS] = self.scale.first_chunk().expect("a scale per column");
-        let bias: &[f32; COLUMNS] = self.bias.first_chunk().expect("a bias per column");
-        for (row, (sums, step)) in sums.iter().zip(self.steps).enumerate() {
-            let mut y = [0.0; COLUMNS];
-            for column in 0..COLUMNS {
-                y[column] = (sums[column] as f32 * step) * scale[column] + bias[column];
+        let scale: [f32; COLUMNS] = *self.scale.first_chunk().expect("a scale per column");
+        let bias: [f32; COLUMNS] = *self.bias.first_chunk().expect("a bias per column");
+        let scaled = |sums: &[i32; COLUMNS], step: f32| -> [f32; COLUMNS] {
+            std::array::from_fn(|n| (sums[n] as f32 * step) * scale[n] + bias[n])
+        };
+        // Whole tiles by themselves: their lengths are known.
+        if self.columns == COLUMNS
+            && let Some(steps) = self.steps.first_chunk::<ROWS>()
+        {
+            let mut out = self.out;
+            for row in 0..ROWS {
+                out[..COLUMNS].copy_from_slice(&scaled(&sums[row], steps[row]));
+                out = out.get_mut(self.stride..).unwrap_or_default();
             }
-            let out = &mut self.out[row * self.stride..][..self.columns];
-            match out.first_chunk_mut::<COLUMNS>() {
-                Some(out) => *out = y,
-                None => out.copy_from_slice(&y[..self.columns]),
-            }
+            return;
+        }
+        // Of a copy, so that the sums need not be in memory for whole tiles.
+        let sums = *sums;
+        for ((sums, step), out) in sums.iter().zip(self.steps).zip(self.out.chunks_mut(self.stride))
+        {
+            out[..self.columns].copy_from_slice(&scaled(sums, *step)[..self.columns]);
         }
     }
 }
@@ -338,7 +353,7 @@ impl<K: Kernel> Packed<K> {
         let block = (fitting.clamp(1, BLOCK_ROWS) / K::ROWS * K::ROWS).max(K::ROWS);
         let block = block.min(rows.next_multiple_of(K::ROWS));
         let mut q = vec![K::Activation::default(); block * self.depth];
-        let mut steps = vec![0.0; block];
+        let (mut steps, mut unarranged) = (vec![0.0; block], vec![]);
         for first in (0..rows).step_by(block.max(1)) {
             let count = block.min(rows - first);
             for row in 0..count {
@@ -348,7 +363,7 @@ impl<K: Kernel> Packed<K> {
             }
             let tiles = (K::ROWS * self.depth).max(1);
             for q in q.chunks_exact_mut(tiles).take(count.div_ceil(K::ROWS)) {
-                self.kernel.arrange(self.depth, q);
+                self.kernel.arrange(self.depth, q, &mut unarranged);
             }
             self.multiply(&q, &steps[..count], &mut out[first * self.n..][..count * self.n]);
         }

@@ -87,9 +87,11 @@ impl Task for Gelu<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for x in self.0.chunks_mut(LANES) {
-            s.store_part(gelu(s, s.load_part(x, 0.0)), x);
+        let (vectors, rest) = self.0.as_chunks_mut();
+        for x in vectors {
+            s.store(gelu(s, s.load(x)), x);
         }
+        s.store_part(gelu(s, s.load_part(rest, 0.0)), rest);
     }
 }
 
@@ -107,13 +109,13 @@ impl Task for Relu<'_> {
     }
 }
 
-/// x += y.
+/// x += y, again and again if `x` is longer.
 ///
 /// # Panics
 ///
-/// If the lengths differ.
+/// If `x` isn't `y` a whole number of times.
 pub(crate) fn add(isa: Isa, x: &mut [f32], y: &[f32]) {
-    assert_eq!(x.len(), y.len());
+    assert!(x.len().is_multiple_of(y.len().max(1)) && (x.is_empty() || !y.is_empty()));
     isa.run(Add(x, y));
 }
 
@@ -124,14 +126,19 @@ impl Task for Add<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        add_to(s, self.0, self.1);
+        for x in self.0.chunks_exact_mut(self.1.len().max(1)) {
+            add_to(s, x, self.1);
+        }
     }
 }
 
 /// x += y, as far as both go.
 #[inline(always)]
 pub(super) fn add_to<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
-    for (x, y) in x.chunks_mut(LANES).zip(y.chunks(LANES)) {
-        s.store_part(s.add(s.load_part(x, 0.0), s.load_part(y, 0.0)), x);
+    let both = x.len().min(y.len());
+    let ((vectors, x), (others, y)) = (x[..both].as_chunks_mut(), y[..both].as_chunks());
+    for (x, y) in vectors.iter_mut().zip(others) {
+        s.store(s.add(s.load(x), s.load(y)), x);
     }
+    s.store_part(s.add(s.load_part(x, 0.0), s.load_part(y, 0.0)), x);
 }

@@ -34,6 +34,9 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for("ReLU", |_: &(), model, node, _, op| relu(model, node, op))
         .with_rule_for("attention", |_: &(), model, node, _, op| attention(model, node, op));
     rules.rewrite(&(), model)?;
+    let rules =
+        Rewriter::default().with_rule_for("row", |_: &(), model, node, _, op| row(model, node, op));
+    rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
         .with_rule_for("stages", |_: &(), model, node, _, op| extend(model, node, op));
     rules.rewrite(&(), model)?;
@@ -162,6 +165,33 @@ fn relu(model: &TypedModel, node: &TypedNode, _: &TypedBinOp) -> Patch {
     rows(model, (&node.name, node.id.into()), vec![stage], &[x])
 }
 
+/// The constant row that `node` adds to those of its other input, and that input.
+fn added_row<'a>(
+    model: &'a TypedModel,
+    node: &TypedNode,
+) -> TractResult<Option<(&'a [f32], OutletId)>> {
+    rule_if!(node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
+    for (row, x) in [(0, 1), (1, 0)] {
+        let (added, fact) =
+            (model.outlet_fact(node.inputs[row])?, model.outlet_fact(node.inputs[x])?);
+        let Some(row) = constant(added) else { continue };
+        let last = added.shape.last().map(|last| last.to_usize()).transpose()?;
+        let kept = model.outlet_fact(node.id.into())?.rank() == fact.rank();
+        if last == Some(row.len()) && fact.shape.last() == added.shape.last() && kept {
+            return Ok(Some((row, node.inputs[x])));
+        }
+    }
+    Ok(None)
+}
+
+/// x + a constant row.
+fn row(model: &TypedModel, node: &TypedNode, _: &TypedBinOp) -> Patch {
+    rule_if_some!((row, x) = added_row(model, node)?);
+    let fact = model.outlet_fact(x)?;
+    rule_if!(is_rows(fact) && fact.rank() > 1 && row.len() > 1);
+    rows(model, (&node.name, node.id.into()), vec![Stage::AddRow(row.into())], &[x])
+}
+
 /// Takes what follows in as further stages.
 fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
     rule_if!(!model.outputs.contains(&node.id.into()));
@@ -188,24 +218,17 @@ fn extend(model: &TypedModel, node: &TypedNode, op: &Rows) -> Patch {
         rule_if!(next.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Add>()));
         rule_if_some!(other = next.inputs.iter().find(|input| **input != out));
         let added = model.outlet_fact(*other)?;
-        let same = added.rank() == fact.rank()
-            && added.rank() > 1
-            && added.shape[1..] == fact.shape[1..]
-            && (added.shape[0] == fact.shape[0] || added.shape[0] == 1.to_dim());
-        if same
-            && parts(&stages) == 1
-            && added.datum_type == f32::datum_type()
-            && added.konst.is_none()
-        {
-            stages.push(Stage::AddInput);
-            inputs.push(*other);
-        } else {
-            rule_if_some!(row = constant(added));
-            let last = added.shape.last().map(|last| last.to_usize()).transpose()?;
-            rule_if!(last == Some(row.len()) && fact.shape.last() == added.shape.last());
-            rule_if!(model.outlet_fact(next.id.into())?.rank() == fact.rank());
-            stages.push(Stage::AddRow(row.into()));
-        }
+        rule_if!(
+            added.rank() == fact.rank()
+                && added.rank() > 1
+                && added.shape[1..] == fact.shape[1..]
+                && (added.shape[0] == fact.shape[0] || added.shape[0] == 1.to_dim())
+                && parts(&stages) == 1
+                && added.datum_type == f32::datum_type()
+                && added.konst.is_none()
+        );
+        stages.push(Stage::AddInput);
+        inputs.push(*other);
     }
     rows(model, (&next.name, next.id.into()), stages, &inputs)
 }

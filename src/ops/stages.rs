@@ -176,9 +176,7 @@ pub(super) fn run(
         }
         let at = if in_out { &mut *out } else { &mut here[..] };
         match stage {
-            Stage::AddRow(row) => {
-                at.chunks_exact_mut(width.max(1)).for_each(|at| add(isa, at, row));
-            }
+            Stage::AddRow(row) => add(isa, at, row),
             Stage::AddInput => {
                 if let Some((other, first)) = others.next() {
                     add_from(isa, at, other, first * width);

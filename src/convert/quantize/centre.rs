@@ -30,8 +30,11 @@ pub(super) fn centre(model: &mut pb::ModelProto, layers: &[Linear], inputs: &mut
         let biases: Option<Vec<_>> =
             group.layers.iter().map(|layer| moved_bias(graph, layer, &means)).collect();
         let Some(biases) = biases else { continue };
-        for (index, bias) in biases {
-            change(&mut graph.initializer[index], 1, |output, value| value + bias[output]);
+        for (layer, moved) in group.layers.iter().zip(biases) {
+            if let Some((add, bias)) = layer.bias {
+                let bias = own_initializer(graph, add, bias);
+                change(&mut graph.initializer[bias], 1, |output, value| value + moved[output]);
+            }
         }
         let centred = match group.norm {
             Some([_, shift]) => {
@@ -60,9 +63,25 @@ pub(super) fn centre(model: &mut pb::ModelProto, layers: &[Linear], inputs: &mut
     }
 }
 
-/// What `layer` makes of `means`, and the index of its bias among the initializers; `None` if it has
-/// none, or other channels.
-fn moved_bias(graph: &pb::GraphProto, layer: &Linear, means: &[f32]) -> Option<(usize, Vec<f32>)> {
+/// The index of an initializer that has the value of the one at `index`, and that only the node at
+/// `by` uses: that one, or a copy. Of windows that are filled up, the rows of padding are biases.
+fn own_initializer(graph: &mut pb::GraphProto, by: usize, index: usize) -> usize {
+    let name = graph.initializer[index].name.clone();
+    let uses = graph.node.iter().flat_map(|node| &node.input).filter(|input| **input == name);
+    if uses.count() == 1 {
+        return index;
+    }
+    let copy = format!("{name}{CENTRED}");
+    let tensor = pb::TensorProto { name: copy.clone(), ..graph.initializer[index].clone() };
+    graph.node[by].input.iter_mut().filter(|input| **input == name).for_each(|input| {
+        input.clone_from(&copy);
+    });
+    graph.initializer.push(tensor);
+    graph.initializer.len() - 1
+}
+
+/// What `layer` makes of `means`; `None` if it has no bias, or other channels.
+fn moved_bias(graph: &pb::GraphProto, layer: &Linear, means: &[f32]) -> Option<Vec<f32>> {
     let (_, bias) = layer.bias?;
     let outputs = usize::try_from(*graph.initializer[bias].dims.first()?).ok()?;
     let weight = f32_values(&graph.initializer[layer.weight])?;
@@ -73,5 +92,5 @@ fn moved_bias(graph: &pb::GraphProto, layer: &Linear, means: &[f32]) -> Option<(
     for (mean, row) in means.iter().zip(weight.chunks_exact(outputs)) {
         sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += f64::from(*mean) * f64::from(*w));
     }
-    Some((bias, sums.into_iter().map(|sum| sum as f32).collect()))
+    Some(sums.into_iter().map(|sum| sum as f32).collect())
 }

@@ -19,6 +19,7 @@ const MAX_PICTURES: usize = 16;
 
 /// Inputs of linear layers by the value's name: token × channel, a part of the tokens of each
 /// picture.
+#[derive(Clone)]
 pub(super) struct Inputs(HashMap<String, Array2<f32>>);
 
 impl Inputs {

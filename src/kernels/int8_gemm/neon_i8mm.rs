@@ -35,8 +35,9 @@ impl Kernel for NeonI8mm {
 
     /// Lays the groups of all rows side by side, as those of a panel's columns are: so vectors are
     /// loaded as they are multiplied.
-    fn arrange(self, depth: usize, q: &mut [i8]) {
-        let rows = q.to_vec();
+    fn arrange(self, depth: usize, q: &mut [i8], rows: &mut Vec<i8>) {
+        rows.clear();
+        rows.extend_from_slice(q);
         for (group, to) in q.as_chunks_mut::<{ ROWS * GROUP }>().0.iter_mut().enumerate() {
             for (row, to) in rows.chunks_exact(depth).zip(to.as_chunks_mut::<GROUP>().0) {
                 to.copy_from_slice(&row[group * GROUP..][..GROUP]);
