@@ -215,8 +215,8 @@ fn layers_stay_in_f16_until_the_masks_agree() {
     assert!((0.9..1.0).contains(&reached.unwrap()), "{reached:?}");
     let fidelity = fidelity(&in_memory(vit()), &package);
     assert!(fidelity.layers.iter().all(|layer| layer.weights != "int8"), "{:?}", fidelity.layers);
-    // Masks of random weights have logits near 0.
-    assert!(fidelity.embedding_cosine.min > 0.999_99, "{:?}", fidelity.embedding_cosine);
+    // What random weights make of blank patches is near 0, and so are logits of masks.
+    assert!(fidelity.embedding_cosine.min > 0.999, "{:?}", fidelity.embedding_cosine);
     assert!(fidelity.box_mask_iou.min > 0.95, "{:?}", fidelity.box_mask_iou);
 }
 
