@@ -52,8 +52,9 @@ pub struct Convert {
     #[arg(long)]
     plain: bool,
 
-    /// Fit int8 to the pictures of a folder, or to simulated ultrasound with `phantom`: channels with
-    /// outliers are smoothed, and weights rounded so that the errors cancel
+    /// Fit int8 to the pictures of a folder, or to simulated ultrasound with `phantom`: activations
+    /// are centred, channels with outliers smoothed, and weights rounded so that the errors cancel;
+    /// convolutions are then int8 too
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
 

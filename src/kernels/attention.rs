@@ -42,14 +42,15 @@ impl KeysValues {
     /// # Panics
     ///
     /// If there are more keys than values, or one is shorter than `width`.
-    pub(crate) fn pack(width: usize, row: usize, keys: &[&[f32]], values: &[&[f32]]) -> Self {
+    pub(crate) fn pack(
+        isa: Isa,
+        width: usize,
+        row: usize,
+        keys: &[&[f32]],
+        values: &[&[f32]],
+    ) -> Self {
         let chunk = chunk(row, keys.len());
-        let (mut k, mut v) = (vec![], vec![]);
-        for (keys, values) in keys.chunks(chunk).zip(values.chunks(chunk)) {
-            pack_columns(width, keys, &mut k);
-            pack_rows(width, values, &mut v);
-        }
-        Self { width, keys: keys.len(), chunk, k, v }
+        isa.run(Pack { width, chunk, keys, values })
     }
 
     /// The panels of each chunk, with its keys.
@@ -59,6 +60,28 @@ impl KeysValues {
             (0..self.keys).step_by(self.chunk).map(|first| self.chunk.min(self.keys - first));
         keys.zip(self.k.chunks(k_size.max(1)).zip(self.v.chunks(v_size.max(1))))
             .map(|(keys, (k, v))| (keys, k, v))
+    }
+}
+
+struct Pack<'a> {
+    width: usize,
+    chunk: usize,
+    keys: &'a [&'a [f32]],
+    values: &'a [&'a [f32]],
+}
+
+impl Task for Pack<'_> {
+    type Output = KeysValues;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> KeysValues {
+        let Self { width, chunk, keys, values } = self;
+        let (mut k, mut v) = (vec![], vec![]);
+        for (keys, values) in keys.chunks(chunk).zip(values.chunks(chunk)) {
+            pack_columns(s, width, keys, &mut k);
+            pack_rows(width, values, &mut v);
+        }
+        KeysValues { width, keys: keys.len(), chunk, k, v }
     }
 }
 

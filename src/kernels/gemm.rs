@@ -50,13 +50,24 @@ pub(super) fn pack(k: usize, n: usize, value: impl Fn(usize, usize) -> f32) -> V
 }
 
 /// Appends a matrix to `panels` whose columns are the first `k` values of each of `columns`.
-pub(super) fn pack_columns(k: usize, columns: &[&[f32]], panels: &mut Vec<f32>) {
+#[inline(always)]
+pub(super) fn pack_columns<S: Simd>(s: S, k: usize, columns: &[&[f32]], panels: &mut Vec<f32>) {
     let before = panels.len();
     panels.resize(before + k * padded(columns.len()), 0.0);
     let new = panels[before..].chunks_exact_mut((k * LANES).max(1));
     for (columns, panel) in columns.chunks(LANES).zip(new) {
+        let panel = panel.as_chunks_mut::<LANES>().0;
+        let mut first = 0;
+        if let Ok(columns) = <&[&[f32]; LANES]>::try_from(columns) {
+            let columns = columns.map(|column| column[..k].as_chunks::<LANES>().0);
+            for (index, rows) in panel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                let turned = s.transpose(columns.map(|column| s.load(&column[index])));
+                rows.iter_mut().zip(turned).for_each(|(row, turned)| s.store(turned, row));
+                first += LANES;
+            }
+        }
         for (lane, column) in columns.iter().enumerate() {
-            for (row, value) in panel.as_chunks_mut::<LANES>().0.iter_mut().zip(&column[..k]) {
+            for (row, value) in panel[first..].iter_mut().zip(&column[first..k]) {
                 row[lane] = *value;
             }
         }
@@ -65,11 +76,16 @@ pub(super) fn pack_columns(k: usize, columns: &[&[f32]], panels: &mut Vec<f32>) 
 
 /// Appends a matrix to `panels` whose rows are the first `n` values of each of `rows`.
 pub(super) fn pack_rows(n: usize, rows: &[&[f32]], panels: &mut Vec<f32>) {
-    for first in (0..n).step_by(LANES) {
-        let lanes = LANES.min(n - first);
-        for row in rows {
-            panels.extend_from_slice(&row[first..first + lanes]);
-            panels.resize(panels.len() + LANES - lanes, 0.0);
+    let before = panels.len();
+    panels.resize(before + rows.len() * padded(n), 0.0);
+    let new = panels[before..].chunks_exact_mut((rows.len() * LANES).max(1));
+    for (first, panel) in (0..n).step_by(LANES).zip(new) {
+        for (row, to) in rows.iter().zip(panel.as_chunks_mut::<LANES>().0) {
+            let row = &row[first..n];
+            match row.first_chunk() {
+                Some(lanes) => *to = *lanes,
+                None => to[..row.len()].copy_from_slice(row),
+            }
         }
     }
 }

@@ -69,6 +69,13 @@ pub(crate) trait Simd: Copy {
     /// 2ⁿ⁻¹²⁷, for the n of 1 to 254 that the lowest bits of `n` hold.
     fn power_of_two(self, n: Self::F) -> Self::F;
 
+    /// Lane `i` of vector `j` becomes lane `j` of vector `i`.
+    #[inline(always)]
+    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
+        let lanes = v.map(|v| self.lanes(v));
+        std::array::from_fn(|i| self.load(&lanes.map(|lanes| lanes[i])))
+    }
+
     /// Each sum with the products of its row with `panel` added, from the first value to the last.
     /// Sums come and go by value: behind a reference the compiler may leave them in memory.
     ///

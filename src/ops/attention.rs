@@ -43,6 +43,7 @@ struct Head<'a> {
 
 /// Attention in heads of one shape.
 struct Mixing {
+    isa: Isa,
     /// Heads of all images or windows: (image or window) × head.
     count: usize,
     /// Heads of one.
@@ -65,8 +66,7 @@ impl Mixing {
         head: impl Fn(usize) -> Head<'a> + Sync + Send,
         place: impl Fn(usize) -> (usize, usize) + Sync + Send,
     ) -> TractResult<()> {
-        let &Self { count, heads, queries, keys, width } = self;
-        let isa = Isa::chosen()?;
+        let &Self { isa, count, heads, queries, keys, width } = self;
         let factors = [queries, keys, 2 * width];
         let macs = factors.iter().fold(count, |product, &n| product.saturating_mul(n));
         with_threads(macs, |threads| {
@@ -119,7 +119,8 @@ impl EvalOp for CrossAttention {
         let width = channels / heads;
         let (q, k, v): (&[f32], &[f32], &[f32]) =
             (values(&inputs[0])?, values(&inputs[1])?, values(&inputs[2])?);
-        let mixing = Mixing { count: batch * heads, heads, queries: tokens, keys, width };
+        let isa = Isa::chosen()?;
+        let mixing = Mixing { isa, count: batch * heads, heads, queries: tokens, keys, width };
         let head = |index: usize| {
             let (image, head) = (index / heads, index % heads);
             let (queries, first) = (image.min(q_batch - 1) * tokens, image.min(k_batch - 1) * keys);
@@ -128,7 +129,7 @@ impl EvalOp for CrossAttention {
                 (first..first + keys).map(|key| &x[at(key)..][..width]).collect()
             });
             Head {
-                keys_values: KeysValues::pack(width, 1, &k, &v),
+                keys_values: KeysValues::pack(isa, width, 1, &k, &v),
                 queries: (0..tokens).map(|t| (&q[at(queries + t)..][..width], t)).collect(),
                 bias: Bias::None,
                 scale: 1.0,
@@ -201,9 +202,9 @@ impl Grid {
     fn tokens(self, index: usize) -> impl Iterator<Item = Option<usize>> {
         let Self { side, window } = self;
         let (top, left) = (index / self.across() * window, index % self.across() * window);
-        (0..window * window).map(move |at| {
-            let (row, column) = (top + at / window, left + at % window);
-            (row < side && column < side).then_some(row * side + column)
+        (top..top + window).flat_map(move |row| {
+            let there = move |column| row < side && column < side;
+            (left..left + window).map(move |column| there(column).then_some(row * side + column))
         })
     }
 
@@ -248,7 +249,8 @@ impl EvalOp for WindowAttention {
             _ => (None, values(&inputs[2])?),
         };
         let count = shape[0] * windows * heads;
-        let mixing = Mixing { count, heads, queries: positions, keys: positions, width };
+        let isa = Isa::chosen()?;
+        let mixing = Mixing { isa, count, heads, queries: positions, keys: positions, width };
         let scale = f32::from_bits(self.scale);
         let head = |index: usize| {
             let (at, head) = (index / heads, index % heads);
@@ -261,7 +263,7 @@ impl EvalOp for WindowAttention {
                 .map(|index| grid.tokens(at).map(|token| part(index, token)).collect::<Vec<_>>());
             let there = grid.tokens(at).enumerate().filter(|(_, token)| token.is_some());
             Head {
-                keys_values: KeysValues::pack(width, window, &k, &v),
+                keys_values: KeysValues::pack(isa, width, window, &k, &v),
                 queries: there.map(|(position, token)| (part(0, token), position)).collect(),
                 bias: match &relative {
                     Some(relative) => Bias::Relative(relative),

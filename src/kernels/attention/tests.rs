@@ -37,8 +37,8 @@ impl Head {
         let queries: Vec<Query> =
             queries.into_iter().enumerate().map(|(i, query)| (query, first + i)).collect();
         let (keys, values) = (self.tokens(&self.keys), self.tokens(&self.values));
-        let packed = KeysValues::pack(self.width, self.row, &keys, &values);
         same_on_all(|isa| {
+            let packed = KeysValues::pack(isa, self.width, self.row, &keys, &values);
             let mut out = vec![7.0; self.queries.len()];
             attend(isa, &queries, 1.0, &packed, bias, &mut out);
             out

@@ -127,9 +127,27 @@ fn what_is_not_a_number_shows_in_its_row_and_column() {
     assert_eq!(not_finite(&found), expected);
 }
 
+struct PackColumns<'a> {
+    k: usize,
+    columns: &'a [&'a [f32]],
+}
+
+impl Task for PackColumns<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let mut panels = vec![5.0];
+        pack_columns(s, self.k, self.columns, &mut panels);
+        panels
+    }
+}
+
 #[test]
 fn rows_and_columns_are_packed_as_single_values_are() {
-    for (k, n) in [(0, 5), (1, 1), (3, 15), (4, 16), (5, 17), (7, 40), (3, 0)] {
+    for (k, n) in
+        [(0, 5), (1, 1), (3, 15), (4, 16), (5, 17), (7, 40), (3, 0), (16, 16), (33, 49), (48, 31)]
+    {
         let b = floats(1, k * n);
         let expected = pack(k, n, |k, column| b[k * n + column]);
         let columns: Vec<Vec<f32>> = (0..n)
@@ -138,8 +156,7 @@ fn rows_and_columns_are_packed_as_single_values_are() {
             })
             .collect();
         let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
-        let mut found = vec![5.0];
-        pack_columns(k, &columns, &mut found);
+        let found = same_on_all(|isa| isa.run(PackColumns { k, columns: &columns }));
         assert_eq!(found[1..], expected, "columns {k} × {n}");
         let rows: Vec<&[f32]> = (0..k).map(|k| &b[k * n..]).collect();
         let mut found = vec![5.0];

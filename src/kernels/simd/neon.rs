@@ -93,6 +93,21 @@ impl Simd for Neon {
         })
     }
 
+    /// Square by square of four lanes.
+    #[inline(always)]
+    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
+        let mut turned = v;
+        for rows in 0..4 {
+            for columns in 0..4 {
+                let square = std::array::from_fn(|row| v[4 * rows + row][columns]);
+                for (lane, row) in turn_square(self, square).into_iter().enumerate() {
+                    turned[4 * columns + lane][rows] = row;
+                }
+            }
+        }
+        turned
+    }
+
     /// Four values of each row are loaded at once and multiplied by lane: a load for each would cost
     /// as much as two products.
     #[inline(always)]
@@ -117,6 +132,21 @@ impl Simd for Neon {
         }
         let rows = rows.map(|row| &row[4 * fours.len()..]);
         self.add_single_products(sums, rows, rest)
+    }
+}
+
+/// Transposes four vectors of four lanes.
+#[inline(always)]
+fn turn_square(_: Neon, [a, b, c, d]: [float32x4_t; 4]) -> [float32x4_t; 4] {
+    // SAFETY: the first argument is the proof that the processor has NEON.
+    unsafe {
+        let (ac, bd) = ([vzip1q_f32(a, c), vzip2q_f32(a, c)], [vzip1q_f32(b, d), vzip2q_f32(b, d)]);
+        [
+            vzip1q_f32(ac[0], bd[0]),
+            vzip2q_f32(ac[0], bd[0]),
+            vzip1q_f32(ac[1], bd[1]),
+            vzip2q_f32(ac[1], bd[1]),
+        ]
     }
 }
 
