@@ -14,6 +14,7 @@
 #![deny(missing_docs, rustdoc::broken_intra_doc_links, unsafe_op_in_unsafe_fn)]
 
 pub mod app;
+pub mod automatic;
 mod contain;
 pub mod convert;
 mod embedding_cache;
@@ -32,6 +33,7 @@ mod ops;
 pub mod overlay;
 pub mod prompt;
 pub mod record;
+mod rle;
 pub mod screen;
 pub mod session;
 pub mod touch;
@@ -42,3 +44,4 @@ pub use geometry::{FrameBox, FramePoint, FrameSize};
 pub use mask::Mask;
 pub use model::{ImageEmbedding, MaskCandidate, Masks, Package, Segmenter};
 pub use prompt::Prompt;
+pub use rle::{Rle, RleError};

@@ -5,7 +5,9 @@ mod bench;
 mod convert;
 mod demo;
 mod embed;
+mod everything;
 mod fidelity;
+mod interrupt;
 mod models;
 mod output;
 mod progress;
@@ -36,6 +38,7 @@ enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
     Segment(segment::Segment),
+    Everything(everything::Everything),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -51,6 +54,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
+        Verb::Everything(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),
