@@ -15,6 +15,7 @@
 
 pub mod app;
 pub mod automatic;
+pub mod coco;
 mod contain;
 pub mod convert;
 mod embedding_cache;

@@ -7,6 +7,7 @@
 //! the points.
 
 mod crops;
+mod edges;
 mod labels;
 mod nms;
 mod regions;
@@ -18,12 +19,13 @@ use serde::{Deserialize, Serialize};
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
-use crate::model::{ModelError, PromptKind, Proposal, Segmenter, Spot};
+use crate::model::{Manifest, ModelError, PromptKind, Proposal, Segmenter, Spot};
 use crate::rle::Rle;
 
 use crops::Crop;
 use regions::{Kind, without_small};
 
+pub use edges::{Edges, edges};
 pub use labels::label_map;
 pub use nms::{Corners, non_maximum_suppression};
 
@@ -79,6 +81,19 @@ impl Default for AutomaticOptions {
             crop_n_points_downscale_factor: 1,
             min_mask_region_area: 0,
         }
+    }
+}
+
+impl AutomaticOptions {
+    /// The defaults for a model: the official ones, but where it was trained on boxes alone, with
+    /// thresholds for boxes that fit no structure. What LiteMedSAM says to boxes round real
+    /// structures has shallower edges than Segment Anything's masks: good ones have a stability of about
+    /// 0.9, and what merely fills a box has less.
+    pub fn for_model(manifest: &Manifest) -> Self {
+        if manifest.was_trained_for(PromptKind::Point) {
+            return Self::default();
+        }
+        Self { pred_iou_thresh: 0.85, stability_score_thresh: 0.85, ..Self::default() }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tapseg::automatic::{
     AutomaticMask, AutomaticOptions, Everything as Found, label_map, segment_everything,
 };
+use tapseg::model::Manifest;
 use tapseg::overlay::draw_labels;
 use tapseg::{Frame, Rle, feed};
 
@@ -45,20 +46,21 @@ pub struct Everything {
 
 /// How masks are generated: the official generator's names and defaults.
 #[derive(Args, Debug)]
-pub struct GridArguments {
+struct GridArguments {
     /// Points along each side of the grid; a grid of boxes has half as many places
     #[arg(long, value_name = "N", default_value_t = AutomaticOptions::default().points_per_side,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     points_per_side: u32,
 
-    /// Leave out masks with this predicted IoU or less; 0 keeps all
-    #[arg(long, value_name = "IOU", default_value_t = AutomaticOptions::default().pred_iou_thresh)]
-    pred_iou_thresh: f32,
+    /// Leave out masks with this predicted IoU or less, 0 keeps all; 0.88 where not given, and 0.85
+    /// for a model that was trained on boxes alone
+    #[arg(long, value_name = "IOU")]
+    pred_iou_thresh: Option<f32>,
 
-    /// Leave out masks less stable than this; 0 keeps all
-    #[arg(long, value_name = "SCORE",
-        default_value_t = AutomaticOptions::default().stability_score_thresh)]
-    stability_score_thresh: f32,
+    /// Leave out masks less stable than this, 0 keeps all; 0.95 where not given, and 0.85 for a
+    /// model that was trained on boxes alone
+    #[arg(long, value_name = "SCORE")]
+    stability_score_thresh: Option<f32>,
 
     /// How far the threshold is moved to see how stable a mask is, in logits
     #[arg(long, value_name = "LOGITS",
@@ -96,11 +98,14 @@ pub struct GridArguments {
 }
 
 impl GridArguments {
-    pub fn options(&self) -> AutomaticOptions {
+    fn options(&self, manifest: &Manifest) -> AutomaticOptions {
+        let model = AutomaticOptions::for_model(manifest);
         AutomaticOptions {
             points_per_side: self.points_per_side,
-            pred_iou_thresh: self.pred_iou_thresh,
-            stability_score_thresh: self.stability_score_thresh,
+            pred_iou_thresh: self.pred_iou_thresh.unwrap_or(model.pred_iou_thresh),
+            stability_score_thresh: self
+                .stability_score_thresh
+                .unwrap_or(model.stability_score_thresh),
             stability_score_offset: self.stability_score_offset,
             box_nms_thresh: self.box_nms_thresh,
             crop_n_layers: self.crop_n_layers,
@@ -138,13 +143,14 @@ impl Everything {
         let (segmenter, load) = self.model.load()?;
         let interrupt = Interrupt::watch()?;
         let bar = progress::counted("prompts");
+        let options = self.grid.options(segmenter.manifest());
+        log::info!("decoding the grid");
         let start = Instant::now();
-        let found =
-            segment_everything(&segmenter, &frame, &self.grid.options(), &mut |done, all| {
-                bar.set_length(all);
-                bar.set_position(done);
-                if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })?;
+        let found = segment_everything(&segmenter, &frame, &options, &mut |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+            if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         let took = start.elapsed();
         bar.finish_and_clear();
         write(&frame, &found, &self.output)?;

@@ -4,9 +4,11 @@ mod arguments;
 mod bench;
 mod convert;
 mod demo;
+mod edges;
 mod embed;
 mod everything;
 mod fidelity;
+mod instances;
 mod interrupt;
 mod models;
 mod output;
@@ -39,6 +41,8 @@ enum Verb {
     Run(run::Run),
     Segment(segment::Segment),
     Everything(everything::Everything),
+    Instances(instances::Instances),
+    Edges(edges::Edges),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -55,6 +59,8 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
+        Verb::Instances(verb) => verb.run(cli.json),
+        Verb::Edges(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),

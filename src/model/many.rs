@@ -26,6 +26,8 @@ pub enum Spot {
 pub struct Proposal<'a> {
     /// The decoder's own estimate of the mask's IoU with the truth.
     pub predicted_iou: f32,
+    /// Which of the spot's proposals, counted from 0.
+    pub number: usize,
     low_res_logits: &'a Array2<f32>,
     geometry: InputGeometry,
 }
@@ -70,10 +72,8 @@ impl Segmenter {
             };
             let tokens = decoded.low_res_logits.iter().zip(&decoded.predicted_iou);
             let wanted = tokens.skip(wanted.start).take(wanted.len());
-            let proposals = wanted.map(|(low_res_logits, &predicted_iou)| Proposal {
-                predicted_iou,
-                low_res_logits,
-                geometry,
+            let proposals = wanted.enumerate().map(|(number, (low_res_logits, &predicted_iou))| {
+                Proposal { predicted_iou, number, low_res_logits, geometry }
             });
             Ok(proposals.filter_map(|proposal| each(index, proposal)).collect())
         };

@@ -2,6 +2,7 @@
 
 mod bench;
 mod convert;
+mod everything;
 mod kernels;
 mod models;
 
