@@ -63,7 +63,7 @@ fn everything_is_what_the_official_generator_finds() {
 }
 
 fn whole_numbers(list: &Value) -> Vec<u32> {
-    list.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
+    list.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as u32).collect()
 }
 
 #[test]

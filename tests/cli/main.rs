@@ -3,6 +3,7 @@
 mod bench;
 mod convert;
 mod everything;
+mod instances;
 mod kernels;
 mod models;
 
