@@ -50,13 +50,13 @@ pub struct Instances {
 
 /// A mask as COCO's tools read results.
 #[derive(Serialize)]
-struct Instance {
-    image_id: u64,
-    category_id: u64,
-    bbox: [f64; 4],
-    segmentation: Rle,
-    score: f32,
-    predicted_iou: f32,
+pub struct Instance {
+    pub image_id: u64,
+    pub category_id: u64,
+    pub bbox: [f64; 4],
+    pub segmentation: Rle,
+    pub score: f32,
+    pub predicted_iou: f32,
 }
 
 impl Instances {
@@ -105,47 +105,53 @@ impl Instances {
             );
         }
         let scores = match &truth {
-            Some(truth) if sizes.len() == pictures.len() => Some(judge(truth, &sizes, &instances)?),
+            Some(truth) if sizes.len() == pictures.len() => {
+                Some(judge(truth, &sizes, &instances, MOST_DETECTIONS, true)?)
+            }
             _ => None,
         };
-        self.print(json, sizes.len(), instances.len(), scores)
-    }
-
-    fn print(
-        &self,
-        json: bool,
-        pictures: usize,
-        masks: usize,
-        scores: Option<Scores>,
-    ) -> Result<()> {
-        if json {
-            return output::json(&serde_json::json!({
-                "pictures": pictures, "masks": masks, "scores": scores,
-            }));
-        }
-        let to = self.output.display();
-        output::line(format_args!("{masks} masks on {pictures} pictures, written to {to}"))?;
-        let Some(s) = scores else { return Ok(()) };
-        for (name, value) in [
-            ("AP", s.ap),
-            ("AP at IoU 0.50", s.ap50),
-            ("AP at IoU 0.75", s.ap75),
-            ("AP, small", s.ap_small),
-            ("AP, medium", s.ap_medium),
-            ("AP, large", s.ap_large),
-            ("AR at 100", s.ar),
-            ("AR, small", s.ar_small),
-            ("AR, medium", s.ar_medium),
-            ("AR, large", s.ar_large),
-        ] {
-            let value = value.map_or("-".into(), |v| format!("{v:.3}"));
-            output::line(format_args!("{name:<16}{value:>6}"))?;
-        }
-        Ok(())
+        print(json, (sizes.len(), instances.len()), &self.output, MOST_DETECTIONS, scores)
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+/// Tells how many masks on how many pictures were written, and the scores of the `most` surest of
+/// each.
+pub fn print(
+    json: bool,
+    (pictures, masks): (usize, usize),
+    to: &Path,
+    most: usize,
+    scores: Option<Scores>,
+) -> Result<()> {
+    if json {
+        return output::json(&serde_json::json!({
+            "pictures": pictures, "masks": masks, "scores": scores,
+        }));
+    }
+    let to = to.display();
+    output::line(format_args!("{masks} masks on {pictures} pictures, written to {to}"))?;
+    let Some(s) = scores else { return Ok(()) };
+    let recall = format!("AR at {most}");
+    for (name, value) in [
+        ("AP", s.ap),
+        ("AP at IoU 0.50", s.ap50),
+        ("AP at IoU 0.75", s.ap75),
+        ("AP, small", s.ap_small),
+        ("AP, medium", s.ap_medium),
+        ("AP, large", s.ap_large),
+        (&*recall, s.ar),
+        ("AR, small", s.ar_small),
+        ("AR, medium", s.ar_medium),
+        ("AR, large", s.ar_large),
+    ] {
+        let value = value.map_or("-".into(), |v| format!("{v:.3}"));
+        output::line(format_args!("{name:<16}{value:>6}"))?;
+    }
+    Ok(())
+}
+
+/// Reads a COCO file.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     serde_json::from_slice(&text)
         .with_context(|| format!("{} is no COCO JSON with images and annotations", path.display()))
@@ -190,12 +196,16 @@ fn masks(
     Ok((size, found))
 }
 
-/// COCO's scores; pictures without boxes count with what is missed on them.
-fn judge(
+/// COCO's scores of the `most` surest instances of a picture; pictures without any count with what
+/// is missed on them. Categories make no difference unless it is `by_category`.
+pub fn judge(
     truth: &Dataset,
     sizes: &BTreeMap<u64, FrameSize>,
     instances: &[Instance],
+    most: usize,
+    by_category: bool,
 ) -> Result<Scores> {
+    let category = |id: u64| if by_category { id } else { 0 };
     let stated = |image: &ImageEntry| Some(FrameSize::new(image.width?, image.height?));
     let mut true_masks = Vec::new();
     for (index, annotation) in truth.annotations.iter().enumerate() {
@@ -211,7 +221,7 @@ fn judge(
         let mask = mask().with_context(|| format!("annotation {} of the truth", index + 1))?;
         true_masks.push(Truth {
             image_id: annotation.image_id,
-            category_id: annotation.category_id,
+            category_id: category(annotation.category_id),
             area: annotation.area.unwrap_or(mask.area_px() as f64),
             mask,
             crowd: annotation.iscrowd != 0,
@@ -221,10 +231,10 @@ fn judge(
         .iter()
         .map(|i| Found {
             image_id: i.image_id,
-            category_id: i.category_id,
+            category_id: category(i.category_id),
             mask: i.segmentation.clone(),
             score: i.score,
         })
         .collect();
-    Ok(score(&true_masks, &found, MOST_DETECTIONS))
+    Ok(score(&true_masks, &found, most))
 }

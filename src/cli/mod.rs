@@ -13,6 +13,7 @@ mod interrupt;
 mod models;
 mod output;
 mod progress;
+mod proposals;
 mod run;
 mod segment;
 
@@ -42,6 +43,7 @@ enum Verb {
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
+    Proposals(proposals::Proposals),
     Edges(edges::Edges),
     Embed(embed::Embed),
     Models(models::Models),
@@ -60,6 +62,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),
+        Verb::Proposals(verb) => verb.run(cli.json),
         Verb::Edges(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),

@@ -105,6 +105,30 @@ fn boxes_become_masks_that_are_judged() {
 }
 
 #[test]
+fn proposals_are_ranked_and_recall_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let images = data("frames").display().to_string();
+    let mask = image::open(data("frames/clarius_eye_mask0.png")).unwrap().into_luma8().into_raw();
+    let eye = Rle::of(&Mask::from_pixels(FrameSize::new(1280, 960), mask));
+    let truth = serde_json::json!({
+        "images": [{ "id": 7, "file_name": "clarius_eye.png" }],
+        "annotations": [{ "image_id": 7, "category_id": 3, "segmentation": eye }],
+    });
+    let [json, found] = ["truth.json", "found.json"].map(|f| out.path().join(f));
+    std::fs::write(&json, truth.to_string()).unwrap();
+    let (json, to) = (json.to_str().unwrap(), found.to_str().unwrap());
+    let proposals = ["proposals", json, "--images", &images, "--points-per-side", "8", "-o", to];
+    let report: Value = serde_json::from_str(&ok(["--json"].iter().chain(&proposals))).unwrap();
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(&found).unwrap()).unwrap();
+    let scores: Vec<f64> =
+        found.as_array().unwrap().iter().map(|f| f["score"].as_f64().unwrap()).collect();
+    assert_eq!(report["masks"], scores.len());
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    assert!(report["scores"]["ar"].as_f64().is_some(), "{report}");
+    assert_eq!(report["scores"]["ar_small"], Value::Null, "the eye is large");
+}
+
+#[test]
 fn edges_are_thin_lines() {
     let out = tempfile::tempdir().unwrap();
     let package = super::everything::points_package(out.path());
