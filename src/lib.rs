@@ -8,6 +8,8 @@
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
 //!
+//! [`automatic`] finds everything on a frame without a prompt, and [`coco`] exchanges and judges masks.
+//!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
 

@@ -16,6 +16,11 @@ pub(super) struct Crop {
 }
 
 impl Crop {
+    /// All of a frame.
+    pub fn whole(frame: FrameSize) -> Self {
+        Self { x0: 0, y0: 0, x1: frame.width, y1: frame.height, layer: 0 }
+    }
+
     pub fn size(&self) -> FrameSize {
         FrameSize::new(self.x1 - self.x0, self.y1 - self.y0)
     }
@@ -30,7 +35,7 @@ impl Crop {
 /// (`generate_crop_boxes`).
 pub(super) fn crops(frame: FrameSize, options: &AutomaticOptions) -> Vec<Crop> {
     let FrameSize { width, height } = frame;
-    let mut crops = vec![Crop { x0: 0, y0: 0, x1: width, y1: height, layer: 0 }];
+    let mut crops = vec![Crop::whole(frame)];
     let short = f64::from(width.min(height));
     for layer in 1..=options.crop_n_layers {
         let count = 1u32 << layer;

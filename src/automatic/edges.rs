@@ -8,13 +8,13 @@ use crate::geometry::FrameSize;
 use crate::mask::Mask;
 use crate::model::{ModelError, PromptKind, Proposal, Segmenter};
 
-use super::crops::{Crop, crops};
+use super::crops::Crop;
 use super::{
-    AutomaticOptions, Corners, PROMPTS_PER_REPORT, corners_of, non_maximum_suppression, spots,
+    AutomaticOptions, Corners, PROMPTS_PER_REPORT, judged, non_maximum_suppression, spots,
 };
 
-/// Points a side of the grid.
-const POINTS_PER_SIDE: u32 = 16;
+/// Places a side of the grid.
+const PLACES_PER_SIDE: u32 = 16;
 
 /// How strong the edge is at each pixel.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ struct Candidate {
 /// The edges on `frame`: those of the masks that a grid of 16 × 16 points gives, three each, without
 /// those whose boxes are there twice (IoU above 0.7). On the outer boundary of each mask the
 /// probabilities' Sobel gradient is taken; the largest of all masks counts, and is thinned across
-/// the edge. A model trained on boxes alone is asked with a grid of boxes instead. `progress` is told
+/// the edge. A model trained on boxes alone is asked with a grid of boxes instead, and of what it says
+/// only that is taken which would be kept of everything: most boxes hold no structure. `progress` is told
 /// how many prompts of how many are decoded, and may stop it, which gives `None`.
 ///
 /// # Errors
@@ -49,11 +50,20 @@ pub fn edges(
     progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Option<Edges>, ModelError> {
     let size = frame.size();
-    let options =
-        AutomaticOptions { points_per_side: POINTS_PER_SIDE, ..AutomaticOptions::default() };
     let points = segmenter.manifest().was_trained_for(PromptKind::Point);
-    let whole: Vec<Crop> = crops(size, &options);
-    let spots: Vec<_> = whole.iter().flat_map(|crop| spots(*crop, points, &options)).collect();
+    let options = if points {
+        AutomaticOptions {
+            points_per_side: PLACES_PER_SIDE,
+            pred_iou_thresh: 0.0,
+            stability_score_thresh: 0.0,
+            ..AutomaticOptions::default()
+        }
+    } else {
+        let model = AutomaticOptions::for_model(segmenter.manifest());
+        AutomaticOptions { points_per_side: 2 * PLACES_PER_SIDE, ..model }
+    };
+    let whole = Crop::whole(size);
+    let spots = spots(whole, points, &options);
     let embedding = segmenter.set_image(frame)?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for (batch, part) in spots.chunks(PROMPTS_PER_REPORT).enumerate() {
@@ -62,11 +72,12 @@ pub fn edges(
             return Ok(None);
         }
         candidates.extend(segmenter.decode_each(&embedding, part, |spot, proposal| {
+            let found = judged(&proposal, part[spot], whole, size, &options)?;
             Some(Candidate {
                 spot: first + spot,
                 number: proposal.number,
-                corners: corners_of(&logits_of(&proposal, size).1).map(|v| v as f32),
-                predicted_iou: proposal.predicted_iou,
+                corners: found.corners.map(|v| v as f32),
+                predicted_iou: found.predicted_iou,
             })
         })?);
     }
