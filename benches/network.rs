@@ -1,4 +1,4 @@
-//! What a frame and a prompt cost: preprocessing with encoding, and decoding.
+//! What a frame and a prompt cost: preprocessing with encoding, and decoding one prompt or many.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tapseg::geometry::FrameBox;
+use tapseg::model::{Proposal, Spot};
 use tapseg::{Package, Prompt, Segmenter, feed};
 
 fn network(c: &mut Criterion) {
@@ -28,6 +29,23 @@ fn network(c: &mut Criterion) {
         ] {
             group.bench_function(name, |b| b.iter(|| segmenter.predict(&embedding, &prompt)));
         }
+        // Sixteen boxes, to compare with sixteen times a box.
+        let at = |i: u32| ((i % 4 * 250 + 100) as f32, (i / 4 * 180 + 60) as f32);
+        let boxes: Vec<Spot> = (0..16)
+            .map(at)
+            .map(|(x, y)| Spot::Box(FrameBox { x0: x, y0: y, x1: x + 200.0, y1: y + 200.0 }))
+            .collect();
+        // As in segmenting everything: half of the masks are brought to the frame.
+        let area = |index: usize, proposal: Proposal<'_>| {
+            let mut area = 0;
+            (index % 2 == 0).then(|| {
+                proposal.frame_logits(|row| area += row.iter().filter(|l| **l > 0.0).count());
+                area
+            })
+        };
+        group.bench_function("decode sixteen boxes", |b| {
+            b.iter(|| segmenter.decode_each(&embedding, &boxes, area));
+        });
         group.finish();
     }
 }

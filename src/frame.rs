@@ -110,6 +110,24 @@ impl Frame {
         &self.rgb
     }
 
+    /// The part of `size` whose top left pixel is (`left`, `top`); what else is known stays.
+    ///
+    /// # Errors
+    /// [`FrameError::Empty`] where it has no pixels or reaches beyond the frame.
+    pub fn cropped(&self, left: u32, top: u32, size: FrameSize) -> Result<Self, FrameError> {
+        let fits = |from: u32, length: u32, whole: u32| {
+            length > 0 && from.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        if !fits(left, size.width, self.size.width) || !fits(top, size.height, self.size.height) {
+            return Err(FrameError::Empty(size));
+        }
+        let rows = self.rgb.chunks_exact(self.size.width as usize * 3);
+        let (first, length) = (left as usize * 3, size.width as usize * 3);
+        let rows = rows.skip(top as usize).take(size.height as usize);
+        let rgb: Vec<u8> = rows.flat_map(|row| &row[first..first + length]).copied().collect();
+        Ok(Self { rgb: rgb.into(), size, ..self.clone() })
+    }
+
     /// SHA-256 over size and pixels: equal for frames that show the same picture.
     pub fn content_hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -137,6 +155,16 @@ mod tests {
         assert!(refused(0, 5).contains("no pixels"));
         assert!(refused(u32::MAX, u32::MAX).contains("limit"));
         assert!(Frame::from_rgb(FrameSize::new(2, 2), vec![0; 11]).is_err());
+    }
+
+    #[test]
+    fn a_crop_has_the_pixels_there_and_stays_on_the_frame() {
+        let frame = Frame::from_rgb(FrameSize::new(4, 3), (0..36).collect::<Vec<u8>>()).unwrap();
+        let crop = frame.cropped(1, 1, FrameSize::new(2, 2)).unwrap();
+        assert_eq!(crop.rgb(), [15, 16, 17, 18, 19, 20, 27, 28, 29, 30, 31, 32]);
+        for (left, top, w, h) in [(3, 0, 2, 1), (0, 0, 0, 1), (u32::MAX, 0, 2, 1)] {
+            assert!(frame.cropped(left, top, FrameSize::new(w, h)).is_err());
+        }
     }
 
     #[test]

@@ -8,12 +8,16 @@
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
 //!
+//! [`automatic`] finds everything on a frame without a prompt, and [`coco`] exchanges and judges masks.
+//!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
 
 #![deny(missing_docs, rustdoc::broken_intra_doc_links, unsafe_op_in_unsafe_fn)]
 
 pub mod app;
+pub mod automatic;
+pub mod coco;
 mod contain;
 pub mod convert;
 mod embedding_cache;
@@ -32,6 +36,7 @@ mod ops;
 pub mod overlay;
 pub mod prompt;
 pub mod record;
+mod rle;
 pub mod screen;
 pub mod session;
 pub mod touch;
@@ -42,3 +47,4 @@ pub use geometry::{FrameBox, FramePoint, FrameSize};
 pub use mask::Mask;
 pub use model::{ImageEmbedding, MaskCandidate, Masks, Package, Segmenter};
 pub use prompt::Prompt;
+pub use rle::{Rle, RleError};

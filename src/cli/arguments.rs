@@ -145,6 +145,14 @@ pub fn screen_size(text: &str) -> Result<Size, String> {
     }
 }
 
+/// Reads a share: a number from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("give a number from 0 to 1".into()),
+    }
+}
+
 fn numbers<const N: usize>(text: &str) -> Result<[f32; N], String> {
     let parsed: Result<Vec<f32>, _> = text.split(',').map(|n| n.trim().parse()).collect();
     let numbers = parsed.map_err(|_| format!("{text:?} is not a list of numbers"))?;

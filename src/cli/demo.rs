@@ -76,8 +76,7 @@ struct Line {
 
 impl Demo {
     pub fn run(self, json: bool) -> Result<()> {
-        std::fs::create_dir_all(&self.output)
-            .with_context(|| format!("can't make the folder {}", self.output.display()))?;
+        output::folder(&self.output)?;
         let Exhibit { what, clip, steps, truth } = exhibit()?;
         let (segmenter, load) = self.model.load()?;
         let model = segmenter.manifest().name.clone();

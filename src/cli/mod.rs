@@ -4,11 +4,16 @@ mod arguments;
 mod bench;
 mod convert;
 mod demo;
+mod edges;
 mod embed;
+mod everything;
 mod fidelity;
+mod instances;
+mod interrupt;
 mod models;
 mod output;
 mod progress;
+mod proposals;
 mod run;
 mod segment;
 
@@ -36,6 +41,10 @@ enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
     Segment(segment::Segment),
+    Everything(everything::Everything),
+    Instances(instances::Instances),
+    Proposals(proposals::Proposals),
+    Edges(edges::Edges),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -51,6 +60,10 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
+        Verb::Everything(verb) => verb.run(cli.json),
+        Verb::Instances(verb) => verb.run(cli.json),
+        Verb::Proposals(verb) => verb.run(cli.json),
+        Verb::Edges(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),

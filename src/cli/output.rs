@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -18,4 +19,10 @@ pub fn line(text: impl Display) -> Result<()> {
 /// Prints a value as JSON, for scripts.
 pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
+}
+
+/// Makes the folder to write to, where it isn't there.
+pub fn folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("can't make the folder {}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! A progress bar on standard error, where that is a terminal.
+//! Progress bars on standard error, where that is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tapseg::convert::Stage;
@@ -41,5 +41,15 @@ impl Bar {
     pub fn clear(&mut self) {
         self.bar.finish_and_clear();
         self.stage = None;
+    }
+}
+
+/// A bar that counts things, whose number is told later, and says how long the rest will take.
+pub fn counted(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(what);
+    let template = "{bar:40} {pos} of {len} {msg}, {elapsed}, {eta} left";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

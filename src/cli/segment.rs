@@ -91,8 +91,7 @@ impl Segment {
         let masks = segmenter.predict(&embedding, &prompt)?;
         let decode = start.elapsed();
 
-        std::fs::create_dir_all(&self.output)
-            .with_context(|| format!("can't make the folder {}", self.output.display()))?;
+        output::folder(&self.output)?;
         let report = Report {
             image: self.image.display().to_string(),
             model: segmenter.manifest().name.clone(),

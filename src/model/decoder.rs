@@ -174,23 +174,27 @@ impl Decoder {
         Ok(decoded)
     }
 
+    /// Decodes one prompt without a mask on the calling thread alone.
+    pub fn decode_alone(&self, prepared: &Prepared, tokens: Tokens) -> Result<Decoded, ModelError> {
+        let mut inputs = token_inputs(std::slice::from_ref(&tokens))?;
+        inputs.extend(prepared.of_image.iter().cloned());
+        let decoded = self.decoded(&self.prompt.run_alone(inputs)?, 1)?.pop();
+        decoded.ok_or_else(|| broken("it gave no masks"))
+    }
+
+    /// Where its threads come from.
+    pub fn executor(&self) -> &multithread::Executor {
+        self.threads.executor()
+    }
+
     fn run(
         &self,
         prepared: &Prepared,
         batch: &[Tokens],
         mask: Option<&Array2<f32>>,
     ) -> Result<Vec<Decoded>, ModelError> {
-        let broken = |reason: String| ModelError::Run { network: "decoder", reason };
-        let engine = |e: TractError| broken(format!("{e:#}"));
-        let (prompts, points) = (batch.len(), batch.first().map_or(0, |t| t.labels.len()));
-        let coordinates: Vec<f32> =
-            batch.iter().flat_map(|t| t.coordinates.iter().flatten().copied()).collect();
-        let labels: Vec<f32> = batch.iter().flat_map(|t| t.labels.iter().copied()).collect();
-        let side = self.low_res_side;
-        let mut inputs: TVec<TValue> = tvec![
-            Tensor::from_shape(&[prompts, points, 2], &coordinates).map_err(engine)?.into(),
-            Tensor::from_shape(&[prompts, points], &labels).map_err(engine)?.into(),
-        ];
+        let (prompts, side) = (batch.len(), self.low_res_side);
+        let mut inputs = token_inputs(batch)?;
         let outputs = match mask {
             None => {
                 inputs.extend(prepared.of_image.iter().cloned());
@@ -206,13 +210,16 @@ impl Decoder {
                 self.masked()?.run(inputs)?
             }
         };
-        let logits = outputs[0].to_plain_array_view::<f32>().map_err(engine)?;
-        let iou = outputs[1].to_plain_array_view::<f32>().map_err(engine)?;
-        let logits = logits
-            .into_dimensionality::<tract_ndarray::Ix4>()
-            .map_err(|e| broken(e.to_string()))?;
-        let iou =
-            iou.into_dimensionality::<tract_ndarray::Ix2>().map_err(|e| broken(e.to_string()))?;
+        self.decoded(&outputs, prompts)
+    }
+
+    /// What the network said to so many `prompts`.
+    fn decoded(&self, outputs: &[TValue], prompts: usize) -> Result<Vec<Decoded>, ModelError> {
+        let side = self.low_res_side;
+        let logits = outputs[0].to_plain_array_view::<f32>().map_err(broken)?;
+        let iou = outputs[1].to_plain_array_view::<f32>().map_err(broken)?;
+        let logits = logits.into_dimensionality::<tract_ndarray::Ix4>().map_err(broken)?;
+        let iou = iou.into_dimensionality::<tract_ndarray::Ix2>().map_err(broken)?;
         let tokens = iou.dim().1;
         let expected = ((prompts, tokens, side, side), (prompts, tokens.max(1)));
         if (logits.dim(), iou.dim()) != expected {
@@ -222,7 +229,7 @@ impl Decoder {
             )));
         }
         if !logits.iter().chain(iou.iter()).all(|v| v.is_finite()) {
-            return Err(broken("it gave values that are not numbers".into()));
+            return Err(broken("it gave values that are not numbers"));
         }
         let decoded = logits.outer_iter().zip(iou.outer_iter()).map(|(logits, iou)| Decoded {
             low_res_logits: logits.outer_iter().map(|l| l.to_owned()).collect(),
@@ -230,4 +237,21 @@ impl Decoder {
         });
         Ok(decoded.collect())
     }
+}
+
+/// Coordinates and labels of prompts with equally many tokens each, as the network takes them.
+fn token_inputs(batch: &[Tokens]) -> Result<TVec<TValue>, ModelError> {
+    let (prompts, points) = (batch.len(), batch.first().map_or(0, |t| t.labels.len()));
+    let coordinates: Vec<f32> =
+        batch.iter().flat_map(|t| t.coordinates.iter().flatten().copied()).collect();
+    let labels: Vec<f32> = batch.iter().flat_map(|t| t.labels.iter().copied()).collect();
+    Ok(tvec![
+        Tensor::from_shape(&[prompts, points, 2], &coordinates).map_err(broken)?.into(),
+        Tensor::from_shape(&[prompts, points], &labels).map_err(broken)?.into(),
+    ])
+}
+
+/// The error that the network failed, with all its causes.
+fn broken(reason: impl std::fmt::Display) -> ModelError {
+    ModelError::Run { network: "decoder", reason: format!("{reason:#}") }
 }

@@ -7,6 +7,7 @@ mod graph;
 mod image_part;
 mod library;
 mod manifest;
+mod many;
 mod masks;
 mod network;
 mod package;
@@ -27,6 +28,7 @@ pub use manifest::{
     CoordinateScale, FIDELITY_FILES, FORMAT, Filter, MANIFEST_FILE, Manifest, MaskTokens,
     Normalisation, PackageFile, Preprocessing, PromptKind, Resize,
 };
+pub use many::{Proposal, Spot};
 pub use masks::{MaskCandidate, Masks};
 pub use network::{Network, Threads};
 pub use package::{Content, Package, PackageError};

@@ -42,6 +42,11 @@ impl Threads {
         Self { executor, ..Self::default() }
     }
 
+    /// The engine's pool, where there is more than the calling thread.
+    pub(super) fn executor(&self) -> &multithread::Executor {
+        &self.executor
+    }
+
     /// Networks loaded for them use the engine's own operators alone, and none of tapseg's: what
     /// tapseg's are measured against. Packages must be of standard operators (`--plain`).
     pub fn with_stock_operators(self) -> Self {
@@ -159,11 +164,24 @@ impl Network {
 
     /// Runs the graph.
     pub(super) fn run(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
+        self.run_on(&self.threads.executor, inputs)
+    }
+
+    /// Runs the graph on the calling thread alone.
+    pub(super) fn run_alone(&self, inputs: TVec<TValue>) -> Result<TVec<TValue>, ModelError> {
+        self.run_on(&multithread::Executor::SingleThread, inputs)
+    }
+
+    fn run_on(
+        &self,
+        executor: &multithread::Executor,
+        inputs: TVec<TValue>,
+    ) -> Result<TVec<TValue>, ModelError> {
         let run = || match &self.threads.recorder {
             None => self.plan.run(inputs),
             Some(recorder) => recorder.run(self.name, &self.plan, inputs),
         };
-        contained(|| multithread::multithread_tract_scope(self.threads.executor.clone(), run))
+        contained(|| multithread::multithread_tract_scope(executor.clone(), run))
             .map_err(|reason| ModelError::Run { network: self.name, reason })
     }
 }

@@ -25,8 +25,8 @@ use super::tap_boxes;
 /// shares the features.
 #[derive(Clone, Debug)]
 pub struct ImageEmbedding {
-    prepared: Prepared,
-    geometry: InputGeometry,
+    pub(super) prepared: Prepared,
+    pub(super) geometry: InputGeometry,
     /// How long the frame took to become the encoder's input.
     pub preprocess_time: Duration,
     /// How long the encoder ran, and the decoder for what depends on the image alone.
@@ -78,9 +78,9 @@ impl ImageEmbedding {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Segmenter {
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     encoder: Encoder,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
 }
 
 impl Segmenter {

@@ -5,6 +5,7 @@
 
 mod buttons;
 mod draw;
+mod labels;
 mod layout;
 mod outline;
 mod palette;
@@ -17,6 +18,7 @@ mod text;
 mod viewport;
 
 pub use draw::{Overlay, draw_still};
+pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::OBJECT_COLOURS;
 pub use scene::{Button, ButtonState, Scene, SceneObject, Status};

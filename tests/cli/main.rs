@@ -2,6 +2,8 @@
 
 mod bench;
 mod convert;
+mod everything;
+mod instances;
 mod kernels;
 mod models;
 

@@ -1,0 +1,240 @@
+//! `tapseg instances`: masks for the boxes of a detector.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tapseg::coco::{Annotation, Dataset, Found, ImageEntry, Scores, Truth, score};
+use tapseg::model::Spot;
+use tapseg::{FrameBox, FrameSize, Mask, Rle, Segmenter, feed};
+
+use super::arguments::ModelArguments;
+use super::interrupt::Interrupt;
+use super::{output, progress};
+
+/// Detections of a picture that are judged.
+const MOST_DETECTIONS: usize = 100;
+
+/// Turn a detector's boxes into masks
+///
+/// Reads COCO JSON: a whole dataset, or a list of detections whose pictures the ground truth names.
+/// Writes a list of COCO results, a mask (RLE) for each box, with the detector's score. With
+/// --truth, says how good they are: COCO's average precision and recall.
+#[derive(Args)]
+#[command(
+    after_help = "Example:  tapseg instances boxes.json --images val/ -o masks.json\n          \
+    tapseg instances detections.json --images val/ --truth annotations.json -o masks.json"
+)]
+pub struct Instances {
+    /// COCO JSON with boxes
+    boxes: PathBuf,
+
+    /// The folder of pictures
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+
+    /// COCO JSON with the true masks
+    #[arg(long, value_name = "JSON")]
+    truth: Option<PathBuf>,
+
+    /// The JSON file to write
+    #[arg(short, long, value_name = "JSON")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// A mask as COCO's tools read results.
+#[derive(Serialize)]
+pub struct Instance {
+    pub image_id: u64,
+    pub category_id: u64,
+    pub bbox: [f64; 4],
+    pub segmentation: Rle,
+    pub score: f32,
+    pub predicted_iou: f32,
+}
+
+impl Instances {
+    pub fn run(self, json: bool) -> Result<()> {
+        let boxes: Dataset = read(&self.boxes)?;
+        let truth: Option<Dataset> = self.truth.as_deref().map(read).transpose()?;
+        let named = |id: &u64| {
+            let of_truth = || truth.as_ref().and_then(|truth| truth.images.get(id));
+            boxes.images.get(id).or_else(of_truth)
+        };
+        let mut pictures: BTreeMap<u64, Vec<&Annotation>> = BTreeMap::new();
+        for annotation in &boxes.annotations {
+            pictures.entry(annotation.image_id).or_default().push(annotation);
+        }
+        if let Some(id) = pictures.keys().find(|id| named(id).is_none()) {
+            bail!(
+                "{}: nothing says which file picture {id} is: give --truth, or a dataset with images",
+                self.boxes.display()
+            );
+        }
+        let (segmenter, _) = self.model.load()?;
+        let interrupt = Interrupt::watch()?;
+        let bar = progress::counted("pictures");
+        bar.set_length(pictures.len() as u64);
+        let (mut instances, mut sizes) = (Vec::new(), BTreeMap::new());
+        for (id, annotations) in &pictures {
+            if interrupt.asked() {
+                break;
+            }
+            let Some(entry) = named(id) else { continue };
+            let path = self.images.join(&entry.file_name);
+            let (size, found) = masks(&segmenter, &path, annotations)
+                .with_context(|| format!("picture {id} of {}", self.boxes.display()))?;
+            sizes.insert(*id, size);
+            instances.extend(found);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        std::fs::write(&self.output, serde_json::to_vec(&instances)?)
+            .with_context(|| format!("can't write {}", self.output.display()))?;
+        if sizes.len() < pictures.len() {
+            eprintln!(
+                "stopped after {} of {} pictures: their masks are written, but not judged",
+                sizes.len(),
+                pictures.len()
+            );
+        }
+        let scores = match &truth {
+            Some(truth) if sizes.len() == pictures.len() => {
+                Some(judge(truth, &sizes, &instances, MOST_DETECTIONS, true)?)
+            }
+            _ => None,
+        };
+        print(json, (sizes.len(), instances.len()), &self.output, MOST_DETECTIONS, scores)
+    }
+}
+
+/// Tells how many masks on how many pictures were written, and the scores of the `most` surest of
+/// each.
+pub fn print(
+    json: bool,
+    (pictures, masks): (usize, usize),
+    to: &Path,
+    most: usize,
+    scores: Option<Scores>,
+) -> Result<()> {
+    if json {
+        return output::json(&serde_json::json!({
+            "pictures": pictures, "masks": masks, "scores": scores,
+        }));
+    }
+    let to = to.display();
+    output::line(format_args!("{masks} masks on {pictures} pictures, written to {to}"))?;
+    let Some(s) = scores else { return Ok(()) };
+    let recall = format!("AR at {most}");
+    for (name, value) in [
+        ("AP", s.ap),
+        ("AP at IoU 0.50", s.ap50),
+        ("AP at IoU 0.75", s.ap75),
+        ("AP, small", s.ap_small),
+        ("AP, medium", s.ap_medium),
+        ("AP, large", s.ap_large),
+        (&*recall, s.ar),
+        ("AR, small", s.ar_small),
+        ("AR, medium", s.ar_medium),
+        ("AR, large", s.ar_large),
+    ] {
+        let value = value.map_or("-".into(), |v| format!("{v:.3}"));
+        output::line(format_args!("{name:<16}{value:>6}"))?;
+    }
+    Ok(())
+}
+
+/// Reads a COCO file.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no COCO JSON with images and annotations", path.display()))
+}
+
+/// The picture's size, and a mask for each of its boxes.
+fn masks(
+    segmenter: &Segmenter,
+    picture: &Path,
+    annotations: &[&Annotation],
+) -> Result<(FrameSize, Vec<Instance>)> {
+    let frame = feed::read_still(picture)?;
+    let size = frame.size();
+    let mut spots = Vec::new();
+    for (index, annotation) in annotations.iter().enumerate() {
+        let [x, y, width, height] =
+            annotation.bbox.with_context(|| format!("its annotation {} has no bbox", index + 1))?;
+        let corners = [x, y, x + width, y + height].map(|v| v as f32);
+        let [x0, y0, x1, y1] = corners;
+        let on_frame = FrameBox { x0, y0, x1, y1 }.clipped(size).filter(|_| x0 < x1 && y0 < y1);
+        spots.push(Spot::Box(on_frame.with_context(|| {
+            format!(
+                "its box {} ({x}, {y}, {width}, {height}) is not on the frame of {size}",
+                index + 1
+            )
+        })?));
+    }
+    let embedding = segmenter.set_image(&frame)?;
+    let found = segmenter.decode_each(&embedding, &spots, |index, proposal| {
+        let mut pixels = Vec::with_capacity(size.pixels());
+        proposal.frame_logits(|row| pixels.extend(row.iter().map(|l| u8::from(*l > 0.0))));
+        let annotation = annotations[index];
+        Some(Instance {
+            image_id: annotation.image_id,
+            category_id: annotation.category_id,
+            bbox: annotation.bbox?,
+            segmentation: Rle::of(&Mask::from_pixels(size, pixels)),
+            score: annotation.score.unwrap_or(proposal.predicted_iou),
+            predicted_iou: proposal.predicted_iou,
+        })
+    })?;
+    Ok((size, found))
+}
+
+/// COCO's scores of the `most` surest instances of a picture; pictures without any count with what
+/// is missed on them. Categories make no difference unless it is `by_category`.
+pub fn judge(
+    truth: &Dataset,
+    sizes: &BTreeMap<u64, FrameSize>,
+    instances: &[Instance],
+    most: usize,
+    by_category: bool,
+) -> Result<Scores> {
+    let category = |id: u64| if by_category { id } else { 0 };
+    let stated = |image: &ImageEntry| Some(FrameSize::new(image.width?, image.height?));
+    let mut true_masks = Vec::new();
+    for (index, annotation) in truth.annotations.iter().enumerate() {
+        let mask = || {
+            let id = annotation.image_id;
+            let of_truth = || truth.images.get(&id).and_then(stated);
+            let size = sizes.get(&id).copied().or_else(of_truth);
+            let size = size.context("nothing says how large its picture is")?;
+            let segmentation =
+                annotation.segmentation.as_ref().context("it has no segmentation")?;
+            segmentation.to_rle(size).map_err(anyhow::Error::msg)
+        };
+        let mask = mask().with_context(|| format!("annotation {} of the truth", index + 1))?;
+        true_masks.push(Truth {
+            image_id: annotation.image_id,
+            category_id: category(annotation.category_id),
+            area: annotation.area.unwrap_or(mask.area_px() as f64),
+            mask,
+            crowd: annotation.iscrowd != 0,
+        });
+    }
+    let found: Vec<Found> = instances
+        .iter()
+        .map(|i| Found {
+            image_id: i.image_id,
+            category_id: category(i.category_id),
+            mask: i.segmentation.clone(),
+            score: i.score,
+        })
+        .collect();
+    Ok(score(&true_masks, &found, most))
+}

@@ -1,0 +1,107 @@
+//! `tapseg proposals`: where objects may be, on the pictures of a dataset.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tapseg::automatic::{AutomaticMask, AutomaticOptions, segment_everything};
+use tapseg::coco::Dataset;
+use tapseg::feed;
+
+use super::arguments::ModelArguments;
+use super::instances::{Instance, judge, print, read};
+use super::interrupt::Interrupt;
+use super::progress;
+
+/// Proposals of a picture.
+const MOST_PROPOSALS: usize = 1000;
+
+/// Propose objects on the pictures of a dataset
+///
+/// Segments everything with a grid of 64 × 64 points and ranks the masks by the mean of predicted
+/// IoU and stability, as in Segment Anything's section 7.3; at most 1000 a picture. Writes a list of
+/// COCO results, and says how many of the dataset's masks are among them, whatever their category:
+/// average recall, by size.
+#[derive(Args)]
+#[command(
+    after_help = "Example:  tapseg proposals annotations.json --images val/ -o proposals.json"
+)]
+pub struct Proposals {
+    /// COCO JSON with the pictures and the true masks
+    truth: PathBuf,
+
+    /// The folder of pictures
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+
+    /// The JSON file to write
+    #[arg(short, long, value_name = "JSON")]
+    output: PathBuf,
+
+    /// Points along each side of the grid; a grid of boxes has half as many places
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    points_per_side: u32,
+
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+impl Proposals {
+    pub fn run(self, json: bool) -> Result<()> {
+        let truth: Dataset = read(&self.truth)?;
+        let (segmenter, _) = self.model.load()?;
+        let options = AutomaticOptions {
+            points_per_side: self.points_per_side,
+            box_nms_thresh: 0.9,
+            ..AutomaticOptions::for_model(segmenter.manifest())
+        };
+        let interrupt = Interrupt::watch()?;
+        let pictures: BTreeMap<_, _> = truth.images.iter().collect();
+        let bar = progress::counted("prompts");
+        let (mut proposals, mut sizes) = (Vec::new(), BTreeMap::new());
+        for (done, (id, entry)) in (0u64..).zip(&pictures) {
+            let frame = feed::read_still(&self.images.join(&entry.file_name))
+                .with_context(|| format!("picture {id} of {}", self.truth.display()))?;
+            let found = segment_everything(&segmenter, &frame, &options, &mut |here, all| {
+                bar.set_length(all * pictures.len() as u64);
+                bar.set_position(done * all + here);
+                if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if found.decoded < found.prompts {
+                break;
+            }
+            sizes.insert(**id, frame.size());
+            let mut ranked: Vec<Instance> =
+                found.masks.into_iter().map(|mask| proposal(**id, mask)).collect();
+            ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+            ranked.truncate(MOST_PROPOSALS);
+            proposals.extend(ranked);
+        }
+        bar.finish_and_clear();
+        std::fs::write(&self.output, serde_json::to_vec(&proposals)?)
+            .with_context(|| format!("can't write {}", self.output.display()))?;
+        let complete = sizes.len() == pictures.len();
+        if !complete {
+            let (done, all) = (sizes.len(), pictures.len());
+            eprintln!("stopped after {done} of {all} pictures: they are written, but not judged");
+        }
+        let judged = || judge(&truth, &sizes, &proposals, MOST_PROPOSALS, false);
+        let scores = complete.then(judged).transpose()?;
+        print(json, (sizes.len(), proposals.len()), &self.output, MOST_PROPOSALS, scores)
+    }
+}
+
+/// The mask with its rank's score; all proposals are of category 0.
+fn proposal(image_id: u64, mask: AutomaticMask) -> Instance {
+    Instance {
+        image_id,
+        category_id: 0,
+        bbox: mask.bbox.map(f64::from),
+        segmentation: mask.segmentation,
+        score: (mask.predicted_iou + mask.stability_score) / 2.0,
+        predicted_iou: mask.predicted_iou,
+    }
+}

@@ -1,0 +1,143 @@
+//! `tapseg instances`, and COCO's scores.
+
+use super::*;
+use tapseg::coco::{Dataset, Found, Truth, score};
+use tapseg::{FrameSize, Mask, Rle};
+
+fn dataset(file: &str) -> Dataset {
+    serde_json::from_str(&std::fs::read_to_string(data(file)).unwrap()).unwrap()
+}
+
+/// `tests/data/coco/make_coco.py` tells where the expected figures come from.
+#[test]
+fn scores_are_those_of_pycocotools() {
+    let size = FrameSize::new(240, 180);
+    let mask =
+        |a: &tapseg::coco::Annotation| a.segmentation.as_ref().unwrap().to_rle(size).unwrap();
+    let truth: Vec<Truth> = dataset("coco/truth.json")
+        .annotations
+        .iter()
+        .map(|a| Truth {
+            image_id: a.image_id,
+            category_id: a.category_id,
+            mask: mask(a),
+            area: a.area.unwrap(),
+            crowd: a.iscrowd != 0,
+        })
+        .collect();
+    let found: Vec<Found> = dataset("coco/found.json")
+        .annotations
+        .iter()
+        .map(|a| Found {
+            image_id: a.image_id,
+            category_id: a.category_id,
+            mask: mask(a),
+            score: a.score.unwrap(),
+        })
+        .collect();
+    let expected = std::fs::read_to_string(data("coco/scores.json")).unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let agnostic = |truth: &[Truth], found: &[Found]| {
+        let truth: Vec<_> = truth.iter().map(|t| Truth { category_id: 0, ..t.clone() }).collect();
+        let found: Vec<_> = found.iter().map(|f| Found { category_id: 0, ..f.clone() }).collect();
+        score(&truth, &found, 1000)
+    };
+    for (name, scores) in
+        [("instances", score(&truth, &found, 100)), ("proposals", agnostic(&truth, &found))]
+    {
+        let scores = serde_json::to_value(scores).unwrap();
+        for (figure, expected) in expected[name].as_object().unwrap() {
+            let (found, expected) = (scores[figure].as_f64(), expected.as_f64());
+            let same = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                (found, expected) => found == expected,
+            };
+            assert!(same, "{name}, {figure}: {found:?}, not {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn boxes_become_masks_that_are_judged() {
+    let out = tempfile::tempdir().unwrap();
+    let images = data("frames").display().to_string();
+    let truth = Rle::of(&Mask::from_pixels(FrameSize::new(1280, 960), {
+        let mask = image::open(data("frames/clarius_eye_mask0.png")).unwrap().into_luma8();
+        mask.into_raw()
+    }));
+    let json = serde_json::json!({
+        "images": [{ "id": 7, "file_name": "clarius_eye.png" }],
+        "annotations": [{
+            "image_id": 7, "category_id": 3, "bbox": [305, 67, 550, 505], "segmentation": truth,
+        }],
+    });
+    let [boxes, masks] =
+        ["boxes.json", "masks.json"].map(|f| out.path().join(f).display().to_string());
+    std::fs::write(&boxes, json.to_string()).unwrap();
+    let printed =
+        ok(["--json", "instances", &boxes, "--images", &images, "--truth", &boxes, "-o", &masks]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert!(report["scores"]["ap"].as_f64() >= Some(0.7), "{report}");
+    assert_eq!(report["scores"]["ap_small"], Value::Null);
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&masks).unwrap()).unwrap();
+    assert_eq!((&written[0]["image_id"], &written[0]["category_id"]), (&7.into(), &3.into()));
+    let mask: Rle = serde_json::from_value(written[0]["segmentation"].clone()).unwrap();
+    assert!(mask.to_mask().dice(&truth.to_mask()) > 0.9);
+
+    // A list of detections alone doesn't say which pictures it is about.
+    std::fs::write(&boxes, json["annotations"].to_string()).unwrap();
+    let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
+    assert!(told.contains("give --truth"), "{told}");
+    for (bad, expected) in [
+        (serde_json::json!({ "bbox": [2000, 0, 9, 9] }), "not on the frame"),
+        (serde_json::json!({ "score": 1 }), "no bbox"),
+    ] {
+        let mut json = json.clone();
+        json["annotations"] = serde_json::json!([bad]);
+        json["annotations"][0]["image_id"] = 7.into();
+        std::fs::write(&boxes, json.to_string()).unwrap();
+        let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
+        assert!(told.contains(expected), "{told}");
+    }
+    std::fs::write(&boxes, "{}").unwrap();
+    let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
+    assert!(told.contains("no COCO JSON"), "{told}");
+}
+
+#[test]
+fn proposals_are_ranked_and_recall_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let images = data("frames").display().to_string();
+    let mask = image::open(data("frames/clarius_eye_mask0.png")).unwrap().into_luma8().into_raw();
+    let eye = Rle::of(&Mask::from_pixels(FrameSize::new(1280, 960), mask));
+    let truth = serde_json::json!({
+        "images": [{ "id": 7, "file_name": "clarius_eye.png" }],
+        "annotations": [{ "image_id": 7, "category_id": 3, "segmentation": eye }],
+    });
+    let [json, found] = ["truth.json", "found.json"].map(|f| out.path().join(f));
+    std::fs::write(&json, truth.to_string()).unwrap();
+    let (json, to) = (json.to_str().unwrap(), found.to_str().unwrap());
+    let proposals = ["proposals", json, "--images", &images, "--points-per-side", "8", "-o", to];
+    let report: Value = serde_json::from_str(&ok(["--json"].iter().chain(&proposals))).unwrap();
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(&found).unwrap()).unwrap();
+    let scores: Vec<f64> =
+        found.as_array().unwrap().iter().map(|f| f["score"].as_f64().unwrap()).collect();
+    assert_eq!(report["masks"], scores.len());
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    assert!(report["scores"]["ar"].as_f64().is_some(), "{report}");
+    assert_eq!(report["scores"]["ar_small"], Value::Null, "the eye is large");
+}
+
+#[test]
+fn edges_are_thin_lines() {
+    let out = tempfile::tempdir().unwrap();
+    let package = super::everything::points_package(out.path());
+    let picture = data("automatic/picture.png").display().to_string();
+    let edges = out.path().join("edges.png").display().to_string();
+    ok(["edges", &picture, "--model", &package, "-o", &edges]);
+    let edges = image::open(&edges).unwrap().into_luma8();
+    assert_eq!(edges.dimensions(), (320, 240));
+    let lit = edges.iter().filter(|&&p| p > 0).count();
+    assert!(edges.iter().any(|&p| p == 255), "the strongest edge is white");
+    assert!(lit > 300 && lit < 320 * 240 / 3, "{lit} pixels");
+}
