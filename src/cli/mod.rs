@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod run;
 mod segment;
+mod volume;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,7 @@ enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
     Segment(segment::Segment),
+    Volume(volume::Volume),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -51,6 +53,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
+        Verb::Volume(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),
