@@ -43,7 +43,7 @@ pub const LEAST_AREA_PX: u64 = 9;
 
 /// How much the box of the slice before is enlarged to each side: a share of its sides, and at least
 /// so many pixels. The structure may be larger on the next slice.
-const MARGIN: (f32, f32) = (0.05, 2.0);
+const MARGIN: (f32, f32) = (0.1, 2.0);
 
 /// Why a mask was propagated no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

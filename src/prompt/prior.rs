@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn the_prior_is_in_green_and_its_boundary_in_blue() {
         let frame = |width, rgb: Vec<u8>| Frame::from_rgb(FrameSize::new(width, 1), rgb).unwrap();
-        let picture = Frame { sequence: 7, ..frame(5, vec![100; 15]) };
+        let mut picture = frame(5, vec![100; 15]);
+        picture.sequence = 7;
         let prior = [0, 64, 200, 255, 255].iter().flat_map(|&v| [v; 3]).collect();
         let prior = Prior::from_frame(&frame(5, prior));
         let blended = prior.blended_into(&picture).unwrap();

@@ -101,7 +101,7 @@ fn a_rod_is_followed_from_end_to_end() {
 #[test]
 fn each_limit_stops_it() {
     let rod = |_| 9.0;
-    let gone = |slice: u64| if slice < 8 { 9.0 } else { -1.0 };
+    let gone = |slice: u64| if slice < 8 { 9.0 } else { f32::NAN };
     assert_eq!(found(gone, 5, outline).2, Stop::Contrast);
     let jump = |slice: u64| if slice < 8 { 5.0 } else { 16.0 };
     let whole = |frame: &Frame, _: &Prompt| outline(frame, &start_box());

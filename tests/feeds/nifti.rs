@@ -158,7 +158,7 @@ fn damaged_and_foreign_volumes_are_refused_with_the_remedy() {
         (
             "absurd lengths",
             with(&[(42, &[0xFF, 0x7F]), (44, &[0xFF, 0x7F]), (46, &[0xFF, 0x7F])]),
-            "not",
+            "32767x32767: more than the limit",
         ),
         ("large", with(&[(42, &[0, 16]), (44, &[0, 16]), (46, &[0, 16])]), "more than 1 GiB"),
         ("claims", with(&[(42, &[0, 4]), (44, &[0, 4]), (46, &[0, 1])]), "there is data for 210"),
