@@ -24,7 +24,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
-use nifti::{Endianness, NiftiHeader};
+use nifti::NiftiHeader;
 
 pub use self::geometry::{Geometry, SliceAxis};
 pub use self::mask::VolumeMask;
@@ -88,8 +88,6 @@ impl NiftiClip {
         Frame::check_size(slicing.size())
             .map_err(|source| FeedError::Size { path: path.into(), source })?;
         let voxels = read_voxels(&mut file, &header, dims, voxel_type).map_err(decode)?;
-        let little = header.endianness == Endianness::Little;
-        let voxel_type = voxel_type.in_order(little);
         let window = view.window.or_else(|| Window::stated(&header)).unwrap_or_else(|| {
             Window::suggested(voxel_type.is_byte() && scale.is_identity(), || {
                 voxels::sample(&voxels, voxel_type, scale)

@@ -151,7 +151,7 @@ pub fn read_samples(path: &Path) -> Result<Vec<GazeSample>, GazeError> {
         false => from_csv(&text),
     };
     let samples = samples.map_err(bad)?;
-    let backwards = samples.windows(2).position(|pair| !(pair[0].t_ms <= pair[1].t_ms));
+    let backwards = samples.windows(2).position(|pair| pair[1].t_ms < pair[0].t_ms);
     match backwards {
         Some(at) => Err(bad(format!("sample {}: its time runs backwards", at + 2))),
         None => Ok(samples),

@@ -137,7 +137,7 @@ fn qform(header: &NiftiHeader) -> Result<[[f64; 4]; 3], String> {
     let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
     let rest = 1.0 - (b * b + c * c + d * d);
     // Rounding to 32 bits may take it a little below 0.
-    if !(rest >= -1e-5) {
+    if rest.is_nan() || rest < -1e-5 {
         return Err(format!("its qform is no rotation: ({b}, {c}, {d}) is longer than 1"));
     }
     let a = rest.max(0.0).sqrt();

@@ -1,6 +1,6 @@
 //! From stored voxels to 8-bit grey.
 
-use nifti::{NiftiHeader, NiftiType};
+use nifti::{Endianness, NiftiHeader, NiftiType};
 
 /// How a voxel is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,12 +28,7 @@ impl VoxelType {
         if header.bitpix as usize != bytes * 8 {
             return Err(format!("its header says that {kind:?} has {} bits", header.bitpix));
         }
-        Ok(Self { kind, bytes, little_endian: true })
-    }
-
-    /// The same type in this byte order.
-    pub fn in_order(self, little_endian: bool) -> Self {
-        Self { little_endian, ..self }
+        Ok(Self { kind, bytes, little_endian: header.endianness == Endianness::Little })
     }
 
     /// Bytes a voxel.
