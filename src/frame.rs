@@ -100,6 +100,15 @@ impl Frame {
         })
     }
 
+    /// The same frame with other pixels.
+    ///
+    /// # Panics
+    /// If `rgb` has another length.
+    pub(crate) fn repainted(&self, rgb: Vec<u8>) -> Self {
+        assert_eq!(rgb.len(), self.rgb.len(), "a frame keeps its size");
+        Self { rgb: rgb.into(), ..self.clone() }
+    }
+
     /// Width and height.
     pub fn size(&self) -> FrameSize {
         self.size

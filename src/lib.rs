@@ -5,6 +5,7 @@
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
+//! [`propagate`] follows a structure through the slices of a volume.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
 //!
@@ -35,6 +36,7 @@ mod onnx;
 mod ops;
 pub mod overlay;
 pub mod prompt;
+pub mod propagate;
 pub mod record;
 mod rle;
 pub mod screen;

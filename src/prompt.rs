@@ -1,4 +1,11 @@
 //! What a person points at: points, a box, a previous mask, and any mix of them, in frame pixels.
+//!
+//! Strokes ([`Scribble`]) and recordings of where somebody looked ([`gaze_points`]) become points; a
+//! [`Prior`] is blended into the frame before it is encoded.
+
+mod gaze;
+mod prior;
+mod scribble;
 
 use std::sync::Arc;
 
@@ -7,6 +14,13 @@ use serde::Serialize;
 
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
+
+pub use gaze::{
+    DISPERSION, Fixation, GazeError, GazeSample, MAX_FIXATIONS, MIN_DURATION_MS, fixations,
+    gaze_points, read_samples,
+};
+pub use prior::Prior;
+pub use scribble::Scribble;
 
 /// Whether a point lies on the structure or on what is to be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

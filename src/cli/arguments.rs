@@ -1,18 +1,20 @@
 //! Arguments that several verbs share.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use embedded_graphics::geometry::Size;
 use tapseg::convert::Preset;
-use tapseg::geometry::{FrameBox, FramePoint};
+use tapseg::feed::nifti::{NiftiClip, SliceAxis, View, Window, looks_like_nifti};
+use tapseg::feed::{self, Clip};
+use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
 use tapseg::model::{Library, user_data_folder};
-use tapseg::prompt::{PointLabel, PromptPoint};
+use tapseg::prompt::{MaskPrompt, PointLabel, Prior, PromptPoint, Scribble, gaze_points};
 use tapseg::screen::Canvas;
-use tapseg::{Package, Segmenter};
+use tapseg::{Frame, Mask, Package, Prompt, Segmenter};
 
 /// Where packages are looked for.
 #[derive(Args, Debug)]
@@ -82,6 +84,160 @@ impl ModelArguments {
     }
 }
 
+/// What points at the structure.
+#[derive(Args, Debug)]
+pub struct PromptArguments {
+    /// A point on the structure, or off it with a third number 0; as often as needed
+    #[arg(long = "point", value_name = "X,Y[,0|1]", value_parser = point, allow_hyphen_values = true)]
+    points: Vec<PromptPoint>,
+
+    /// A box round the structure: two opposite corners
+    #[arg(long = "box", value_name = "X0,Y0,X1,Y1", value_parser = frame_box, allow_hyphen_values = true)]
+    bounding_box: Option<FrameBox>,
+
+    /// A mask to refine: a grey picture of the same size, the structure brighter than 127
+    #[arg(long, value_name = "PNG")]
+    mask: Option<PathBuf>,
+
+    /// A stroke over the structure, or off it with a third number 0 at its end: "x,y x,y …"; as often
+    /// as needed. It becomes up to 10 points
+    #[arg(long = "scribble", value_name = "X,Y X,Y…[,0|1]", value_parser = scribble, allow_hyphen_values = true)]
+    scribbles: Vec<Scribble>,
+
+    /// Where somebody looked or pointed: CSV with the columns t_ms, x, y, or JSON; fixations of at
+    /// least 100 ms become points
+    #[arg(long, value_name = "FILE")]
+    gaze: Option<PathBuf>,
+}
+
+impl PromptArguments {
+    /// The prompt, checked on a frame of `size`.
+    pub fn prompt(&self, size: FrameSize) -> Result<Prompt> {
+        let mut points = self.points.clone();
+        points.extend(self.scribbles.iter().flat_map(|scribble| scribble.points(size)));
+        if let Some(path) = &self.gaze {
+            points.extend(gaze_points(path, size)?);
+        }
+        let mask = self.mask.as_deref().map(read_mask).transpose()?;
+        let bounding_box = self.bounding_box;
+        let prompt = Prompt { points, bounding_box, mask: mask.map(MaskPrompt::Binary) };
+        Ok(prompt.checked(size)?)
+    }
+}
+
+/// A prior to blend into the picture.
+#[derive(Args, Debug)]
+pub struct PriorArguments {
+    /// What is likely to be structure: a grey picture of the same size, the brighter the likelier. It
+    /// is blended into the green channel, its boundary into the blue one (SAMAug)
+    #[arg(long, value_name = "PNG")]
+    prior: Option<PathBuf>,
+}
+
+impl PriorArguments {
+    /// `frame` with the prior, where there is one.
+    pub fn blended_into(&self, frame: &Frame) -> Result<Frame> {
+        let Some(path) = &self.prior else { return Ok(frame.clone()) };
+        let prior = Prior::from_frame(&feed::read_still(path)?);
+        prior.blended_into(frame).with_context(|| format!("--prior {}", path.display()))
+    }
+}
+
+/// Reads a mask from a picture.
+pub fn read_mask(path: &Path) -> Result<Mask> {
+    let frame = feed::read_still(path)?;
+    let inside = frame.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
+    Ok(Mask::from_pixels(frame.size(), inside))
+}
+
+/// How a NIfTI volume is looked at.
+#[derive(Args, Debug)]
+pub struct VolumeArguments {
+    /// The axis of a NIfTI volume that slices are counted along; as stored (k) where not given
+    #[arg(long, value_name = "AXIS")]
+    axis: Option<AxisName>,
+
+    /// The grey values of a NIfTI volume to show: centre and width. Without: the header's, bytes as
+    /// they are, 40,400 for values that reach down to -900, else the 0.5th to the 99.5th percentile
+    #[arg(long, value_name = "C,W", value_parser = window, allow_hyphen_values = true)]
+    window: Option<Window>,
+}
+
+/// An axis on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AxisName {
+    Axial,
+    Coronal,
+    Sagittal,
+    I,
+    J,
+    K,
+}
+
+/// A recording, and whether it is a volume.
+pub enum Recording {
+    Volume(Box<NiftiClip>),
+    Other(Box<dyn Clip>),
+}
+
+impl VolumeArguments {
+    /// Opens what `specs` name, as [`feed::open_clip`] does.
+    pub fn open(&self, specs: &[String]) -> Result<Recording> {
+        let axis = match self.axis {
+            Some(AxisName::Axial) => SliceAxis::Axial,
+            Some(AxisName::Coronal) => SliceAxis::Coronal,
+            Some(AxisName::Sagittal) => SliceAxis::Sagittal,
+            Some(AxisName::I) => SliceAxis::I,
+            Some(AxisName::J) => SliceAxis::J,
+            Some(AxisName::K) | None => SliceAxis::K,
+        };
+        if let [one] = specs
+            && looks_like_nifti(Path::new(one))
+        {
+            let volume = NiftiClip::open(Path::new(one), View { axis, window: self.window })?;
+            let (codes, shown) = (volume.geometry().axis_codes(), volume.window());
+            log::info!("{one}: axes run to {codes}, shown from {} to {}", shown.black, shown.white);
+            return Ok(Recording::Volume(Box::new(volume)));
+        }
+        if self.axis.is_some() || self.window.is_some() {
+            bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {specs:?}");
+        }
+        Ok(Recording::Other(feed::open_clip(specs)?))
+    }
+}
+
+impl Recording {
+    pub fn clip(&mut self) -> &mut dyn Clip {
+        match self {
+            Self::Volume(volume) => volume.as_mut(),
+            Self::Other(clip) => clip.as_mut(),
+        }
+    }
+
+    pub fn into_clip(self) -> Box<dyn Clip> {
+        match self {
+            Self::Volume(volume) => volume,
+            Self::Other(clip) => clip,
+        }
+    }
+
+    /// Which slice or frame `asked` means: of a volume the middle one where none is asked for, of
+    /// others the first.
+    pub fn index(&mut self, asked: Option<u64>) -> Result<u64> {
+        let volume = matches!(self, Self::Volume(_));
+        let clip = self.clip();
+        let count = clip.frame_count();
+        match (asked, count) {
+            (Some(index), Some(count)) if index >= count => {
+                bail!("--slice {index}: {} has slices 0 to {}", clip.name(), count - 1)
+            }
+            (Some(index), _) => Ok(index),
+            (None, Some(count)) if volume => Ok(count / 2),
+            (None, _) => Ok(0),
+        }
+    }
+}
+
 /// A preset on the command line.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum PresetName {
@@ -132,6 +288,21 @@ pub fn frame_box(text: &str) -> Result<FrameBox, String> {
     Ok(FrameBox { x0, y0, x1, y1 })
 }
 
+/// Reads `x,y x,y …`, with `,0` at its end for a stroke off the structure.
+pub fn scribble(text: &str) -> Result<Scribble, String> {
+    let mut corners: Vec<&str> = text.split_whitespace().collect();
+    let last = corners.pop().ok_or("a stroke needs at least one x,y")?;
+    let PromptPoint { position: last, label } = point(last)?;
+    let path = corners.into_iter().map(|c| numbers(c).map(|[x, y]| FramePoint::new(x, y)));
+    Ok(Scribble { path: path.chain([Ok(last)]).collect::<Result<_, _>>()?, label })
+}
+
+/// Reads `C,W`, a window's centre and width.
+fn window(text: &str) -> Result<Window, String> {
+    let [centre, width] = numbers(text)?.map(f64::from);
+    Window::centred(centre, width).ok_or_else(|| format!("{text:?}: the width must be above 0"))
+}
+
 /// Reads `WxH`, a screen's size in pixels.
 pub fn screen_size(text: &str) -> Result<Size, String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
@@ -174,5 +345,18 @@ mod tests {
         }
         assert_eq!(frame_box("4,3,2,1").unwrap(), FrameBox { x0: 4.0, y0: 3.0, x1: 2.0, y1: 1.0 });
         assert!(frame_box("1,2,3").unwrap_err().contains("4 numbers"));
+    }
+
+    #[test]
+    fn strokes_and_windows_are_read() {
+        let stroke = scribble(" 1,2 3.5,4  5,6,0 ").unwrap();
+        let path = [(1.0, 2.0), (3.5, 4.0), (5.0, 6.0)].map(|(x, y)| FramePoint::new(x, y));
+        assert_eq!((stroke.path, stroke.label), (path.to_vec(), PointLabel::Negative));
+        assert_eq!(scribble("1,2").unwrap().label, PointLabel::Positive);
+        for bad in ["", "1,2,0 3,4", "1,2 x"] {
+            assert!(scribble(bad).is_err(), "{bad}");
+        }
+        assert_eq!(window("40,400").unwrap(), Window::SOFT_TISSUE);
+        assert!(window("40,0").unwrap_err().contains("above 0"));
     }
 }

@@ -18,10 +18,9 @@ use tapseg::screen::{Canvas, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{Frame, Mask};
 
-use super::arguments::{ModelArguments, milliseconds};
+use super::arguments::{ModelArguments, milliseconds, read_mask};
 use super::output;
 use super::run::print_report;
-use super::segment::read_mask;
 
 const SCREEN: Size = Size::new(1280, 800);
 

@@ -16,6 +16,7 @@ mod progress;
 mod proposals;
 mod run;
 mod segment;
+mod volume;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +46,7 @@ enum Verb {
     Instances(instances::Instances),
     Proposals(proposals::Proposals),
     Edges(edges::Edges),
+    Volume(volume::Volume),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -64,6 +66,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Instances(verb) => verb.run(cli.json),
         Verb::Proposals(verb) => verb.run(cli.json),
         Verb::Edges(verb) => verb.run(cli.json),
+        Verb::Volume(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),

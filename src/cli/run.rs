@@ -12,7 +12,7 @@ use tapseg::screen::Screen;
 use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
 
-use super::arguments::{ModelArguments, screen_size};
+use super::arguments::{ModelArguments, VolumeArguments, screen_size};
 use super::output;
 
 /// Show a feed, and outline what is tapped on it
@@ -21,13 +21,17 @@ use super::output;
 /// Tap again to refine. "Live" goes back to the feed.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
+    tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
-    /// A folder or list of pictures, a DICOM file, or the simulator:
+    /// A folder or list of pictures, a DICOM file, a NIfTI volume, or the simulator:
     /// phantom[:seed=N,size=WxH,fps=F]
     #[arg(long, required = true, num_args = 1.., value_name = "SPEC")]
     feed: Vec<String>,
+
+    #[command(flatten)]
+    volume: VolumeArguments,
 
     /// Where to show it: window, or picture:DIR for numbered PNG files
     #[arg(long, default_value = "window", value_name = "SCREEN")]
@@ -64,7 +68,7 @@ impl Run {
             Some(("picture", folder)) if !folder.is_empty() => Some(folder),
             _ => bail!("--screen {:?}: give window or picture:DIR", self.screen),
         };
-        let clip = feed::open_clip(&self.feed)?;
+        let clip = self.volume.open(&self.feed)?.into_clip();
         let endless = clip.frame_count().is_none() || self.looping;
         if picture_folder.is_some() && endless && self.frames.is_none() {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");

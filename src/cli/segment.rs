@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use image::{GrayImage, ImageFormat};
 use serde::Serialize;
-use tapseg::geometry::FrameBox;
 use tapseg::overlay::{SceneObject, draw_still};
-use tapseg::prompt::{MaskPrompt, PromptPoint};
-use tapseg::{Frame, Mask, Masks, Prompt, feed};
+use tapseg::{Frame, Mask, Masks, Prompt};
 
-use super::arguments::{ModelArguments, frame_box, milliseconds, point};
+use super::arguments::{
+    ModelArguments, PriorArguments, PromptArguments, VolumeArguments, milliseconds,
+};
 use super::output;
 
 /// Outline a structure on one picture
@@ -22,23 +22,28 @@ use super::output;
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg segment breast.png --box 120,80,340,260 -o out\n          \
-    tapseg segment clip.dcm --point 310,222 --point 400,300,0 -o out"
+    tapseg segment clip.dcm --point 310,222 --point 400,300,0 -o out\n          \
+    tapseg segment breast.png --scribble \"150,120 200,180 260,200\" -o out\n          \
+    tapseg segment breast.png --gaze gaze.csv --prior atlas.png -o out\n          \
+    tapseg segment liver.nii.gz --axis axial --slice 40 --window 40,400 --box 90,80,200,190 -o out"
 )]
 pub struct Segment {
-    /// PNG, JPEG, BMP, TIFF or DICOM (its first frame)
+    /// PNG, JPEG, BMP, TIFF, DICOM or NIfTI (.nii, .nii.gz)
     image: PathBuf,
 
-    /// A point on the structure, or off it with a third number 0; as often as needed
-    #[arg(long = "point", value_name = "X,Y[,0|1]", value_parser = point, allow_hyphen_values = true)]
-    points: Vec<PromptPoint>,
+    /// The slice of a volume or frame of a clip, from 0; a volume's middle one or a clip's first where
+    /// not given
+    #[arg(long, value_name = "N")]
+    slice: Option<u64>,
 
-    /// A box round the structure: two opposite corners
-    #[arg(long = "box", value_name = "X0,Y0,X1,Y1", value_parser = frame_box, allow_hyphen_values = true)]
-    bounding_box: Option<FrameBox>,
+    #[command(flatten)]
+    prompt: PromptArguments,
 
-    /// A mask to refine: a grey picture of the same size, the structure brighter than 127
-    #[arg(long, value_name = "PNG")]
-    mask: Option<PathBuf>,
+    #[command(flatten)]
+    prior: PriorArguments,
+
+    #[command(flatten)]
+    volume: VolumeArguments,
 
     /// The folder to write to
     #[arg(short, long, value_name = "DIR")]
@@ -77,16 +82,14 @@ struct Timings {
 
 impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
-        let frame = feed::read_still(&self.image)?;
-        let prompt = Prompt {
-            points: self.points.clone(),
-            bounding_box: self.bounding_box,
-            mask: self.mask.as_deref().map(read_mask).transpose()?.map(MaskPrompt::Binary),
-        };
+        let mut recording = self.volume.open(&[self.image.display().to_string()])?;
+        let index = recording.index(self.slice)?;
+        let frame = recording.clip().frame(index)?;
         // Checked before the model is loaded, so that a slip of the hand is told at once.
-        let prompt = prompt.checked(frame.size())?;
+        let prompt = self.prompt.prompt(frame.size())?;
+        let input = self.prior.blended_into(&frame)?;
         let (segmenter, load) = self.model.load()?;
-        let embedding = segmenter.set_image(&frame)?;
+        let embedding = segmenter.set_image(&input)?;
         let start = Instant::now();
         let masks = segmenter.predict(&embedding, &prompt)?;
         let decode = start.elapsed();
@@ -104,7 +107,7 @@ impl Segment {
             },
         };
         let path = self.output.join("overlay.png");
-        overlay_picture(&frame, prompt, &masks)
+        overlay_picture(&frame, prompt, &masks.best().mask)
             .save(&path)
             .with_context(|| format!("can't write {}", path.display()))?;
         let text = serde_json::to_string_pretty(&report)?;
@@ -143,13 +146,7 @@ impl Segment {
     }
 }
 
-pub fn read_mask(path: &Path) -> Result<Mask> {
-    let frame = feed::read_still(path)?;
-    let inside = frame.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
-    Ok(Mask::from_pixels(frame.size(), inside))
-}
-
-fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
+pub fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
     let (width, height) = (mask.size().width, mask.size().height);
     let picture = GrayImage::from_raw(width, height, mask.to_grey())
         .context("a mask has one byte a pixel")?;
@@ -158,10 +155,10 @@ fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
         .with_context(|| format!("can't write {}", path.display()))
 }
 
-/// The picture with the best mask and the prompt drawn over it.
-fn overlay_picture(frame: &Frame, prompt: Prompt, masks: &Masks) -> image::RgbImage {
+/// The picture with a mask and the prompt drawn over it.
+pub fn overlay_picture(frame: &Frame, prompt: Prompt, mask: &Mask) -> image::RgbImage {
     let object = SceneObject {
-        mask: Some(masks.best().mask.clone()),
+        mask: Some(mask.clone()),
         points: prompt.points,
         bounding_box: prompt.bounding_box,
         colour: 0,

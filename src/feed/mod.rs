@@ -1,7 +1,7 @@
 //! Where frames come from.
 //!
-//! A [`Clip`] is a recording that can be asked for any of its frames: [`images`], [`dicom`] and the
-//! [`phantom`] simulator. A [`Player`] plays a clip in real time as a [`Feed`], which is what the
+//! A [`Clip`] is a recording that can be asked for any of its frames: [`images`], [`dicom`], the
+//! slices of a [`nifti`] volume and the [`phantom`] simulator. A [`Player`] plays a clip in real time as a [`Feed`], which is what the
 //! rest of the program sees; a capture card is a feed of its own. [`spawn_latest`] reads a feed on
 //! a thread and keeps its newest frame.
 
@@ -9,6 +9,7 @@ pub mod dicom;
 pub mod images;
 mod jpeg;
 mod latest;
+pub mod nifti;
 pub mod phantom;
 mod player;
 
@@ -50,7 +51,7 @@ pub enum FeedError {
     },
     /// A folder or list without any picture in it.
     #[error(
-        "{path}: no PNG, JPEG, BMP or TIFF picture there (give DICOM files one at a time)",
+        "{path}: no PNG, JPEG, BMP or TIFF picture there (give DICOM and NIfTI files one at a time)",
         path = .0.display()
     )]
     NoPictures(PathBuf),
@@ -114,7 +115,7 @@ pub trait Clip: Send {
 }
 
 /// Opens the clip that `specs` names: one folder or any number of pictures (see [`images`]), a
-/// DICOM file (see [`dicom`]), or `phantom`, with options as `phantom:seed=7,size=640x480,fps=20`
+/// DICOM file (see [`dicom`]), a NIfTI volume (see [`nifti`]) as it is stored, or `phantom`, with options as `phantom:seed=7,size=640x480,fps=20`
 /// (see [`phantom::Phantom::from_options`]).
 ///
 /// # Errors
@@ -125,14 +126,17 @@ pub fn open_clip(specs: &[String]) -> Result<Box<dyn Clip>, FeedError> {
         [one] if one.starts_with("phantom:") => {
             Ok(Box::new(phantom::Phantom::from_options(&one["phantom:".len()..])?))
         }
+        [one] if nifti::looks_like_nifti(Path::new(one)) => {
+            Ok(Box::new(nifti::NiftiClip::open(Path::new(one), nifti::View::default())?))
+        }
         [one] if dicom::looks_like_dicom(Path::new(one))? => {
             Ok(Box::new(dicom::DicomClip::open(Path::new(one))?))
         }
         _ => {
             let paths: Vec<PathBuf> = specs.iter().map(PathBuf::from).collect();
             for (spec, path) in specs.iter().zip(&paths) {
-                if dicom::looks_like_dicom(path)? {
-                    let reason = "a DICOM file among several inputs: give one DICOM file at a time";
+                if nifti::looks_like_nifti(path) || dicom::looks_like_dicom(path)? {
+                    let reason = "a DICOM or NIfTI file among several inputs: give one at a time";
                     return Err(FeedError::Spec { spec: spec.clone(), reason: reason.into() });
                 }
             }
@@ -141,12 +145,16 @@ pub fn open_clip(specs: &[String]) -> Result<Box<dyn Clip>, FeedError> {
     }
 }
 
-/// Reads one picture, or the first frame of a DICOM file.
+/// Reads one picture, the first frame of a DICOM file, or the middle slice of a NIfTI volume.
 ///
 /// # Errors
 /// [`FeedError`] where it can't be read.
 pub fn read_still(path: &Path) -> Result<Frame, FeedError> {
-    if dicom::looks_like_dicom(path)? {
+    if nifti::looks_like_nifti(path) {
+        let mut volume = nifti::NiftiClip::open(path, nifti::View::default())?;
+        let middle = volume.frame_count().unwrap_or(1) / 2;
+        volume.frame(middle)
+    } else if dicom::looks_like_dicom(path)? {
         dicom::DicomClip::open(path)?.frame(0)
     } else {
         images::read_picture(path)

@@ -6,6 +6,7 @@ mod everything;
 mod instances;
 mod kernels;
 mod models;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -228,7 +229,7 @@ fn slips_are_told_with_their_remedy() {
 
 #[test]
 fn help_has_an_example_for_every_verb() {
-    for verb in ["demo", "run", "segment", "embed", "models", "convert", "bench"] {
+    for verb in ["demo", "run", "segment", "volume", "embed", "models", "convert", "bench"] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
     }

@@ -1,6 +1,7 @@
 //! Feeds from files of every kind, good and bad. `data/feeds/make.py` made the DICOM files there.
 
 use std::io::Cursor;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tapseg::{FrameSize, PixelSpacing};
 
 mod dicom;
 mod dicom_file;
+mod nifti;
 mod phantom;
 mod pictures;
 
