@@ -6,7 +6,8 @@
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
-//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
+//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine, and [`eval`] how
+//! well its masks fit those of a dataset.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -17,8 +18,10 @@ pub mod app;
 mod contain;
 pub mod convert;
 mod embedding_cache;
+pub mod eval;
 pub mod feed;
 pub mod fidelity;
+mod files;
 mod frame;
 #[cfg(test)]
 mod fuzz;
@@ -31,6 +34,7 @@ mod onnx;
 mod ops;
 pub mod overlay;
 pub mod prompt;
+mod random;
 pub mod record;
 pub mod screen;
 pub mod session;

@@ -5,6 +5,7 @@ mod bench;
 mod convert;
 mod demo;
 mod embed;
+mod eval;
 mod fidelity;
 mod models;
 mod output;
@@ -40,6 +41,7 @@ enum Verb {
     Models(models::Models),
     Convert(convert::Convert),
     Bench(bench::Bench),
+    Eval(eval::Eval),
 }
 
 /// Reads the command line and does what it says.
@@ -55,5 +57,6 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
+        Verb::Eval(verb) => verb.run(cli.json),
     }
 }
