@@ -246,7 +246,16 @@ fn print(e: &Evaluation) -> Result<()> {
     let classes = width(&mut e.results.iter().filter_map(|row| row.class.as_deref()), 5);
     output::line(format_args!(
         "\n{:<31} {:<models$} {:<classes$} {:>6} {:>6} {:^15} {:>6} {:>7} {:>7} {:>8} {:>7}",
-        "setting", "model", "class", "n", "Dice", "95 %", "IoU", "NSD2px", "NSD2mm", "accuracy",
+        "setting",
+        "model",
+        "class",
+        "n",
+        "Dice",
+        "95 %",
+        "IoU",
+        "NSD2px",
+        "NSD2mm",
+        "accuracy",
         "oracle"
     ))?;
     for row in &e.results {

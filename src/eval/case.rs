@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Picture;
+use super::dataset::{Picture, Structure};
 use super::distance::depths;
 use super::factors::Factors;
 use super::metrics::Scores;
@@ -81,12 +81,17 @@ pub fn ask(
     each: impl FnMut(Answer<'_>),
 ) -> Result<(), ModelError> {
     let embedding = segmenter.set_image(&picture.frame)?;
-    let mut asking = Asking { segmenter, picture, embedding, each };
-    let all = union(picture.structures.iter().map(|structure| &structure.mask));
+    let masks = || picture.structures.iter().map(|structure| &structure.mask);
+    let all = union(masks());
+    let factors = |mask| Factors::of(&picture.frame, mask);
+    let structures: Vec<(&Structure, Factors)> =
+        picture.structures.iter().zip(masks().map(factors)).collect();
+    let all = (&all, factors(&all));
+    let mut asking = Asking { segmenter, picture, structures, embedding, each };
     for setting in settings.iter().copied() {
         match setting {
-            Setting::AllStructures => asking.all_structures(&all)?,
-            Setting::Unprompted => asking.unprompted(&all)?,
+            Setting::AllStructures => asking.all_structures(all)?,
+            Setting::Unprompted => asking.unprompted(all)?,
             Setting::Clicks => asking.clicks()?,
             _ => asking.prompts(setting, seed)?,
         }
@@ -107,19 +112,20 @@ fn union<'a>(mut masks: impl Iterator<Item = &'a Mask>) -> Mask {
 struct Asking<'a, E> {
     segmenter: &'a Segmenter,
     picture: &'a Picture,
+    structures: Vec<(&'a Structure, Factors)>,
     embedding: ImageEmbedding,
     each: E,
 }
 
 impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
     fn prompts(&mut self, setting: Setting, seed: u64) -> Result<(), ModelError> {
-        for structure in &self.picture.structures {
-            let factors = Factors::of(&self.picture.frame, &structure.mask);
+        for (structure, factors) in self.structures.clone() {
             for (repeat, prompt) in (0..).zip(setting.prompts(self.picture, structure, seed)) {
                 let masks = self.segmenter.predict(&self.embedding, &prompt)?;
                 let truth = &structure.mask;
                 let best = masks.best();
-                let mut case = self.case(setting, Some(&structure.name), factors, &best.mask, truth);
+                let mut case =
+                    self.case(setting, Some(&structure.name), factors, &best.mask, truth);
                 case.repeat = repeat;
                 case.predicted_iou = Some(best.predicted_iou);
                 case.oracle_dice = oracle(&masks, truth);
@@ -129,23 +135,21 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
         Ok(())
     }
 
-    fn all_structures(&mut self, truth: &Mask) -> Result<(), ModelError> {
+    fn all_structures(&mut self, (truth, factors): (&Mask, Factors)) -> Result<(), ModelError> {
         let mut found = Vec::new();
         for structure in &self.picture.structures {
             let prompt = Prompt::default().in_box(tight_box(&structure.mask));
             found.push(self.segmenter.predict(&self.embedding, &prompt)?.best().mask.clone());
         }
         let found = union(found.iter());
-        let factors = Factors::of(&self.picture.frame, truth);
         let case = self.case(Setting::AllStructures, None, factors, &found, truth);
         (self.each)(Answer { case, prompt: &Prompt::default(), found: &found, truth });
         Ok(())
     }
 
-    fn unprompted(&mut self, truth: &Mask) -> Result<(), ModelError> {
+    fn unprompted(&mut self, (truth, factors): (&Mask, Factors)) -> Result<(), ModelError> {
         let masks = self.segmenter.predict_unprompted(&self.embedding)?;
         let best = masks.best();
-        let factors = Factors::of(&self.picture.frame, truth);
         let mut case = self.case(Setting::Unprompted, None, factors, &best.mask, truth);
         case.predicted_iou = Some(best.predicted_iou);
         (self.each)(Answer { case, prompt: &Prompt::default(), found: &best.mask, truth });
@@ -158,7 +162,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
     /// mask.
     fn clicks(&mut self) -> Result<(), ModelError> {
         let refines = self.segmenter.manifest().was_trained_for(PromptKind::Point);
-        for structure in &self.picture.structures {
+        for (structure, factors) in self.structures.clone() {
             let truth = &structure.mask;
             let mut prompt = Prompt::default();
             let mut last: Option<MaskCandidate> = None;
@@ -180,7 +184,6 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
                 clicks.iou.push(found.iou(truth));
             }
             let found = last.as_ref().map_or(&nothing, |candidate| &candidate.mask);
-            let factors = Factors::of(&self.picture.frame, truth);
             let mut case = self.case(Setting::Clicks, Some(&structure.name), factors, found, truth);
             case.predicted_iou = last.as_ref().map(|candidate| candidate.predicted_iou);
             case.clicks = Some(clicks);

@@ -8,7 +8,12 @@ use crate::mask::Mask;
 ///
 /// # Panics
 /// If `targets` has another length than the grid.
-pub(super) fn distances(width: usize, height: usize, spacing: [f64; 2], targets: &[bool]) -> Vec<f64> {
+pub(super) fn distances(
+    width: usize,
+    height: usize,
+    spacing: [f64; 2],
+    targets: &[bool],
+) -> Vec<f64> {
     assert_eq!(targets.len(), width * height);
     let mut squares: Vec<f64> =
         targets.iter().map(|target| if *target { 0.0 } else { f64::INFINITY }).collect();

@@ -56,8 +56,10 @@ fn contrast(frame: &Frame, mask: &Mask) -> f64 {
     // Only this part of the picture can be in the rim.
     let margin = rim.ceil() as usize;
     let (width, height) = (mask.size().width as usize, mask.size().height as usize);
-    let columns = (tight.x0 as usize).saturating_sub(margin)..(tight.x1 as usize + margin + 1).min(width);
-    let rows = (tight.y0 as usize).saturating_sub(margin)..(tight.y1 as usize + margin + 1).min(height);
+    let columns =
+        (tight.x0 as usize).saturating_sub(margin)..(tight.x1 as usize + margin + 1).min(width);
+    let rows =
+        (tight.y0 as usize).saturating_sub(margin)..(tight.y1 as usize + margin + 1).min(height);
     let places = rows.clone().flat_map(|y| columns.clone().map(move |x| y * width + x));
     let inside: Vec<bool> = places.clone().map(|at| mask.pixels()[at] != 0).collect();
     let away = distances(columns.len(), rows.len(), [1.0; 2], &inside);

@@ -77,7 +77,8 @@ impl Journal {
     /// [`JournalError`] where it can't be read or written.
     pub fn open(path: &Path, key: &Key) -> Result<Self, JournalError> {
         let failed = |source| JournalError { path: path.to_path_buf(), source };
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.map_err(failed)?;
         let mut done = HashMap::new();
         let mut good = 0;
@@ -122,7 +123,12 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] where it can't be written.
-    pub fn keep(&mut self, model: usize, item: usize, outcome: Outcome) -> Result<Outcome, JournalError> {
+    pub fn keep(
+        &mut self,
+        model: usize,
+        item: usize,
+        outcome: Outcome,
+    ) -> Result<Outcome, JournalError> {
         let line = Line { model, item, outcome };
         self.write(&line)?;
         Ok(line.outcome)

@@ -64,7 +64,8 @@ pub fn surface_dice(a: &Mask, b: &Mask, spacing: [f64; 2], tolerance: f64) -> f6
     for (own, other) in [(&lengths[0], &lengths[1]), (&lengths[1], &lengths[0])] {
         let away = distances(window.columns, window.rows, spacing, &on_contour(other));
         whole += own.iter().sum::<f64>();
-        near += own.iter().zip(&away).filter(|(_, d)| **d <= tolerance).map(|(l, _)| l).sum::<f64>();
+        near +=
+            own.iter().zip(&away).filter(|(_, d)| **d <= tolerance).map(|(l, _)| l).sum::<f64>();
     }
     near / whole
 }

@@ -36,9 +36,12 @@ impl Protocol {
     pub fn settings(self) -> &'static [Setting] {
         match self {
             Self::Breastsam => &[Setting::Breastsam],
-            Self::Survey => {
-                &[Setting::OnePoint, Setting::TwentyPoints, Setting::TightBox, Setting::AllStructures]
-            }
+            Self::Survey => &[
+                Setting::OnePoint,
+                Setting::TwentyPoints,
+                Setting::TightBox,
+                Setting::AllStructures,
+            ],
             Self::Interactive => &[Setting::Clicks],
             Self::Box => &[Setting::GivenBox],
             Self::Tap => &[Setting::CentreTap, Setting::InteriorTap, Setting::RimTap],
@@ -116,13 +119,13 @@ impl Setting {
         }
     }
 
-    /// Whether it asks about all structures of a picture at once.
-    pub(super) fn is_of_picture(self) -> bool {
-        matches!(self, Self::AllStructures | Self::Unprompted)
-    }
-
     /// The prompts for a structure; those of whole pictures and clicks are made elsewhere.
-    pub(super) fn prompts(self, picture: &Picture, structure: &Structure, seed: u64) -> Vec<Prompt> {
+    pub(super) fn prompts(
+        self,
+        picture: &Picture,
+        structure: &Structure,
+        seed: u64,
+    ) -> Vec<Prompt> {
         let mask = &structure.mask;
         let mut random = SplitMix64::new(self.seed(picture, structure, seed));
         let inside = || Places::of(mask, |pixel, _| pixel != 0);
@@ -214,12 +217,8 @@ pub(super) fn deepest(depths: &[f64], size: FrameSize) -> (FramePoint, f64) {
 /// pixel to each side, as a prompt must have an area.
 pub(super) fn tight_box(mask: &Mask) -> FrameBox {
     let size = mask.size();
-    let whole = FrameBox {
-        x0: 0.0,
-        y0: 0.0,
-        x1: size.width as f32 - 1.0,
-        y1: size.height as f32 - 1.0,
-    };
+    let whole =
+        FrameBox { x0: 0.0, y0: 0.0, x1: size.width as f32 - 1.0, y1: size.height as f32 - 1.0 };
     let Some(mut tight) = mask.bounding_box() else { return whole };
     if tight.width() == 0.0 {
         (tight.x0, tight.x1) = (tight.x0 - 0.5, tight.x1 + 0.5);

@@ -128,7 +128,8 @@ impl Evaluation {
         models: Vec<ModelCases>,
     ) -> Self {
         let first = models.first().map_or(&[][..], |model| &model.cases);
-        let mut classes: Vec<&str> = first.iter().filter_map(|case| case.class.as_deref()).collect();
+        let mut classes: Vec<&str> =
+            first.iter().filter_map(|case| case.class.as_deref()).collect();
         classes.sort_unstable();
         classes.dedup();
         let mut results = Vec::new();
@@ -183,8 +184,11 @@ fn row(model: &ModelCases, setting: Setting, class: Option<&str>, seed: u64) -> 
     };
     let metrics = METRICS.iter().filter_map(|(name, figure)| Some((*name, estimate(*figure)?)));
     let metrics: BTreeMap<_, _> = metrics.collect();
-    let clicks: Vec<_> =
-        groups.iter().flat_map(|(_, cases)| cases).filter_map(|case| case.clicks.as_ref()).collect();
+    let clicks: Vec<_> = groups
+        .iter()
+        .flat_map(|(_, cases)| cases)
+        .filter_map(|case| case.clicks.as_ref())
+        .collect();
     let after = |click: usize| {
         clicks.iter().map(|clicks| clicks.dice[click]).sum::<f64>() / clicks.len() as f64
     };

@@ -64,8 +64,7 @@ pub enum CaseError {
 /// # Errors
 /// [`CaseError`] where there are none, or one can't be read.
 pub fn cases_in(folder: &Path) -> Result<Vec<Case>, CaseError> {
-    let mut files =
-        files_below(folder).map_err(|(path, source)| CaseError::Io { path, source })?;
+    let mut files = files_below(folder).map_err(|(path, source)| CaseError::Io { path, source })?;
     files.retain(|file| is_picture(file));
     let stem = |path: &Path| path.with_extension("").to_string_lossy().into_owned();
     let (outlines, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| {

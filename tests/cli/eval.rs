@@ -97,7 +97,11 @@ fn an_interrupted_run_goes_on() {
     std::fs::write(&journal, &kept[..kept.len() - 30]).unwrap();
     let output = tapseg(eval);
     assert!(output.status.success());
-    assert!(text(&output.stderr).contains("1 pictures are done already"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("1 pictures are done already"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_eq!(std::fs::read_to_string(&table).unwrap(), whole);
     assert!(!Path::new(&journal).exists());
 }
@@ -134,7 +138,8 @@ fn what_cannot_be_evaluated_is_told() {
     }
     let dataset = set.display().to_string();
     let told = ok(["eval", &dataset, "--protocol", "box", "--model", &package]);
-    for line in ["1 without a mask:", "deep.png", "1 masks without a picture:", "palette_mask.png"] {
+    for line in ["1 without a mask:", "deep.png", "1 masks without a picture:", "palette_mask.png"]
+    {
         assert!(told.contains(line), "{line}: {told}");
     }
     let cases: [(&[&str], &str); 4] = [

@@ -22,7 +22,8 @@ pub(super) fn open(path: &Path) -> Result<(Layout, Vec<Item>, Vec<Problem>), Dat
     } else {
         files_below(path).map_err(|(path, source)| DatasetError::Io { path, source })?
     };
-    let is_archive = |file: &&PathBuf| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    let is_archive =
+        |file: &&PathBuf| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
     let archives: Vec<_> = files.iter().filter(is_archive).cloned().collect();
     if !archives.is_empty() {
         let item = |file: PathBuf| Item {

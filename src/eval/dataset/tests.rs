@@ -27,7 +27,8 @@ fn area_of(structure: &Structure) -> u64 {
 fn discs() -> [u64; 2] {
     let area = |centre: (i32, i32), radius: i32| {
         let at = |y: i32, x: i32| (y - centre.0).pow(2) + (x - centre.1).pow(2) <= radius * radius;
-        (0..36).flat_map(|y| (0..48).map(move |x| (y, x))).filter(|(y, x)| at(*y, *x)).count() as u64
+        (0..36).flat_map(|y| (0..48).map(move |x| (y, x))).filter(|(y, x)| at(*y, *x)).count()
+            as u64
     };
     [area((15, 15), 8), area((20, 36), 6)]
 }
@@ -50,7 +51,9 @@ fn masks_of_every_kind_are_read() {
     ];
     assert_eq!(areas, expected);
     // A palette's picture shows its colours.
-    assert!(pictures[3].frame.rgb().chunks_exact(3).all(|p| p[1] == 255 - p[0] && p[2] == p[0] / 2));
+    assert!(
+        pictures[3].frame.rgb().chunks_exact(3).all(|p| p[1] == 255 - p[0] && p[2] == p[0] / 2)
+    );
 }
 
 #[test]

@@ -69,8 +69,7 @@ pub(super) fn read<E>(
         };
         frame.pixel_spacing = volume.spacing;
         frame.sequence = z as u64;
-        let name =
-            if volume.is_volume { format!("{}#{z}", item.name) } else { item.name.clone() };
+        let name = if volume.is_volume { format!("{}#{z}", item.name) } else { item.name.clone() };
         each(Picture { name, class: item.class.clone(), frame, structures })?;
     }
     if !outlined {
@@ -103,7 +102,8 @@ fn load(path: &Path) -> Result<Volume, Refusal> {
         None => numbers(&mut archive, "gts").map_err(unreadable)?.mapv(|v| v as u16),
     };
     let boxes = has("boxes").then(|| numbers(&mut archive, "boxes")).transpose();
-    let boxes = boxes.map_err(unreadable)?.filter(|b| b.ndim() == 2 && [4, 6].contains(&b.shape()[1]));
+    let boxes =
+        boxes.map_err(unreadable)?.filter(|b| b.ndim() == 2 && [4, 6].contains(&b.shape()[1]));
     let spacing = has("spacing").then(|| numbers(&mut archive, "spacing")).transpose();
     let spacing = spacing.map_err(unreadable)?;
     let is_volume = labels.ndim() == 3;
@@ -117,13 +117,7 @@ fn load(path: &Path) -> Result<Volume, Refusal> {
         let found = format!("imgs is {p:?} and gts {l:?}: they don't fit each other");
         return Err((ProblemKind::WrongSize, found));
     }
-    Ok(Volume {
-        pictures,
-        labels,
-        boxes,
-        spacing: spacing.as_ref().and_then(in_plane),
-        is_volume,
-    })
+    Ok(Volume { pictures, labels, boxes, spacing: spacing.as_ref().and_then(in_plane), is_volume })
 }
 
 /// The spacing in a slice, from that along x, y and z, as SimpleITK gives it.

@@ -46,7 +46,10 @@ fn write(page: &mut String, evaluation: &Evaluation, shown: &[Shown]) -> fmt::Re
     let e = evaluation;
     let title = format!("tapseg eval: {}", Escaped(&e.dataset));
     writeln!(page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")?;
-    writeln!(page, "<meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>")?;
+    writeln!(
+        page,
+        "<meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>"
+    )?;
     writeln!(page, "<style>{STYLE}</style></head><body><h1>{title}</h1>")?;
     writeln!(
         page,

@@ -54,7 +54,8 @@ pub fn best_and_worst(
     for item in &dataset.items {
         let Some(wanted) = by_item.get(item_name(&item.name)) else { continue };
         let mut draw = |picture: Picture| {
-            let wanted = || wanted.iter().copied().filter(|at| chosen[*at].0.picture == picture.name);
+            let wanted =
+                || wanted.iter().copied().filter(|at| chosen[*at].0.picture == picture.name);
             let mut settings: Vec<Setting> = wanted().map(|at| chosen[at].0.setting).collect();
             settings.sort_unstable();
             settings.dedup();

@@ -94,7 +94,8 @@ pub(super) fn distributions(e: &Evaluation) -> String {
 
 /// The mean Dice after each click, a line a model, where there were clicks.
 pub(super) fn clicks(e: &Evaluation) -> Option<String> {
-    let clicked = |row: &&super::super::summary::Row| row.class.is_none() && !row.dice_by_click.is_empty();
+    let clicked =
+        |row: &&super::super::summary::Row| row.class.is_none() && !row.dice_by_click.is_empty();
     let rows: Vec<_> = e.results.iter().filter(clicked).collect();
     if rows.is_empty() {
         return None;
@@ -128,8 +129,9 @@ pub(super) fn factors(e: &Evaluation, setting: Setting) -> String {
     svg((1000, 260), |area| {
         for ((at, name), part) in Factors::NAMES.iter().enumerate().zip(area.split_evenly((1, 4))) {
             let values = |case: &Case| case.factors.values()[at];
-            let of_setting =
-                |model: usize| thinned(e.models[model].cases.iter().filter(|c| c.setting == setting));
+            let of_setting = |model: usize| {
+                thinned(e.models[model].cases.iter().filter(|c| c.setting == setting))
+            };
             let all = (0..e.models.len()).flat_map(of_setting).map(values);
             let (low, high) = all.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
             if low > high {
@@ -152,7 +154,11 @@ pub(super) fn factors(e: &Evaluation, setting: Setting) -> String {
             for model in 0..e.models.len() {
                 let points = of_setting(model);
                 let mark = |case: &&Case| {
-                    Circle::new((values(case), case.scores.dice), 2, colour(model).mix(0.5).filled())
+                    Circle::new(
+                        (values(case), case.scores.dice),
+                        2,
+                        colour(model).mix(0.5).filled(),
+                    )
                 };
                 chart.draw_series(points.iter().map(mark))?;
             }

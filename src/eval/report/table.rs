@@ -17,7 +17,8 @@ pub fn csv(evaluation: &Evaluation, to: impl Write) -> std::io::Result<()> {
     let names = first.into_iter().chain(metrics).chain(["predicted_iou"]).chain(Factors::NAMES);
     table.write_record(names)?;
     let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
-    for (model, case) in evaluation.models.iter().flat_map(|m| m.cases.iter().map(move |c| (m, c))) {
+    for (model, case) in evaluation.models.iter().flat_map(|m| m.cases.iter().map(move |c| (m, c)))
+    {
         let whats = [
             model.name.clone(),
             case.picture.clone(),

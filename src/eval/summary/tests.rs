@@ -3,7 +3,8 @@ use crate::eval::{Clicks, Scores};
 
 fn case(picture: &str, class: &str, dice: f64) -> Case {
     let scores = Scores { pixel_accuracy: 1.0, iou: dice, dice, nsd_2px: dice, nsd_2mm: None };
-    let factors = Factors { size: dice, contrast: 0.5, aspect_ratio: 1.0, boundary_complexity: 1.0 };
+    let factors =
+        Factors { size: dice, contrast: 0.5, aspect_ratio: 1.0, boundary_complexity: 1.0 };
     Case {
         picture: picture.into(),
         class: Some(class.into()),
@@ -26,13 +27,16 @@ fn model(name: &str, more: f64) -> ModelCases {
 
 #[test]
 fn cases_are_summed_up_by_model_and_class() {
-    let dataset = Dataset { name: "d".into(), layout: Layout::Busi, items: vec![], problems: vec![] };
+    let dataset =
+        Dataset { name: "d".into(), layout: Layout::Busi, items: vec![], problems: vec![] };
     let models = vec![model("one", 0.0), model("two", 0.1)];
     let e = Evaluation::new(&dataset, (2, 2), vec![], 1, &[Setting::TightBox], models);
     let told: Vec<_> = e
         .results
         .iter()
-        .map(|row| (&*row.model, row.class.as_deref(), row.metrics["dice"].mean, row.metrics["dice"].n))
+        .map(|row| {
+            (&*row.model, row.class.as_deref(), row.metrics["dice"].mean, row.metrics["dice"].n)
+        })
         .collect();
     let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
     assert!(near(told[0].2, 0.6) && told[0].3 == 3 && told[0].1.is_none(), "{told:?}");
@@ -48,6 +52,7 @@ fn cases_are_summed_up_by_model_and_class() {
 
 #[test]
 fn clicks_are_counted_until_the_goal() {
-    let clicks = Clicks { dice: vec![0.5; 20], iou: (0..20).map(|n| 0.8 + 0.02 * f64::from(n)).collect() };
+    let clicks =
+        Clicks { dice: vec![0.5; 20], iou: (0..20).map(|n| 0.8 + 0.02 * f64::from(n)).collect() };
     assert_eq!((clicks.until(0.8), clicks.until(0.85), clicks.until(2.0)), (1, 4, MAX_CLICKS));
 }
