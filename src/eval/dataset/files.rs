@@ -129,14 +129,12 @@ fn classes_in(
         let text = std::fs::read(path).map_err(io)?;
         let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let delimiter = if header.contains(&b'\t') { b'\t' } else { b',' };
-        let mut table =
-            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(&text[..]);
-        let Ok(columns) = table.headers() else { continue };
+        let mut rows = rows(&text, delimiter).into_iter();
+        let columns = rows.next().unwrap_or_default();
         let column = |name| columns.iter().position(|column| column.trim() == name);
         let (Some(image), Some(class)) = (column("image_id"), column("dx")) else { continue };
         let mut classes = HashMap::new();
-        for row in table.records() {
-            let row = row.map_err(|error| io(std::io::Error::other(error)))?;
+        for row in rows {
             if let (Some(image), Some(class)) = (row.get(image), row.get(class)) {
                 classes.insert(image.trim().to_owned(), class.trim().to_owned());
             }
@@ -144,6 +142,36 @@ fn classes_in(
         return Ok(Some(classes));
     }
     Ok(None)
+}
+
+/// The fields of a table, row by row; of a row of more than 256 fields those after are left out.
+fn rows(mut text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+    use csv_core::ReadRecordResult::{End, InputEmpty, Record};
+    let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+    // No field is longer than the text.
+    let (mut fields, mut ends) = (vec![0; text.len() + 1], [0; 256]);
+    let (mut length, mut count) = (0, 0);
+    let mut rows = Vec::new();
+    loop {
+        let (result, read, written, ended) =
+            reader.read_record(text, &mut fields[length..], &mut ends[count..]);
+        text = &text[read..];
+        (length, count) = (length + written, count + ended);
+        match result {
+            // Asked again, the reader hands out a last row without a line end.
+            InputEmpty => continue,
+            End => return rows,
+            Record | csv_core::ReadRecordResult::OutputEndsFull => {
+                let starts = std::iter::once(0).chain(ends[..count].iter().copied());
+                let field = |(from, to): (usize, &usize)| {
+                    String::from_utf8_lossy(&fields[from..*to]).into_owned()
+                };
+                rows.push(starts.zip(&ends[..count]).map(field).collect());
+                (length, count) = (0, 0);
+            }
+            csv_core::ReadRecordResult::OutputFull => return rows,
+        }
+    }
 }
 
 /// The path of `file` within `folder`, with `/` between its parts.

@@ -10,12 +10,11 @@ use super::super::summary::{Evaluation, METRICS};
 ///
 /// # Errors
 /// What `to` says.
-pub fn csv(evaluation: &Evaluation, to: impl Write) -> std::io::Result<()> {
-    let mut table = csv::Writer::from_writer(to);
+pub fn csv(evaluation: &Evaluation, mut to: impl Write) -> std::io::Result<()> {
     let first = ["model", "picture", "class", "structure", "protocol", "setting", "repeat"];
     let metrics = METRICS.iter().map(|(name, _)| *name);
     let names = first.into_iter().chain(metrics).chain(["predicted_iou"]).chain(Factors::NAMES);
-    table.write_record(names)?;
+    line(&mut to, names.map(str::to_owned))?;
     let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
     for (model, case) in evaluation.models.iter().flat_map(|m| m.cases.iter().map(move |c| (m, c)))
     {
@@ -31,7 +30,17 @@ pub fn csv(evaluation: &Evaluation, to: impl Write) -> std::io::Result<()> {
         let metrics = METRICS.iter().map(|(_, figure)| number(figure(case)));
         let predicted = number(case.predicted_iou.map(f64::from));
         let factors = case.factors.values().map(|value| number(Some(value)));
-        table.write_record(whats.into_iter().chain(metrics).chain([predicted]).chain(factors))?;
+        line(&mut to, whats.into_iter().chain(metrics).chain([predicted]).chain(factors))?;
     }
-    table.flush()
+    to.flush()
+}
+
+/// Writes a line; fields with anything that means something in CSV are quoted.
+fn line(to: &mut impl Write, fields: impl Iterator<Item = String>) -> std::io::Result<()> {
+    let quoted = |field: String| match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field,
+    };
+    let fields: Vec<_> = fields.map(quoted).collect();
+    writeln!(to, "{}", fields.join(","))
 }
