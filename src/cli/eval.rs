@@ -245,7 +245,7 @@ fn print(e: &Evaluation) -> Result<()> {
     let models = width(&mut e.models.iter().map(|model| &*model.name), 5);
     let classes = width(&mut e.results.iter().filter_map(|row| row.class.as_deref()), 5);
     output::line(format_args!(
-        "\n{:<31} {:<models$} {:<classes$} {:>6} {:>6} {:^15} {:>6} {:>7} {:>7} {:>8} {:>7}",
+        "\n{:<33} {:<models$} {:<classes$} {:>6} {:>6} {:^15} {:>6} {:>7} {:>7} {:>8} {:>7}",
         "setting",
         "model",
         "class",
@@ -264,7 +264,7 @@ fn print(e: &Evaluation) -> Result<()> {
         };
         let Some(dice) = row.metrics.get("dice") else { continue };
         output::line(format_args!(
-            "{:<31} {:<models$} {:<classes$} {:>6} {:>6.3} {:>6.3} to {:.3} {:>6} {:>7} {:>7} {:>8} {:>7}",
+            "{:<33} {:<models$} {:<classes$} {:>6} {:>6.3} {:>6.3} to {:.3} {:>6} {:>7} {:>7} {:>8} {:>7}",
             row.setting.name(),
             row.model,
             row.class.as_deref().unwrap_or("all"),

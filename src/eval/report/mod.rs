@@ -24,7 +24,7 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; }
 table { border-collapse: collapse; margin: .6em 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .2em .7em; border-bottom: 1px solid #d8dce1; text-align: right; vertical-align: top; }
 th { background: #f3f5f7; } .text { text-align: left; }
-small { color: #5a636e; } .wide { overflow-x: auto; }
+small { color: #5a636e; white-space: nowrap; } .wide { overflow-x: auto; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; }
 figure { margin: 0; width: 330px; } figure img { width: 100%; display: block; }
 figcaption { font-size: .85em; overflow-wrap: anywhere; }

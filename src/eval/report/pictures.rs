@@ -14,7 +14,7 @@ use crate::overlay::{SceneObject, draw_still};
 /// How many of the worst and how many of the best are shown.
 const SHOWN: usize = 3;
 /// The longest side of a picture, in pixels.
-const SIDE: u32 = 480;
+const SIDE: u32 = 400;
 
 /// A picture with the mask that was found and the true one.
 #[derive(Clone, Debug)]

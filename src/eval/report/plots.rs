@@ -148,7 +148,7 @@ pub(super) fn factors(e: &Evaluation, setting: Setting) -> String {
                 .x_labels(4)
                 .y_labels(6)
                 .x_desc(name.replace('_', " "))
-                .x_label_formatter(&|v| format!("{v:.2}"))
+                .x_label_formatter(&|v| format!("{v:.3}"))
                 .light_line_style(WHITE)
                 .draw()?;
             for model in 0..e.models.len() {
