@@ -7,7 +7,8 @@
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
 //! [`propagate`] follows a structure through the slices of a volume.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
-//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine.
+//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine, and [`eval`] how
+//! well its masks fit those of a dataset.
 //!
 //! [`automatic`] finds everything on a frame without a prompt, and [`coco`] exchanges and judges masks.
 //!
@@ -22,8 +23,10 @@ pub mod coco;
 mod contain;
 pub mod convert;
 mod embedding_cache;
+pub mod eval;
 pub mod feed;
 pub mod fidelity;
+mod files;
 mod frame;
 #[cfg(test)]
 mod fuzz;
@@ -37,6 +40,7 @@ mod ops;
 pub mod overlay;
 pub mod prompt;
 pub mod propagate;
+mod random;
 pub mod record;
 mod rle;
 pub mod screen;

@@ -30,6 +30,12 @@ impl LibraryArguments {
         Library::from_environment(self.models_dirs.iter().cloned(), |name| std::env::var_os(name))
     }
 
+    /// The package that `--model` names.
+    pub fn package(&self, model: &str) -> Result<Package> {
+        let named = || format!("--model {model}");
+        self.library().find(model).with_context(named)?.open().with_context(named)
+    }
+
     /// Where a new package goes: the first folder given, or else the user's.
     pub fn destination(&self) -> Result<PathBuf> {
         let user = || Some(user_data_folder(|name| std::env::var_os(name))?.join("models"));
@@ -53,9 +59,7 @@ pub struct PackageArguments {
 impl PackageArguments {
     /// The package that `--model` names.
     pub fn package(&self) -> Result<Package> {
-        let named = || format!("--model {}", self.model);
-        let place = self.library.library().find(&self.model).with_context(named)?;
-        place.open().with_context(named)
+        self.library.package(&self.model)
     }
 }
 

@@ -6,6 +6,7 @@ mod convert;
 mod demo;
 mod edges;
 mod embed;
+mod eval;
 mod everything;
 mod fidelity;
 mod instances;
@@ -51,6 +52,7 @@ enum Verb {
     Models(models::Models),
     Convert(convert::Convert),
     Bench(bench::Bench),
+    Eval(eval::Eval),
 }
 
 /// Reads the command line and does what it says.
@@ -71,5 +73,6 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
+        Verb::Eval(verb) => verb.run(cli.json),
     }
 }

@@ -3,6 +3,16 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use tapseg::convert::Stage;
 
+/// A bar for `total` things, whose number is shown as the template `counter` says.
+pub fn bar(name: impl Into<String>, counter: &str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total).with_message(name.into());
+    let template = format!("{{msg:23}} {{bar:40}} {counter} {{elapsed}}");
+    match ProgressStyle::with_template(&template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 /// The bar of a conversion: one stage after the other.
 pub struct Bar {
     bar: ProgressBar,
@@ -27,11 +37,7 @@ impl Bar {
                 Stage::Quantizing => ("quantizing layers", "{pos} of {len}"),
                 Stage::Writing => ("writing the package", "{bytes} of {total_bytes}"),
             };
-            let template = format!("{{msg:23}} {{bar:40}} {counter} {{elapsed}}");
-            self.bar = ProgressBar::new(total).with_message(name);
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                self.bar.set_style(style);
-            }
+            self.bar = bar(name, counter, total);
         }
         self.bar.set_length(total);
         self.bar.set_position(done);

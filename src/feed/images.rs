@@ -91,6 +91,17 @@ impl Clip for ImageClip {
 /// [`FeedError::Io`] where the file can't be read, [`FeedError::Size`] for a size that no frame can
 /// have (judged by the header, before anything is decoded), [`FeedError::Decode`] otherwise.
 pub fn read_picture(path: &Path) -> Result<Frame, FeedError> {
+    let picture = decode(path)?;
+    let size = FrameSize::new(picture.width(), picture.height());
+    let mut frame = Frame::from_rgb(size, to_rgb8(picture))
+        .map_err(|source| FeedError::Size { path: path.into(), source })?;
+    frame.source = file_name(path).into();
+    Ok(frame)
+}
+
+/// The samples of a picture file as they are stored (a palette's indices as their colours),
+/// upright. Errors are those of [`read_picture`].
+pub(crate) fn decode(path: &Path) -> Result<DynamicImage, FeedError> {
     // The largest frame of the widest samples, 4 × 32 bit.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(Frame::MAX_PIXELS as u64 * 16);
@@ -111,12 +122,7 @@ pub fn read_picture(path: &Path) -> Result<Frame, FeedError> {
     let orientation = decoder.orientation().map_err(decode_error)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
     picture.apply_orientation(orientation);
-
-    let size = FrameSize::new(picture.width(), picture.height());
-    let mut frame = Frame::from_rgb(size, to_rgb8(picture))
-        .map_err(|source| FeedError::Size { path: path.into(), source })?;
-    frame.source = file_name(path).into();
-    Ok(frame)
+    Ok(picture)
 }
 
 /// What a decoder says, with the remedy. Decoders report the damage they find as I/O errors too,

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use self::anatomy::{Anatomy, DEPTH_MM, PROBE_RADIUS_MM, Place};
 use self::echo::{EchoMap, WIDEST_SINE};
-use self::numeric::{SplitMix64, bump, mix, smooth_step, wave};
+use self::numeric::{bump, smooth_step, wave};
 use super::{Clip, FeedError};
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::FrameSize;
 use crate::mask::Mask;
+use crate::random::{SplitMix64, mix};
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug, PartialEq)]

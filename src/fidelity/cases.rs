@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::feed::phantom::{Phantom, PhantomOptions};
 use crate::feed::{Clip, FeedError, read_still};
+use crate::files::{files_below, is_picture};
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
@@ -63,8 +64,8 @@ pub enum CaseError {
 /// # Errors
 /// [`CaseError`] where there are none, or one can't be read.
 pub fn cases_in(folder: &Path) -> Result<Vec<Case>, CaseError> {
-    let mut files = Vec::new();
-    list(folder, &mut files)?;
+    let mut files = files_below(folder).map_err(|(path, source)| CaseError::Io { path, source })?;
+    files.retain(|file| is_picture(file));
     let stem = |path: &Path| path.with_extension("").to_string_lossy().into_owned();
     let (outlines, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| {
         let stem = stem(path);
@@ -99,25 +100,6 @@ pub fn phantom_cases() -> Result<Vec<Case>, CaseError> {
         Ok(case(format!("phantom:seed={seed}"), clip.frame(0)?, &[mask]))
     };
     (1..=PHANTOMS).map(phantom).collect()
-}
-
-/// Adds the pictures in `folder`, in the order of their names.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CaseError> {
-    let io = |source| CaseError::Io { path: folder.to_path_buf(), source };
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(io)?.collect();
-    let mut paths: Vec<PathBuf> = entries.map_err(io)?.iter().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let kind = path.extension().map(|kind| kind.to_string_lossy().to_lowercase());
-        let kinds = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm", "dicom"];
-        // A link may lead back to where it lies.
-        if path.is_dir() && !path.is_symlink() {
-            list(&path, files)?;
-        } else if kind.is_some_and(|kind| kinds.contains(&&*kind)) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn read_outline(path: &Path, expected: FrameSize) -> Result<Mask, CaseError> {

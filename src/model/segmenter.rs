@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Array4, ArrayView4};
 
 use crate::frame::Frame;
-use crate::geometry::{FrameBox, FrameSize};
+use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
 
@@ -177,6 +177,21 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         self.predict_directly(embedding, &self.checked(embedding, prompt)?)
+    }
+
+    /// Decodes what the model takes to be there without being asked. A model trained on boxes alone
+    /// is given the box of the whole frame.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the engine fails.
+    pub fn predict_unprompted(&self, embedding: &ImageEmbedding) -> Result<Masks, ModelError> {
+        if self.manifest.was_trained_for(PromptKind::Point) {
+            return self.predict_directly(embedding, &Prompt::default());
+        }
+        let FrameSize { width, height } = embedding.geometry.frame;
+        let corner = FramePoint::new(width as f32 - 1.0, height as f32 - 1.0);
+        let whole = FrameBox::from_corners(FramePoint::new(0.0, 0.0), corner);
+        self.predict_through_boxes(embedding, &Prompt::default().in_box(whole))
     }
 
     fn predict_directly(

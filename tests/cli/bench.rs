@@ -3,7 +3,7 @@
 use super::*;
 
 /// A small package of standard operators, in `folder`.
-fn plain(folder: &Path) -> String {
+pub fn plain(folder: &Path) -> String {
     let package = folder.join("plain").display().to_string();
     let micro = data("micro/micro_sam.pth").display().to_string();
     let convert = ["convert", &micro, "--preset", "sam", "--weights", "f32", "--plain"];

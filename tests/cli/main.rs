@@ -2,6 +2,7 @@
 
 mod bench;
 mod convert;
+mod eval;
 mod everything;
 mod instances;
 mod kernels;
@@ -229,7 +230,21 @@ fn slips_are_told_with_their_remedy() {
 
 #[test]
 fn help_has_an_example_for_every_verb() {
-    for verb in ["demo", "run", "segment", "volume", "embed", "models", "convert", "bench"] {
+    for verb in [
+        "demo",
+        "run",
+        "segment",
+        "everything",
+        "instances",
+        "proposals",
+        "edges",
+        "volume",
+        "embed",
+        "models",
+        "convert",
+        "bench",
+        "eval",
+    ] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
     }

@@ -1,6 +1,7 @@
 //! What the simulated tissue consists of, at rest.
 
-use super::numeric::{SplitMix64, bump, smooth_step, wave};
+use super::numeric::{bump, smooth_step, wave};
+use crate::random::SplitMix64;
 
 /// Radius of the curved probe's face.
 pub(super) const PROBE_RADIUS_MM: f32 = 50.0;

@@ -7,7 +7,8 @@
 //! shadow or enhancement. The magnitude is then compressed logarithmically.
 
 use super::anatomy::{Anatomy, DEPTH_MM, PROBE_RADIUS_MM, Place};
-use super::numeric::{SplitMix64, bump, log2};
+use super::numeric::{bump, log2};
+use crate::random::SplitMix64;
 
 /// The sine of the angle to the vertical of the outermost beams.
 pub(super) const WIDEST_SINE: f32 = 0.5;

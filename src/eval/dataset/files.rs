@@ -1,0 +1,182 @@
+//! Layouts of files: which mask belongs to which picture.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::{DatasetError, Item, Layout, Problem, ProblemKind, Source};
+use crate::files::{files_below, is_picture};
+
+/// BUSI's classes, which are its folders.
+const BUSI: [&str; 3] = ["benign", "malignant", "normal"];
+
+/// A picture and its masks; either may be missing.
+#[derive(Default)]
+struct Pair {
+    picture: Option<PathBuf>,
+    masks: Vec<PathBuf>,
+}
+
+pub(super) fn open(path: &Path) -> Result<(Layout, Vec<Item>, Vec<Problem>), DatasetError> {
+    let files = if path.is_file() {
+        vec![path.to_path_buf()]
+    } else {
+        files_below(path).map_err(|(path, source)| DatasetError::Io { path, source })?
+    };
+    let is_archive =
+        |file: &&PathBuf| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    let archives: Vec<_> = files.iter().filter(is_archive).cloned().collect();
+    if !archives.is_empty() {
+        let item = |file: PathBuf| Item {
+            name: name_in(path, &file),
+            class: None,
+            source: Source::Archive(file),
+        };
+        return Ok((Layout::Npz, archives.into_iter().map(item).collect(), vec![]));
+    }
+    let table = classes_in(path, &files)?;
+    let layout = if table.is_some() {
+        Layout::Ham10000
+    } else if BUSI[..2].iter().any(|class| path.join(class).is_dir()) {
+        Layout::Busi
+    } else {
+        Layout::Pairs
+    };
+    let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
+    for file in files.into_iter().filter(|file| is_picture(file)) {
+        let (key, is_mask) = key(&name_in(path, &file), layout);
+        let pair = pairs.entry(key).or_default();
+        match pair.picture {
+            None if !is_mask => pair.picture = Some(file),
+            // A second picture of the same name, as NAME.jpg beside NAME.png, has no mask.
+            Some(_) if !is_mask => {
+                let own = pairs.entry(name_in(path, &file)).or_default();
+                own.picture = Some(file);
+            }
+            _ => pair.masks.push(file),
+        }
+    }
+    items(path, pairs, layout, table.unwrap_or_default())
+}
+
+fn items(
+    folder: &Path,
+    pairs: BTreeMap<String, Pair>,
+    layout: Layout,
+    table: HashMap<String, String>,
+) -> Result<(Layout, Vec<Item>, Vec<Problem>), DatasetError> {
+    let (mut items, mut problems) = (Vec::new(), Vec::new());
+    let (mut pictures, mut masks) = (0, 0);
+    for (key, pair) in pairs {
+        let Some(picture) = pair.picture else {
+            masks += pair.masks.len();
+            let orphan = |mask: &PathBuf| {
+                Problem::new(ProblemKind::MissingPicture, mask.display().to_string())
+            };
+            problems.extend(pair.masks.iter().map(orphan));
+            continue;
+        };
+        pictures += 1;
+        let what = picture.display().to_string();
+        if pair.masks.is_empty() {
+            problems.push(Problem::new(ProblemKind::MissingMask, what));
+            continue;
+        }
+        let class = match layout {
+            Layout::Busi => key.split('/').next().map(str::to_owned),
+            Layout::Ham10000 => table.get(&key).cloned(),
+            _ => None,
+        };
+        if layout == Layout::Ham10000 && class.is_none() {
+            problems.push(Problem::new(ProblemKind::NoClass, what));
+        }
+        let name = name_in(folder, &picture);
+        items.push(Item { name, class, source: Source::Files { picture, masks: pair.masks } });
+    }
+    if items.is_empty() {
+        return Err(DatasetError::Empty { path: folder.to_path_buf(), pictures, masks });
+    }
+    Ok((layout, items, problems))
+}
+
+/// What a picture and its masks have in common, and whether `name`, a path in the dataset, is a
+/// mask's.
+fn key(name: &str, layout: Layout) -> (String, bool) {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let (folder, file) = stem.rsplit_once('/').unwrap_or(("", stem));
+    if layout == Layout::Ham10000 {
+        let mask = file.strip_suffix("_segmentation");
+        return (mask.unwrap_or(file).to_owned(), mask.is_some());
+    }
+    let base = file.rfind("_mask").map(|at| &file[..at]);
+    let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let of_masks = parts.contains(&"masks");
+    let of_pictures = parts.iter().map(|part| if *part == "masks" { "images" } else { part });
+    let key: Vec<&str> = of_pictures.chain([base.unwrap_or(file)]).collect();
+    (key.join("/"), of_masks || base.is_some())
+}
+
+/// The classes by picture, from the first table that has the columns `image_id` and `dx`.
+fn classes_in(
+    folder: &Path,
+    files: &[PathBuf],
+) -> Result<Option<HashMap<String, String>>, DatasetError> {
+    for path in files {
+        let name = name_in(folder, path).to_lowercase();
+        if ![".csv", ".tab", ".tsv", "metadata"].iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        let io = |source| DatasetError::Io { path: path.clone(), source };
+        let text = std::fs::read(path).map_err(io)?;
+        let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let delimiter = if header.contains(&b'\t') { b'\t' } else { b',' };
+        let mut rows = rows(&text, delimiter).into_iter();
+        let columns = rows.next().unwrap_or_default();
+        let column = |name| columns.iter().position(|column| column.trim() == name);
+        let (Some(image), Some(class)) = (column("image_id"), column("dx")) else { continue };
+        let mut classes = HashMap::new();
+        for row in rows {
+            if let (Some(image), Some(class)) = (row.get(image), row.get(class)) {
+                classes.insert(image.trim().to_owned(), class.trim().to_owned());
+            }
+        }
+        return Ok(Some(classes));
+    }
+    Ok(None)
+}
+
+/// The fields of a table, row by row; of a row of more than 256 fields those after are left out.
+fn rows(mut text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+    use csv_core::ReadRecordResult::{End, InputEmpty, Record};
+    let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+    // No field is longer than the text.
+    let (mut fields, mut ends) = (vec![0; text.len() + 1], [0; 256]);
+    let (mut length, mut count) = (0, 0);
+    let mut rows = Vec::new();
+    loop {
+        let (result, read, written, ended) =
+            reader.read_record(text, &mut fields[length..], &mut ends[count..]);
+        text = &text[read..];
+        (length, count) = (length + written, count + ended);
+        match result {
+            // Asked again, the reader hands out a last row without a line end.
+            InputEmpty => continue,
+            End => return rows,
+            Record | csv_core::ReadRecordResult::OutputEndsFull => {
+                let starts = std::iter::once(0).chain(ends[..count].iter().copied());
+                let field = |(from, to): (usize, &usize)| {
+                    String::from_utf8_lossy(&fields[from..*to]).into_owned()
+                };
+                rows.push(starts.zip(&ends[..count]).map(field).collect());
+                (length, count) = (0, 0);
+            }
+            csv_core::ReadRecordResult::OutputFull => return rows,
+        }
+    }
+}
+
+/// The path of `file` within `folder`, with `/` between its parts.
+fn name_in(folder: &Path, file: &Path) -> String {
+    let inside = file.strip_prefix(folder).unwrap_or(file);
+    let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+    if parts.is_empty() { file.display().to_string() } else { parts.join("/") }
+}

@@ -1,0 +1,156 @@
+//! What an evaluation has done so far, on the disk, so that an interrupted one goes on.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::protocol::Protocol;
+use super::run::Outcome;
+use crate::model::Manifest;
+
+/// Why a journal can't be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = .path.display())]
+pub struct JournalError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// A model, told from others by the checksums of its networks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelKey {
+    /// What it is called.
+    pub name: String,
+    encoder: String,
+    decoder: String,
+}
+
+impl ModelKey {
+    /// The key of the model called `name`.
+    pub fn new(name: &str, manifest: &Manifest) -> Self {
+        let (encoder, decoder) = (manifest.encoder.sha256.clone(), manifest.decoder.sha256.clone());
+        Self { name: name.to_owned(), encoder, decoder }
+    }
+}
+
+/// What results depend on: a journal of another key is begun anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The program's version.
+    pub tapseg: String,
+    /// The dataset, and the names of its items.
+    pub dataset: String,
+    /// The names of the dataset's items, in order.
+    pub items: Vec<String>,
+    /// The models.
+    pub models: Vec<ModelKey>,
+    /// The protocols.
+    pub protocols: Vec<Protocol>,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// A file of JSON lines: the key, then what came of each item and model.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    done: HashMap<(usize, usize), Outcome>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    model: usize,
+    item: usize,
+    outcome: Outcome,
+}
+
+impl Journal {
+    /// Opens the journal at `path` and reads what it holds for `key`; begins it where it is not
+    /// there or holds something else. A last line that was cut short is dropped.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it can't be read or written.
+    pub fn open(path: &Path, key: &Key) -> Result<Self, JournalError> {
+        let failed = |source| JournalError { path: path.to_path_buf(), source };
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = opened.map_err(failed)?;
+        let mut done = HashMap::new();
+        let mut good = 0;
+        let mut reader = BufReader::new(&mut file);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let read = reader.read_until(b'\n', &mut text).map_err(failed)?;
+            if text.last() != Some(&b'\n') {
+                break;
+            }
+            if good == 0 {
+                if serde_json::from_slice::<Key>(&text).ok().as_ref() != Some(key) {
+                    break;
+                }
+            } else {
+                let Ok(line) = serde_json::from_slice::<Line>(&text) else { break };
+                done.insert((line.model, line.item), line.outcome);
+            }
+            good += read as u64;
+        }
+        file.set_len(good).map_err(failed)?;
+        file.seek(SeekFrom::Start(good)).map_err(failed)?;
+        let mut journal = Self { path: path.to_path_buf(), file, done };
+        if good == 0 {
+            journal.write(key)?;
+        }
+        Ok(journal)
+    }
+
+    /// What came of item `item` and model `model`, where that is known, and forgets it.
+    pub fn take(&mut self, model: usize, item: usize) -> Option<Outcome> {
+        self.done.remove(&(model, item))
+    }
+
+    /// How many outcomes were read and not taken yet.
+    pub fn known(&self) -> usize {
+        self.done.len()
+    }
+
+    /// Keeps what came of item `item` and model `model`.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it can't be written.
+    pub fn keep(
+        &mut self,
+        model: usize,
+        item: usize,
+        outcome: Outcome,
+    ) -> Result<Outcome, JournalError> {
+        let line = Line { model, item, outcome };
+        self.write(&line)?;
+        Ok(line.outcome)
+    }
+
+    /// Removes the file, when all is done.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it can't be removed.
+    pub fn remove(self) -> Result<(), JournalError> {
+        let Self { path, file, .. } = self;
+        drop(file);
+        std::fs::remove_file(&path).map_err(|source| JournalError { path, source })
+    }
+
+    fn write(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
+        let failed = |source| JournalError { path: self.path.clone(), source };
+        let mut text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

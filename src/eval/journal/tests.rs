@@ -1,0 +1,45 @@
+use super::*;
+use crate::eval::{Problem, ProblemKind};
+
+fn key(seed: u64) -> Key {
+    Key {
+        tapseg: "1".into(),
+        dataset: "d".into(),
+        items: vec!["a".into(), "b".into()],
+        models: vec![],
+        protocols: vec![Protocol::Tap],
+        seed,
+    }
+}
+
+fn outcome(what: &str) -> Outcome {
+    let problem = Problem { kind: ProblemKind::EmptyMask, what: what.into() };
+    Outcome { problems: vec![problem], ..Outcome::default() }
+}
+
+#[test]
+fn what_was_kept_is_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.csv.journal");
+    let mut journal = Journal::open(&path, &key(1)).unwrap();
+    journal.keep(0, 0, outcome("a")).unwrap();
+    journal.keep(0, 1, outcome("b")).unwrap();
+    drop(journal);
+
+    // Killed while it wrote: the line that is not whole is done again.
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
+    let mut journal = Journal::open(&path, &key(1)).unwrap();
+    assert_eq!(journal.known(), 1);
+    assert_eq!(journal.take(0, 0), Some(outcome("a")));
+    assert_eq!((journal.take(0, 0), journal.take(0, 1)), (None, None));
+    journal.keep(0, 1, outcome("b")).unwrap();
+    drop(journal);
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+
+    // Of another seed nothing is known.
+    let journal = Journal::open(&path, &key(2)).unwrap();
+    assert_eq!(journal.known(), 0);
+    journal.remove().unwrap();
+    assert!(!path.exists());
+}

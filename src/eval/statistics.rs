@@ -1,0 +1,154 @@
+//! Means with confidence intervals, correlations, and paired tests.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+use crate::random::SplitMix64;
+
+/// How often a bootstrap draws anew.
+const RESAMPLES: usize = 1000;
+
+/// A mean, and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// The interval that holds the true mean with a probability of 95 %.
+    pub ci95: [f64; 2],
+    /// Of how many values.
+    pub n: usize,
+}
+
+impl Estimate {
+    /// The mean of values that come in groups, as structures on pictures, with a bootstrap over the
+    /// groups (percentiles of 1000 draws; Efron and Tibshirani, *An Introduction to the Bootstrap*):
+    /// values of a group are not independent of each other. `None` where there are no values.
+    pub fn bootstrap(groups: &[Vec<f64>], seed: u64) -> Option<Self> {
+        let sums: Vec<(f64, f64)> = groups
+            .iter()
+            .filter(|group| !group.is_empty())
+            .map(|group| (group.iter().sum(), group.len() as f64))
+            .collect();
+        let mean = |parts: &mut dyn Iterator<Item = (f64, f64)>| {
+            let (sum, count) = parts.fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+            sum / count
+        };
+        if sums.is_empty() {
+            return None;
+        }
+        let mut random = SplitMix64::new(seed);
+        let mut means: Vec<f64> = (0..RESAMPLES)
+            .map(|_| mean(&mut (0..sums.len()).map(|_| sums[random.below(sums.len())])))
+            .collect();
+        means.sort_by(f64::total_cmp);
+        Some(Self {
+            mean: mean(&mut sums.iter().copied()),
+            ci95: [percentile(&means, 0.025), percentile(&means, 0.975)],
+            n: groups.iter().map(Vec::len).sum(),
+        })
+    }
+}
+
+/// Between the nearest two of sorted values, of which there is at least one.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * place.fract()
+}
+
+/// A correlation and the probability of one as far from 0 by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correlation {
+    /// From −1 to 1.
+    pub r: f64,
+    /// Two-sided, of a t distribution with n − 2 degrees of freedom.
+    pub p: f64,
+}
+
+/// Pearson's correlation of two lists of the same length; `None` for less than three values, and
+/// where one of the lists is constant.
+pub fn pearson(x: &[f64], y: &[f64]) -> Option<Correlation> {
+    let n = x.len().min(y.len()) as f64;
+    if n < 3.0 {
+        return None;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
+    let (mean_x, mean_y) = (mean(x), mean(y));
+    let (mut product, mut squares_x, mut squares_y) = (0.0, 0.0, 0.0);
+    for (x, y) in x.iter().zip(y).map(|(x, y)| (x - mean_x, y - mean_y)) {
+        product += x * y;
+        squares_x += x * x;
+        squares_y += y * y;
+    }
+    if squares_x <= 0.0 || squares_y <= 0.0 {
+        return None;
+    }
+    let r: f64 = (product / (squares_x * squares_y).sqrt()).clamp(-1.0, 1.0);
+    let freedom = n - 2.0;
+    let t = r.abs() * (freedom / (1.0 - r * r).max(f64::MIN_POSITIVE)).sqrt();
+    let p = 2.0 * StudentsT::new(0.0, 1.0, freedom).ok()?.sf(t);
+    Some(Correlation { r, p })
+}
+
+/// Spearman's correlation: Pearson's of the ranks, where equal values share the mean of theirs.
+pub fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
+    pearson(&ranks(x), &ranks(y))
+}
+
+/// Ranks from 1 on; equal values share the mean of theirs.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let rank = first as f64 + (equal.len() as f64 + 1.0) / 2.0;
+        equal.iter().for_each(|at| ranks[*at] = rank);
+        first += equal.len();
+    }
+    ranks
+}
+
+/// Wilcoxon's signed-rank test: the two-sided probability of differences that lean as far to one
+/// side by chance. Differences of 0 are left out; the distribution is exact for up to 50 that all
+/// differ in size, and else the normal one corrected for ties. 1 where no difference is left.
+pub fn wilcoxon(differences: &[f64]) -> f64 {
+    let kept: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
+    let n = kept.len();
+    if n == 0 {
+        return 1.0;
+    }
+    let sizes: Vec<f64> = kept.iter().map(|d| d.abs()).collect();
+    let ranks = ranks(&sizes);
+    let of_positive = kept.iter().zip(&ranks).filter(|(d, _)| **d > 0.0).map(|(_, rank)| rank);
+    let all = (n * (n + 1) / 2) as f64;
+    let positive: f64 = of_positive.sum();
+    let less = positive.min(all - positive);
+    let mut sorted = sizes;
+    sorted.sort_by(f64::total_cmp);
+    let ties: Vec<f64> = sorted.chunk_by(|a, b| a == b).map(|equal| equal.len() as f64).collect();
+    if n <= 50 && ties.len() == n && n == differences.len() {
+        return (2.0 * share_of_sums(n, less as usize)).min(1.0);
+    }
+    let count = n as f64;
+    let ties: f64 = ties.iter().map(|t| t * t * t - t).sum();
+    let variance = count * (count + 1.0) * (2.0 * count + 1.0) / 24.0 - ties / 48.0;
+    let z = (less - all / 2.0) / variance.sqrt();
+    (2.0 * Normal::standard().cdf(z)).min(1.0)
+}
+
+/// The share of the subsets of 1 to `n` whose sum is at most `most`.
+fn share_of_sums(n: usize, most: usize) -> f64 {
+    let mut shares = vec![0.0; most + 1];
+    shares[0] = 1.0;
+    for rank in 1..=n {
+        for sum in (0..=most).rev() {
+            let with = if sum >= rank { shares[sum - rank] } else { 0.0 };
+            shares[sum] = (shares[sum] + with) / 2.0;
+        }
+    }
+    shares.iter().sum()
+}
+
+#[cfg(test)]
+mod tests;

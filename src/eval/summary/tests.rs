@@ -1,0 +1,58 @@
+use super::*;
+use crate::eval::{Clicks, Scores};
+
+fn case(picture: &str, class: &str, dice: f64) -> Case {
+    let scores = Scores { pixel_accuracy: 1.0, iou: dice, dice, nsd_2px: dice, nsd_2mm: None };
+    let factors =
+        Factors { size: dice, contrast: 0.5, aspect_ratio: 1.0, boundary_complexity: 1.0 };
+    Case {
+        picture: picture.into(),
+        class: Some(class.into()),
+        structure: Some("lesion".into()),
+        setting: Setting::TightBox,
+        repeat: 0,
+        scores,
+        oracle_dice: None,
+        predicted_iou: None,
+        clicks: None,
+        factors,
+    }
+}
+
+fn model(name: &str, more: f64) -> ModelCases {
+    let cases = [("a", "benign", 0.5), ("a", "benign", 0.7), ("b", "malignant", 0.6)];
+    let cases = cases.map(|(picture, class, dice)| case(picture, class, dice + more)).to_vec();
+    ModelCases { name: name.into(), weights: "f32".into(), trained_on_points: true, cases }
+}
+
+#[test]
+fn cases_are_summed_up_by_model_and_class() {
+    let dataset =
+        Dataset { name: "d".into(), layout: Layout::Busi, items: vec![], problems: vec![] };
+    let models = vec![model("one", 0.0), model("two", 0.1)];
+    let e = Evaluation::new(&dataset, (2, 2), vec![], 1, &[Setting::TightBox], models);
+    let told: Vec<_> = e
+        .results
+        .iter()
+        .map(|row| {
+            (&*row.model, row.class.as_deref(), row.metrics["dice"].mean, row.metrics["dice"].n)
+        })
+        .collect();
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+    assert!(near(told[0].2, 0.6) && told[0].3 == 3 && told[0].1.is_none(), "{told:?}");
+    assert_eq!((told[1].0, told[1].1, told[1].3), ("one", Some("benign"), 2));
+    assert!(near(told[2].2, 0.6) && told[2].1 == Some("malignant"));
+    assert!(near(told[3].2, 0.7) && told[3].0 == "two");
+    assert!(!e.results[0].metrics.contains_key("nsd_2mm"), "no case has it");
+    assert!(near(e.comparisons[0].dice_difference, 0.1) && e.comparisons[0].pictures == 2);
+    let size = &e.factors[0];
+    assert!(near(size.pearson.unwrap().r, 1.0) && size.n == 3);
+    assert_eq!(e.factors[1].pearson, None, "contrast is the same everywhere");
+}
+
+#[test]
+fn clicks_are_counted_until_the_goal() {
+    let clicks =
+        Clicks { dice: vec![0.5; 20], iou: (0..20).map(|n| 0.8 + 0.02 * f64::from(n)).collect() };
+    assert_eq!((clicks.until(0.8), clicks.until(0.85), clicks.until(2.0)), (1, 4, MAX_CLICKS));
+}

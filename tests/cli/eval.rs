@@ -1,0 +1,155 @@
+//! `tapseg eval`.
+
+use super::bench::plain;
+use super::*;
+
+#[test]
+fn a_dataset_is_evaluated_by_every_protocol() {
+    let out = tempfile::tempdir().unwrap();
+    let package = plain(out.path());
+    let dataset = data("eval/npz").display().to_string();
+    let [table, page] = ["out.csv", "out.html"].map(|n| out.path().join(n).display().to_string());
+    let protocols = "breastsam,survey,interactive,box,tap,none";
+    let eval = ["eval", &dataset, "--protocol", protocols, "--model", &package];
+    let files = ["--csv", &table, "--report", &page];
+    let printed = ok(["--json"].iter().chain(&eval).chain(&files));
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((&report["pictures"], &report["structures"]), (&3.into(), &5.into()));
+    assert_eq!(report["problems"], serde_json::json!([]));
+    let settings = [
+        ("breastsam", 5),
+        ("one-point", 5),
+        ("twenty-points", 5),
+        ("tight-box", 5),
+        ("all-structures", 3),
+        ("clicks", 5),
+        ("given-box", 5),
+        ("centre-tap", 5),
+        ("interior-tap", 15),
+        ("rim-tap", 15),
+        ("unprompted", 3),
+    ];
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), settings.len());
+    for (row, (setting, n)) in results.iter().zip(settings) {
+        assert_eq!(row["setting"], setting);
+        for metric in ["dice", "iou", "nsd_2px", "pixel_accuracy"] {
+            let estimate = &row["metrics"][metric];
+            let mean = estimate["mean"].as_f64().unwrap();
+            let [low, high] = [0, 1].map(|at| estimate["ci95"][at].as_f64().unwrap());
+            assert!(0.0 <= low && low <= mean && mean <= high && high <= 1.0, "{setting} {metric}");
+            assert_eq!(estimate["n"], n, "{setting}");
+        }
+    }
+    let clicks = &results[5];
+    assert_eq!(clicks["dice_by_click"].as_array().unwrap().len(), 20);
+    assert!((1.0..=20.0).contains(&clicks["metrics"]["noc85"]["mean"].as_f64().unwrap()));
+    // A point is answered with three masks, one of which the model picks.
+    for setting in ["centre-tap", "interior-tap", "rim-tap"] {
+        let row = results.iter().find(|row| row["setting"] == setting).unwrap();
+        let [picked, best] =
+            ["dice", "oracle_dice"].map(|metric| row["metrics"][metric]["mean"].as_f64().unwrap());
+        assert!(best >= picked, "{setting}: {picked} {best}");
+    }
+    let cases = report["models"][0]["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), settings.iter().map(|(_, n)| n).sum::<usize>());
+    // The volume states a spacing, the picture none.
+    for case in cases {
+        let in_volume = case["picture"].as_str().unwrap().starts_with("volume");
+        assert_eq!(case["scores"]["nsd_2mm"].is_number(), in_volume, "{case}");
+    }
+    let written = std::fs::read_to_string(&table).unwrap();
+    assert_eq!(written.lines().count(), cases.len() + 1);
+    assert!(written.starts_with("model,picture,class,structure,protocol,setting,repeat,dice,iou"));
+    let html = std::fs::read_to_string(&page).unwrap();
+    for part in ["<svg", "data:image/png;base64,iVBOR", "survey: box", "volume.npz#2", "</html>"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("http://") || html.contains("www.w3.org/2000/svg"), "self-contained");
+    let left = std::fs::read_dir(out.path()).unwrap().count();
+    assert_eq!(left, 3, "the package, out.csv and out.html");
+
+    // The same again, in another order of protocols: the same prompts, the same scores.
+    let again = ["eval", &dataset, "--protocol", "tap,breastsam", "--model", &package];
+    let again: Value = serde_json::from_str(&ok(["--json"].iter().chain(&again))).unwrap();
+    assert_eq!(again["results"][3], results[0]);
+    assert_eq!(again["results"][0], results[7]);
+}
+
+#[test]
+fn an_interrupted_run_goes_on() {
+    let out = tempfile::tempdir().unwrap();
+    let package = plain(out.path());
+    let dataset = data("eval/npz").display().to_string();
+    let table = out.path().join("out.csv").display().to_string();
+    let eval = ["eval", &dataset, "--protocol", "box", "--model", &package, "--csv", &table];
+    ok(eval);
+    let whole = std::fs::read_to_string(&table).unwrap();
+    // A folder in the table's place: all is computed, and then can't be written.
+    std::fs::remove_file(&table).unwrap();
+    std::fs::create_dir(&table).unwrap();
+    assert!(refused(eval).contains("out.csv"));
+    std::fs::remove_dir(&table).unwrap();
+    let journal = format!("{table}.journal");
+    let kept = std::fs::read_to_string(&journal).unwrap();
+    assert_eq!(kept.lines().count(), 3, "the key and two archives");
+    // As if it had been killed while it wrote the second.
+    std::fs::write(&journal, &kept[..kept.len() - 30]).unwrap();
+    let output = tapseg(eval);
+    assert!(output.status.success());
+    assert!(
+        text(&output.stderr).contains("1 pictures are done already"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), whole);
+    assert!(!Path::new(&journal).exists());
+}
+
+#[test]
+fn models_are_compared_on_the_same_prompts() {
+    let out = tempfile::tempdir().unwrap();
+    let package = plain(out.path());
+    let micro = data("micro/micro_sam.pth").display().to_string();
+    let small = out.path().join("small").display().to_string();
+    ok(["convert", &micro, "--preset", "sam", "--weights", "int8", "-o", &small]);
+    let eval = ["eval", "phantom:count=3,size=96x80", "--protocol", "box,none"];
+    let models = ["--model", &package, "--model", &small];
+    let report: Value =
+        serde_json::from_str(&ok(["--json"].iter().chain(&eval).chain(&models))).unwrap();
+    let comparisons = report["comparisons"].as_array().unwrap();
+    assert_eq!(comparisons.len(), 2);
+    for comparison in comparisons {
+        assert_eq!(comparison["pictures"], 3);
+        assert!((0.0..=1.0).contains(&comparison["p"].as_f64().unwrap()), "{comparison}");
+    }
+    let table = ok(eval.iter().chain(&models));
+    assert!(table.contains("Wilcoxon") && table.contains("3 structures on 3 pictures"), "{table}");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = plain(folder.path());
+    let set = folder.path().join("set");
+    std::fs::create_dir(&set).unwrap();
+    for name in ["labels.png", "labels_mask.png", "deep.png", "palette_mask.png"] {
+        std::fs::copy(data("eval/kinds").join(name), set.join(name)).unwrap();
+    }
+    let dataset = set.display().to_string();
+    let told = ok(["eval", &dataset, "--protocol", "box", "--model", &package]);
+    for line in ["1 without a mask:", "deep.png", "1 masks without a picture:", "palette_mask.png"]
+    {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let cases: [(&[&str], &str); 4] = [
+        (&["/nowhere"], "/nowhere"),
+        (&["phantom:count=0"], "no count"),
+        (&["phantom", "--model", "absent"], "there are: litemedsam"),
+        (&["phantom", "--model", "litemedsam", "--model", "litemedsam"], "given twice"),
+    ];
+    for (arguments, expected) in cases {
+        let complaint = refused(["eval"].iter().chain(arguments));
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+    }
+}
