@@ -134,7 +134,7 @@ fn decode_error(path: &Path, error: ImageError) -> FeedError {
             format!("damaged or cut short: copy it again ({error})")
         }
         ImageError::Unsupported(e) if matches!(e.kind(), UnsupportedErrorKind::Format(_)) => {
-            "no picture of a known format: give a PNG, JPEG, BMP, TIFF or DICOM file".into()
+            "no picture of a known format: give a PNG, JPEG, BMP, TIFF, DICOM or NIfTI file".into()
         }
         ImageError::Unsupported(_) => {
             format!("of a kind that can't be decoded: save it as an 8- or 16-bit PNG ({error})")

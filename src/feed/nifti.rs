@@ -9,8 +9,9 @@
 //!   radiological convention: the patient's left is on the right, the back at the right of a
 //!   sagittal slice, and up is the front of an axial slice and the head of the others. Oblique
 //!   volumes are shown along their own axes, by what these are nearest to; nothing is resampled.
-//! - **Grey values**: a [`Window`], else `cal_min` to `cal_max` of the header, else a rule that
-//!   [`Window::suggested`] states.
+//! - **Grey values**: a [`Window`], else `cal_min` to `cal_max` of the header, else: unsigned bytes as
+//!   they are; [`Window::SOFT_TISSUE`] where values reach down to −900, which are Hounsfield units;
+//!   from the 0.5th to the 99.5th percentile of what is not 0 otherwise.
 //!
 //! The header is read with the `nifti` crate. Voxels are read here: that crate allocates what a
 //! header claims before it looks at the file.
@@ -49,7 +50,7 @@ pub fn looks_like_nifti(path: &Path) -> bool {
 pub struct View {
     /// The axis that slices are counted along.
     pub axis: SliceAxis,
-    /// The values that become black and white; the header's or [`Window::suggested`] without.
+    /// The values that become black and white; chosen by the volume (see [`nifti`](self)) where not given.
     pub window: Option<Window>,
 }
 

@@ -156,7 +156,7 @@ fn bad_pictures_are_refused() {
     };
     const DAMAGED: &str = "copy it again";
     const OTHER_PNG: &str = "save it as an 8- or 16-bit PNG";
-    const OTHER_FORMAT: &str = "give a PNG, JPEG, BMP, TIFF or DICOM file";
+    const OTHER_FORMAT: &str = "give a PNG, JPEG, BMP, TIFF, DICOM or NIfTI file";
     let jpeg = encoded(picture.clone(), ImageFormat::Jpeg);
     let cases = [
         ("empty.png", vec![], DAMAGED),
