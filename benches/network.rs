@@ -38,7 +38,7 @@ fn network(c: &mut Criterion) {
         // As in segmenting everything: half of the masks are brought to the frame.
         let area = |index: usize, proposal: Proposal<'_>| {
             let mut area = 0;
-            (index % 2 == 0).then(|| {
+            index.is_multiple_of(2).then(|| {
                 proposal.frame_logits(|row| area += row.iter().filter(|l| **l > 0.0).count());
                 area
             })

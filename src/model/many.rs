@@ -46,6 +46,7 @@ impl Segmenter {
     ///
     /// As many spots are decoded at a time as there are threads, each on one: a decoder that answers
     /// one prompt keeps what it works on in the cache, and one that answers a batch of them does not.
+    /// A prompt costs about what it costs alone: the work is arithmetic on the image's tokens.
     ///
     /// # Errors
     /// [`ModelError::Run`] where the engine fails.
