@@ -18,7 +18,8 @@ pub(super) struct PromptEncoder {
     /// Cells per side of the image embedding.
     grid: usize,
     /// Random frequencies times 2π: 2 (x, y) × channels / 2.
-    frequencies: Value,
+    frequencies: ArrayD<f32>,
+    constant: Value,
 }
 
 impl PromptEncoder {
@@ -31,28 +32,41 @@ impl PromptEncoder {
         let key = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
         let frequencies = builder.tensor(key, &[2, channels / 2])?;
         let frequencies = frequencies.mapv(|value| (f64::from(value) * TAU) as f32);
-        let frequencies = builder.graph.constant(key, &frequencies);
-        Ok(Self { channels, grid, frequencies })
+        let constant = builder.graph.constant(key, &frequencies);
+        Ok(Self { channels, grid, frequencies, constant })
     }
 
     /// Encodes positions from −1 to 1 along the last axis (x, y): its sines, then its cosines.
     fn encode(&self, builder: &mut Builder, positions: &Value) -> Value {
-        let phases = builder.matmul(positions, &self.frequencies);
+        let phases = builder.matmul(positions, &self.constant);
         let [sines, cosines] = ["Sin", "Cos"].map(|wave| builder.graph.node(wave, &[&phases], &[]));
         builder.concat(&[&sines, &cosines], -1)
     }
 
     /// The encoding of each cell of the image embedding: cell (row-major) × channel. It depends on
     /// weights alone and is folded into a constant by any engine.
+    ///
+    /// The sine and cosine of a sum are made of those of its parts, which are as few as rows and
+    /// columns: a million others would take most of the time in which a model is loaded.
     pub(super) fn image_positions(&self, builder: &mut Builder) -> Value {
-        let grid = self.grid;
-        let place = |index: usize| ((index as f64 + 0.5) / grid as f64 * 2.0 - 1.0) as f32;
-        let cells = Array2::from_shape_fn((grid * grid, 2), |(cell, axis)| match axis {
-            0 => place(cell % grid),
-            _ => place(cell / grid),
-        });
-        let cells = builder.graph.constant("cells", &cells.into_dyn());
-        self.encode(builder, &cells)
+        let (grid, half) = (self.grid, self.channels / 2);
+        let place = |index: usize| (index as f64 + 0.5) / grid as f64 * 2.0 - 1.0;
+        let mut waves = |axis: usize, wave: fn(f64) -> f64, name: &str| {
+            let sides = if axis == 0 { [1, grid, half] } else { [grid, 1, half] };
+            let values = ArrayD::from_shape_fn(sides.to_vec(), |at| {
+                wave(place(at[0].max(at[1])) * f64::from(self.frequencies[[axis, at[2]]])) as f32
+            });
+            builder.graph.constant(&format!("cells.{name}"), &values)
+        };
+        let [sin_x, cos_x] = [waves(0, f64::sin, "sin_x"), waves(0, f64::cos, "cos_x")];
+        let [sin_y, cos_y] = [waves(1, f64::sin, "sin_y"), waves(1, f64::cos, "cos_y")];
+        let mut product = |a: &Value, b: &Value| builder.mul(a, b);
+        let [sc, cs] = [product(&sin_x, &cos_y), product(&cos_x, &sin_y)];
+        let [cc, ss] = [product(&cos_x, &cos_y), product(&sin_x, &sin_y)];
+        let sines = builder.add(&sc, &cs);
+        let cosines = builder.graph.node("Sub", &[&cc, &ss], &[]);
+        let cells = builder.concat(&[&sines, &cosines], -1);
+        builder.reshape(&cells, &[(grid * grid) as i64, self.channels as i64])
     }
 
     /// Embeds points and box corners: `coords` batch × point × (x, y) in pixels of an input with

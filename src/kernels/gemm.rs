@@ -59,10 +59,16 @@ pub(super) fn pack_columns<S: Simd>(s: S, k: usize, columns: &[&[f32]], panels: 
         let panel = panel.as_chunks_mut::<LANES>().0;
         let mut first = 0;
         if let Ok(columns) = <&[&[f32]; LANES]>::try_from(columns) {
-            let columns = columns.map(|column| column[..k].as_chunks::<LANES>().0);
-            for (index, rows) in panel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                let turned = s.transpose(columns.map(|column| s.load(&column[index])));
-                rows.iter_mut().zip(turned).for_each(|(row, turned)| s.store(turned, row));
+            // Without closures, which may not be inlined and then lack the instructions.
+            for rows in panel.as_chunks_mut::<LANES>().0 {
+                let mut square = [s.splat(0.0); LANES];
+                for lane in 0..LANES {
+                    square[lane] = s.load_part(&columns[lane][first..k], 0.0);
+                }
+                let square = s.transpose(square);
+                for lane in 0..LANES {
+                    s.store(square[lane], &mut rows[lane]);
+                }
                 first += LANES;
             }
         }

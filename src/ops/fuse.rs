@@ -34,10 +34,8 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for("ReLU", |_: &(), model, node, _, op| relu(model, node, op))
         .with_rule_for("attention", |_: &(), model, node, _, op| attention(model, node, op));
     rules.rewrite(&(), model)?;
-    let rules =
-        Rewriter::default().with_rule_for("row", |_: &(), model, node, _, op| row(model, node, op));
-    rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
+        .with_rule_for("row", |_: &(), model, node, _, op| row(model, node, op))
         .with_rule_for("stages", |_: &(), model, node, _, op| extend(model, node, op));
     rules.rewrite(&(), model)?;
     let rules = Rewriter::default()

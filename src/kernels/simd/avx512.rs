@@ -79,40 +79,39 @@ impl Simd for Avx512Vnni {
         unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(n))) }
     }
 
-    /// In squares of four lanes, then square by square.
+    /// In squares of four lanes, then square by square. Without closures, which may not be inlined
+    /// and then lack the instructions.
     #[inline(always)]
     fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
         let mut squares = v;
-        for (from, to) in v.as_chunks::<4>().0.iter().zip(squares.as_chunks_mut::<4>().0) {
-            let [a, b, c, d] = *from;
+        for rows in squares.as_chunks_mut::<4>().0 {
+            let [a, b, c, d] = *rows;
             // SAFETY: `self` is the proof that the processor has AVX-512 F.
             unsafe {
-                let halves = [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)];
-                let others = [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)];
-                let [[low, next], [third, last]] = [halves, others].map(|pair| {
-                    let [ab, cd] = pair.map(|half| _mm512_castps_pd(half));
-                    [_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd)]
-                        .map(|half| _mm512_castpd_ps(half))
-                });
-                *to = [low, next, third, last];
+                let ab = _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+                let cd = _mm512_castps_pd(_mm512_unpacklo_ps(c, d));
+                let ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+                let cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
+                rows[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+                rows[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+                rows[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+                rows[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
             }
         }
         let mut turned = v;
         for lane in 0..4 {
-            let [a, b, c, d] = [0, 4, 8, 12].map(|rows| squares[rows + lane]);
+            let [a, b] = [squares[lane], squares[4 + lane]];
+            let [c, d] = [squares[8 + lane], squares[12 + lane]];
             // SAFETY: as above.
-            let [even, odd] = unsafe {
-                [
-                    [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d)],
-                    [_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d)],
-                ]
-            };
-            for (first, [ab, cd]) in [(0, even), (4, odd)] {
-                // SAFETY: as above.
-                unsafe {
-                    turned[first + lane] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
-                    turned[first + 8 + lane] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
-                }
+            unsafe {
+                let (ab, cd) =
+                    (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
+                turned[lane] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+                turned[8 + lane] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
+                let (ab, cd) =
+                    (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                turned[4 + lane] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+                turned[12 + lane] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
             }
         }
         turned
