@@ -46,7 +46,7 @@ fn a_checkpoint_becomes_a_package_and_what_it_cost_is_told() {
         assert!(report["embedding_cosine"]["mean"].as_f64() > Some(0.999), "{report}");
         let layers = report["layers"].as_array().unwrap();
         let names: Vec<_> = layers.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
-        assert_eq!(names.len(), 25, "{names:?}");
+        assert_eq!(names.len(), 27, "{names:?}");
         assert!(names.contains(&"mask_decoder.output_upscaling.0"), "{names:?}");
     }
     let table = ok(["models", "check", &folder, "--images", &images]);

@@ -41,7 +41,7 @@ fn models_are_found_by_name_listed_shown_and_verified() {
 
     let shown: Value =
         serde_json::from_str(&ok(with(&["--json", "models", "show", "mine"]))).unwrap();
-    assert_eq!(shown["parameters"].as_f64().map(|n| (n / 1e5).round()), Some(98.0));
+    assert_eq!(shown["parameters"].as_f64().map(|n| (n / 1e5).round()), Some(99.0));
     assert_eq!(shown["manifest"]["licence"], "Apache-2.0");
     let shown = ok(["models", "show", mine.to_str().unwrap()]);
     for line in ["parameters     9.8", "trained for    box", "256x256", "weights        int8"] {
