@@ -11,6 +11,9 @@ use super::stages::{Stage, costs, described, macs, run, width_after};
 use super::tensors::{all_values, ensure_f32, filled, values};
 use super::threads::{for_each_chunk, share, with_threads};
 
+/// The largest side of a kernel: four times that of Segment Anything's patches.
+const MAX_KERNEL: usize = 64;
+
 /// What [`PackedConv`] does, before its weights and sizes are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConvNode {
@@ -31,8 +34,9 @@ impl ConvNode {
         };
         let &Self { stride, padding, .. } = self;
         ensure!(
-            kernel > padding && channels > 0 && stride > 0,
-            "a kernel of {kernel} doesn't fit {self:?} of {channels} channels"
+            kernel <= MAX_KERNEL && kernel > padding && channels > 0 && stride > 0,
+            "a kernel of {kernel}, which may be up to {MAX_KERNEL}, doesn't fit {self:?} of {channels} \
+             channels"
         );
         Ok(Window { channels, kernel, stride, padding })
     }

@@ -211,6 +211,16 @@ fn convolutions_one_after_the_other() {
     assert_close(&models, &tokens(&[1, 21, 60, 3]));
 }
 
+#[test]
+fn kernels_that_fit_nowhere_are_refused() {
+    for (kernel, stride, padding) in
+        [(3, 0, 1), (3, 1, 3), (65, 1, 32), (1 << 40, 1, 1 << 39), (0, 1, 0), (9, 1, 0), (-3, 1, 1)]
+    {
+        let geometry = [("kernel", kernel), ("stride", stride), ("padding", padding)];
+        Graph::new(&["1", "8", "8", "3"], 4).node(NEIGHBOURHOODS, &["x"], "y", &geometry).refusal();
+    }
+}
+
 /// Convolutions of channels that lie together against the engine's own.
 #[test]
 fn a_convolution_is_that_of_onnx() {
