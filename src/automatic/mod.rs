@@ -158,6 +158,7 @@ pub fn segment_everything(
     let crops = crops::crops(frame.size(), options);
     let planned: Vec<(Crop, Vec<Spot>)> =
         crops.into_iter().map(|crop| (crop, spots(crop, points, options))).collect();
+    let planned: Vec<_> = planned.into_iter().filter(|(_, spots)| !spots.is_empty()).collect();
     let prompts = planned.iter().map(|(_, spots)| spots.len() as u64).sum();
     let (mut decoded, mut found) = (0, Vec::new());
     let several = planned.len() > 1;

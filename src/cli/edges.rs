@@ -1,6 +1,5 @@
 //! `tapseg edges`: the edges of one picture.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -34,13 +33,14 @@ pub struct Edges {
 impl Edges {
     pub fn run(self, json: bool) -> Result<()> {
         let frame = feed::read_still(&self.image)?;
+        output::writable(&self.output)?;
         let (segmenter, _) = self.model.load()?;
         let interrupt = Interrupt::watch()?;
         let bar = progress::counted("prompts");
         let found = edges(&segmenter, &frame, &mut |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-            if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt.flow()
         })?;
         bar.finish_and_clear();
         let Some(found) = found else { bail!("stopped: nothing is written") };

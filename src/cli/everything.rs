@@ -1,6 +1,5 @@
 //! `tapseg everything`: all masks of one picture, without a prompt.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -149,7 +148,7 @@ impl Everything {
         let found = segment_everything(&segmenter, &frame, &options, &mut |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-            if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt.flow()
         })?;
         let took = start.elapsed();
         bar.finish_and_clear();

@@ -18,6 +18,9 @@ use super::{output, progress};
 /// Detections of a picture that are judged.
 const MOST_DETECTIONS: usize = 100;
 
+/// How many pictures that are left out are named.
+const NAMED: usize = 20;
+
 /// Turn a detector's boxes into masks
 ///
 /// Reads COCO JSON: a whole dataset, or a list of detections whose pictures the ground truth names.
@@ -77,41 +80,57 @@ impl Instances {
                 self.boxes.display()
             );
         }
+        output::writable(&self.output)?;
         let (segmenter, _) = self.model.load()?;
         let interrupt = Interrupt::watch()?;
         let bar = progress::counted("pictures");
         bar.set_length(pictures.len() as u64);
-        let (mut instances, mut sizes) = (Vec::new(), BTreeMap::new());
+        let (mut instances, mut sizes, mut failed) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (id, annotations) in &pictures {
             if interrupt.asked() {
                 break;
             }
             let Some(entry) = named(id) else { continue };
             let path = self.images.join(&entry.file_name);
-            let (size, found) = masks(&segmenter, &path, annotations)
-                .with_context(|| format!("picture {id} of {}", self.boxes.display()))?;
-            sizes.insert(*id, size);
-            instances.extend(found);
+            match masks(&segmenter, &path, annotations) {
+                Ok((size, found)) => {
+                    sizes.insert(*id, size);
+                    instances.extend(found);
+                }
+                Err(error) => failed.push(error.context(format!("picture {id}"))),
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();
         std::fs::write(&self.output, serde_json::to_vec(&instances)?)
             .with_context(|| format!("can't write {}", self.output.display()))?;
-        if sizes.len() < pictures.len() {
+        let (done, all) = (sizes.len() + failed.len(), pictures.len());
+        if done < all {
             eprintln!(
-                "stopped after {} of {} pictures: their masks are written, but not judged",
-                sizes.len(),
-                pictures.len()
+                "stopped after {done} of {all} pictures: their masks are written, but not judged"
             );
         }
         let scores = match &truth {
-            Some(truth) if sizes.len() == pictures.len() => {
+            Some(truth) if sizes.len() == all => {
                 Some(judge(truth, &sizes, &instances, MOST_DETECTIONS, true)?)
             }
             _ => None,
         };
-        print(json, (sizes.len(), instances.len()), &self.output, MOST_DETECTIONS, scores)
+        print(json, (sizes.len(), instances.len()), &self.output, MOST_DETECTIONS, scores)?;
+        none_left_out(&failed, all)
     }
+}
+
+/// Fails with what kept pictures from being asked about, if there are any: what others gave is
+/// written by then.
+pub fn none_left_out(failed: &[anyhow::Error], all: usize) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let named: String = failed.iter().take(NAMED).map(|error| format!("\n  {error:#}")).collect();
+    let more = failed.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    bail!("{} of {all} pictures are left out, and nothing is judged:{named}{more}", failed.len())
 }
 
 /// Tells how many masks on how many pictures were written, and the scores of the `most` surest of

@@ -1,5 +1,6 @@
 //! Ctrl-C for work that keeps what is done.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,6 +23,11 @@ impl Interrupt {
                 .context("can't watch for Ctrl-C")?;
         }
         Ok(Self(asked))
+    }
+
+    /// Whether to go on.
+    pub fn flow(&self) -> ControlFlow<()> {
+        if self.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Whether it was asked for.

@@ -21,6 +21,18 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
+/// Makes sure that a file can be written at `path` before the work that is to be written there begins.
+/// One that is there stays as it is.
+pub fn writable(path: &Path) -> Result<()> {
+    let is_new = !path.exists();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|_| if is_new { std::fs::remove_file(path) } else { Ok(()) })
+        .with_context(|| format!("can't write {}", path.display()))
+}
+
 /// Makes the folder to write to, where it isn't there.
 pub fn folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)

@@ -1,19 +1,18 @@
 //! `tapseg proposals`: where objects may be, on the pictures of a dataset.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use tapseg::automatic::{AutomaticMask, AutomaticOptions, segment_everything};
 use tapseg::coco::Dataset;
 use tapseg::feed;
 
 use super::arguments::ModelArguments;
-use super::instances::{Instance, judge, print, read};
+use super::instances::{Instance, judge, none_left_out, print, read};
 use super::interrupt::Interrupt;
-use super::progress;
+use super::{output, progress};
 
 /// Proposals of a picture.
 const MOST_PROPOSALS: usize = 1000;
@@ -52,6 +51,8 @@ pub struct Proposals {
 impl Proposals {
     pub fn run(self, json: bool) -> Result<()> {
         let truth: Dataset = read(&self.truth)?;
+        ensure!(!truth.images.is_empty(), "{} names no pictures", self.truth.display());
+        output::writable(&self.output)?;
         let (segmenter, _) = self.model.load()?;
         let options = AutomaticOptions {
             points_per_side: self.points_per_side,
@@ -61,14 +62,19 @@ impl Proposals {
         let interrupt = Interrupt::watch()?;
         let pictures: BTreeMap<_, _> = truth.images.iter().collect();
         let bar = progress::counted("prompts");
-        let (mut proposals, mut sizes) = (Vec::new(), BTreeMap::new());
+        let (mut proposals, mut sizes, mut failed) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (done, (id, entry)) in (0u64..).zip(&pictures) {
-            let frame = feed::read_still(&self.images.join(&entry.file_name))
-                .with_context(|| format!("picture {id} of {}", self.truth.display()))?;
+            let frame = match feed::read_still(&self.images.join(&entry.file_name)) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    failed.push(anyhow::Error::from(error).context(format!("picture {id}")));
+                    continue;
+                }
+            };
             let found = segment_everything(&segmenter, &frame, &options, &mut |here, all| {
                 bar.set_length(all * pictures.len() as u64);
                 bar.set_position(done * all + here);
-                if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                interrupt.flow()
             })?;
             if found.decoded < found.prompts {
                 break;
@@ -83,14 +89,14 @@ impl Proposals {
         bar.finish_and_clear();
         std::fs::write(&self.output, serde_json::to_vec(&proposals)?)
             .with_context(|| format!("can't write {}", self.output.display()))?;
-        let complete = sizes.len() == pictures.len();
-        if !complete {
-            let (done, all) = (sizes.len(), pictures.len());
+        let (done, all) = (sizes.len() + failed.len(), pictures.len());
+        if done < all {
             eprintln!("stopped after {done} of {all} pictures: they are written, but not judged");
         }
         let judged = || judge(&truth, &sizes, &proposals, MOST_PROPOSALS, false);
-        let scores = complete.then(judged).transpose()?;
-        print(json, (sizes.len(), proposals.len()), &self.output, MOST_PROPOSALS, scores)
+        let scores = (sizes.len() == all).then(judged).transpose()?;
+        print(json, (sizes.len(), proposals.len()), &self.output, MOST_PROPOSALS, scores)?;
+        none_left_out(&failed, all)
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tapseg::feed::Clip;
 use tapseg::model::PromptKind;
@@ -13,9 +12,9 @@ use tapseg::prompt::Prompt;
 use tapseg::propagate::{Limits, Propagated, SliceMask, Stop, propagate};
 use tapseg::{Frame, Segmenter};
 
-use super::arguments::{ModelArguments, PromptArguments, Recording, VolumeArguments, milliseconds};
-use super::output;
+use super::arguments::{ModelArguments, PromptArguments, Recording, VolumeArguments};
 use super::segment::{overlay_picture, write_mask};
+use super::{output, progress};
 
 /// Outline a structure in a volume or clip, from a prompt on one slice
 ///
@@ -89,6 +88,7 @@ impl Volume {
         };
         let frame = recording.clip().frame(start)?;
         let prompt = self.prompt.prompt(frame.size())?;
+        output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
         let begun = Instant::now();
         let found = find(recording.clip(), count, start, &prompt, &segmenter)?;
@@ -97,8 +97,6 @@ impl Volume {
             bail!("nothing was found at the prompt on slice {start}: try another point or a box");
         }
 
-        std::fs::create_dir_all(&self.output)
-            .with_context(|| format!("can't make the folder {}", self.output.display()))?;
         remove_pictures(&self.output);
         let slices = self.write_slices(&mut recording, &found, start, &prompt)?;
         let volume = self.write_volume(&recording, &found)?;
@@ -109,7 +107,7 @@ impl Volume {
             prompted_slice: start,
             volume_ml,
             mask,
-            ms_per_slice: milliseconds(begun.elapsed()) / slices.len() as f64,
+            ms_per_slice: 1000.0 * seconds / slices.len() as f64,
             slices,
             stopped_before: found.before,
             stopped_after: found.after,
@@ -170,12 +168,7 @@ fn find(
     prompt: &Prompt,
     segmenter: &Segmenter,
 ) -> Result<Propagated> {
-    let bar = ProgressBar::new(count).with_message("outlining slices");
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg} {bar:40} {pos} of at most {len} {elapsed}")
-    {
-        bar.set_style(style);
-    }
+    let bar = progress::bar("outlining slices", "{pos} of at most {len}", count);
     let refine = segmenter.manifest().was_trained_for(PromptKind::Mask);
     let predict = |frame: &Frame, prompt: &Prompt| -> Result<_> {
         let embedding = segmenter.set_image(frame)?;

@@ -5,8 +5,11 @@ mod polygon;
 mod score;
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::geometry::FrameSize;
 use crate::rle::Rle;
@@ -48,8 +51,7 @@ pub struct Annotation {
 }
 
 /// A mask as a dataset writes it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Segmentation {
     /// Runs.
     Rle(Rle),
@@ -73,8 +75,7 @@ impl Segmentation {
 }
 
 /// A dataset, or what a detector found: a list alone has no pictures.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "File")]
+#[derive(Clone, Debug)]
 pub struct Dataset {
     /// The pictures by number.
     pub images: HashMap<u64, ImageEntry>,
@@ -82,19 +83,54 @@ pub struct Dataset {
     pub annotations: Vec<Annotation>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum File {
-    Whole { images: Vec<ImageEntry>, annotations: Vec<Annotation> },
-    List(Vec<Annotation>),
+// An object is told from a list before it is read: serde's untagged enums hold everything twice and
+// don't say what is wrong with it.
+impl<'de> Deserialize<'de> for Dataset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Whole {
+            images: Vec<ImageEntry>,
+            annotations: Vec<Annotation>,
+        }
+        let file = deserializer.deserialize_any(EitherVisitor(PhantomData))?;
+        let (images, annotations) = match file {
+            Either::Object(Whole { images, annotations }) => (images, annotations),
+            Either::List(annotations) => (Vec::new(), annotations),
+        };
+        let images = images.into_iter().map(|image| (image.id, image)).collect();
+        Ok(Self { images, annotations })
+    }
 }
 
-impl From<File> for Dataset {
-    fn from(file: File) -> Self {
-        let (images, annotations) = match file {
-            File::Whole { images, annotations } => (images, annotations),
-            File::List(annotations) => (Vec::new(), annotations),
-        };
-        Self { images: images.into_iter().map(|image| (image.id, image)).collect(), annotations }
+impl<'de> Deserialize<'de> for Segmentation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match deserializer.deserialize_any(EitherVisitor(PhantomData))? {
+            Either::Object(rle) => Self::Rle(rle),
+            Either::List(polygons) => Self::Polygons(polygons),
+        })
+    }
+}
+
+/// What JSON has as an object or as a list.
+enum Either<O, T> {
+    Object(O),
+    List(Vec<T>),
+}
+
+struct EitherVisitor<O, T>(PhantomData<(O, T)>);
+
+impl<'de, O: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for EitherVisitor<O, T> {
+    type Value = Either<O, T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        O::deserialize(MapAccessDeserializer::new(map)).map(Either::Object)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Either::List)
     }
 }

@@ -35,12 +35,14 @@ fn one(size: FrameSize, polygon: &[f64]) -> Result<Rle, String> {
         .map(|p| ((SCALE * p[0] + 0.5) as i64, (SCALE * p[1] + 0.5) as i64))
         .collect();
     let next = corners.iter().cycle().skip(1);
-    let path: Vec<(i64, i64)> =
-        corners.iter().zip(next).flat_map(|(&from, &to)| line(from, to)).collect();
+    let mut path = corners.iter().zip(next).flat_map(|(&from, &to)| line(from, to));
     let (width, height) = (i64::from(size.width), i64::from(size.height));
     let mut turns: Vec<u64> = Vec::new();
-    for step in path.windows(2) {
-        let ((before_x, before_y), (x, y)) = (step[0], step[1]);
+    // Not collected: a few corners far off the picture make a very long path.
+    let (mut x, mut y) = path.next().unwrap_or_default();
+    for next in path {
+        let (before_x, before_y) = (x, y);
+        (x, y) = next;
         if x == before_x {
             continue;
         }
@@ -71,18 +73,18 @@ fn one(size: FrameSize, polygon: &[f64]) -> Result<Rle, String> {
 }
 
 /// The points from one corner to the next, both included, one a step of the longer axis.
-fn line(from: (i64, i64), to: (i64, i64)) -> Vec<(i64, i64)> {
+fn line(from: (i64, i64), to: (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
     let (wide, high) = ((to.0 - from.0).abs(), (to.1 - from.1).abs());
     let flat = wide >= high;
     let flipped = if flat { from.0 > to.0 } else { from.1 > to.1 };
     let (start, end) = if flipped { (to, from) } else { (from, to) };
     let (steps, rise) = if flat { (wide, end.1 - start.1) } else { (high, end.0 - start.0) };
     let slope = if steps == 0 { 0.0 } else { rise as f64 / steps as f64 };
-    let at = |step: i64| {
+    let at = move |step: i64| {
         let across = |base: i64| (base as f64 + slope * step as f64 + 0.5) as i64;
         if flat { (start.0 + step, across(start.1)) } else { (across(start.0), start.1 + step) }
     };
-    (0..=steps).map(|step| at(if flipped { steps - step } else { step })).collect()
+    (0..=steps).map(move |step| at(if flipped { steps - step } else { step }))
 }
 
 #[cfg(test)]

@@ -61,6 +61,17 @@ pub struct Scores {
 
 const THRESHOLDS: usize = 10;
 const RECALLS: usize = 101;
+
+/// The IoU threshold and the recall of a step, rounded as NumPy's `linspace(0.5, 0.95, 10)` and
+/// `linspace(0, 1, 101)` round them: counts and areas are small whole numbers, which often lie just
+/// on one.
+fn threshold(step: usize) -> f64 {
+    0.5 + step as f64 * ((0.95 - 0.5) / (THRESHOLDS - 1) as f64)
+}
+fn recall(step: usize) -> f64 {
+    step as f64 * 0.01
+}
+
 /// All, small, medium, large, in pixels.
 const AREAS: [(f64, f64); 4] = [(0.0, 1e10), (0.0, 1024.0), (1024.0, 9216.0), (9216.0, 1e10)];
 
@@ -183,7 +194,7 @@ fn of_category(pictures: &[Pairs<'_>], (low, high): (f64, f64)) -> Option<Judged
     }
     let mut judged = Judged { precision: [0.0; THRESHOLDS], recall: [0.0; THRESHOLDS] };
     for step in 0..THRESHOLDS {
-        let threshold = 0.5 + 0.05 * step as f64;
+        let threshold = threshold(step);
         let mut verdicts: Vec<(f32, bool)> = Vec::new();
         for picture in pictures {
             let matched = picture.matched(threshold, outside);
@@ -203,11 +214,50 @@ fn of_category(pictures: &[Pairs<'_>], (low, high): (f64, f64)) -> Option<Judged
             curve[i - 1].1 = curve[i - 1].1.max(curve[i].1);
         }
         let at = |i: usize| {
-            let wanted = i as f64 / (RECALLS - 1) as f64;
-            let first = curve.partition_point(|(recall, _)| *recall < wanted);
+            let first = curve.partition_point(|(reached, _)| *reached < recall(i));
             curve.get(first).map_or(0.0, |(_, precision)| *precision)
         };
         judged.precision[step] = (0..RECALLS).map(at).sum::<f64>() / RECALLS as f64;
     }
     Some(judged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::FrameSize;
+
+    /// Twenty masks of which each is found with an IoU of just 0.85; the eighth surest finds nothing,
+    /// so that a recall of just 0.35 matters. Expected figures printed by pycocotools 2.0.
+    #[test]
+    fn what_lies_just_on_a_threshold_counts_as_in_pycocotools() {
+        let column = |column: u32, rows: u32| {
+            let outside = 20 * column;
+            let counts = vec![outside, rows, 42 * 20 - outside - rows];
+            Rle::from_counts(FrameSize::new(42, 20), counts).unwrap()
+        };
+        let truth: Vec<Truth> = (0..20)
+            .map(|i| Truth {
+                image_id: 1,
+                category_id: 1,
+                mask: column(2 * i, 20),
+                area: 20.0,
+                crowd: false,
+            })
+            .collect();
+        let mut masks: Vec<Rle> = (0..20).map(|i| column(2 * i, 17)).collect();
+        masks.insert(7, column(41, 20));
+        let found: Vec<Found> = (0u8..)
+            .zip(masks)
+            .map(|(i, mask)| {
+                let score = 1.0 - f32::from(i) / 100.0;
+                Found { image_id: 1, category_id: 1, mask, score }
+            })
+            .collect();
+        let scores = score(&truth, &found, 100);
+        let near = |value: Option<f64>, expected: f64| (value.unwrap() - expected).abs() < 1e-9;
+        assert!(near(scores.ap, 0.7751060820367751), "{scores:?}");
+        assert!(near(scores.ap50, 0.9688826025459688), "{scores:?}");
+        assert!(near(scores.ar, 0.8), "{scores:?}");
+    }
 }

@@ -99,9 +99,36 @@ fn boxes_become_masks_that_are_judged() {
         let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
         assert!(told.contains(expected), "{told}");
     }
-    std::fs::write(&boxes, "{}").unwrap();
+    // A picture that can't be read costs nothing of the others.
+    let mut more = json.clone();
+    let missing = serde_json::json!({ "id": 8, "file_name": "missing.png" });
+    more["images"].as_array_mut().unwrap().push(missing);
+    let mut on_missing = json["annotations"][0].clone();
+    on_missing["image_id"] = 8.into();
+    more["annotations"].as_array_mut().unwrap().push(on_missing);
+    std::fs::write(&boxes, more.to_string()).unwrap();
+    std::fs::remove_file(&masks).unwrap();
     let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
-    assert!(told.contains("no COCO JSON"), "{told}");
+    assert!(told.contains("1 of 2 pictures") && told.contains("missing.png"), "{told}");
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&masks).unwrap()).unwrap();
+    assert_eq!(written.as_array().map(Vec::len), Some(1));
+
+    // What is wrong is told with its place.
+    more["annotations"][0]["segmentation"] = serde_json::json!({ "size": [4, 4], "counts": "~~" });
+    for (text, expected) in [
+        ("{}".to_string(), "no COCO JSON"),
+        ("{}".to_string(), "missing field `images`"),
+        (more.to_string(), "no compressed COCO RLE at line 1"),
+    ] {
+        std::fs::write(&boxes, text).unwrap();
+        let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
+        assert!(told.contains(expected), "{told}");
+    }
+    // Before the work it is seen that nothing can be written.
+    std::fs::write(&boxes, json.to_string()).unwrap();
+    let nowhere = out.path().join("none").join("masks.json").display().to_string();
+    let told = refused(["instances", &boxes, "--images", &images, "-o", &nowhere]);
+    assert!(told.contains("can't write"), "{told}");
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn key(name: &str, layout: Layout) -> (String, bool) {
         let mask = file.strip_suffix("_segmentation");
         return (mask.unwrap_or(file).to_owned(), mask.is_some());
     }
-    let base = file.rfind("_mask").map(|at| &file[..at]);
+    let base = file.rsplit_once("_mask").filter(|(_, number)| {
+        number.trim_start_matches('_').bytes().all(|digit| digit.is_ascii_digit())
+    });
+    let base = base.map(|(name, _)| name);
     let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     let of_masks = parts.contains(&"masks");
     let of_pictures = parts.iter().map(|part| if *part == "masks" { "images" } else { part });
@@ -144,7 +147,7 @@ fn classes_in(
     Ok(None)
 }
 
-/// The fields of a table, row by row; of a row of more than 256 fields those after are left out.
+/// The fields of a table, row by row; a row of more than 256 fields is read as several.
 fn rows(mut text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
     use csv_core::ReadRecordResult::{End, InputEmpty, Record};
     let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();

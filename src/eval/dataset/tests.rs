@@ -84,8 +84,7 @@ fn write(folder: &Path, files: &[&str]) {
     for file in files {
         let path = folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let wide = if file.contains("wide") { 5 } else { 4 };
-        let mut picture = image::GrayImage::new(wide, 3);
+        let mut picture = image::GrayImage::new(4, 3);
         if !file.contains("empty") {
             picture.put_pixel(0, 0, image::Luma([255]));
         }
@@ -147,7 +146,10 @@ fn folders_of_images_and_masks_are_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["images/a.png", "images/b.png", "masks/a.png", "masks/b_mask0.png"];
     write(folder.path(), &files);
-    write(folder.path(), &["masks/b_mask1.png", "images/c.png", "masks/c_mask_wide.png"]);
+    write(folder.path(), &["masks/b_mask1.png", "images/c.png"]);
+    image::GrayImage::from_pixel(5, 3, image::Luma([255]))
+        .save(folder.path().join("masks/c_mask.png"))
+        .unwrap();
     fs::write(folder.path().join("masks/b_mask2.png"), "no picture").unwrap();
     let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
     let (pictures, problems) = read(&dataset);
@@ -155,6 +157,47 @@ fn folders_of_images_and_masks_are_recognised() {
     assert_eq!(told, [("images/a.png", 1), ("images/b.png", 2)]);
     assert_eq!(kinds(&problems), [(ProblemKind::WrongSize, 1), (ProblemKind::Unreadable, 1)]);
     assert!(problems[1].what.contains("5x3, the picture 4x3"), "{problems:?}");
+}
+
+#[test]
+fn a_picture_may_have_mask_in_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a.png", "a_mask.png", "b_masked_1.png", "b_masked_1_mask_2.png", "c.png"];
+    write(folder.path(), &files);
+    write(folder.path(), &["c_mask7.png", "c_mask_12.png"]);
+    let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
+    let (pictures, problems) = read(&dataset);
+    let told: Vec<_> = pictures.iter().map(|p| (&*p.name, p.structures.len())).collect();
+    assert_eq!(told, [("a.png", 1), ("b_masked_1.png", 1), ("c.png", 2)]);
+    assert_eq!((dataset.problems, problems), (vec![], vec![]));
+}
+
+#[test]
+fn arrays_that_claim_too_much_are_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let told = |shape: &str, kind: &str| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        for name in ["imgs", "gts"] {
+            let options = zip::write::SimpleFileOptions::default();
+            archive.start_file(format!("{name}.npy"), options).unwrap();
+            let header =
+                format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+            let length = (header.len() as u16).to_le_bytes();
+            let start = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
+            std::io::Write::write_all(&mut archive, &start).unwrap();
+            std::io::Write::write_all(&mut archive, &[1; 64]).unwrap();
+        }
+        archive.finish().unwrap();
+        let dataset = Dataset::open(path.to_str().unwrap()).unwrap();
+        let (pictures, problems) = read(&dataset);
+        (pictures.len(), problems.first().map_or(String::new(), |p| p.what.clone()))
+    };
+    assert_eq!(told("8, 8", "|u1"), (1, String::new()));
+    assert!(told("1000000, 1000000", "|u1").1.contains("says it has 1000000000000 bytes"));
+    assert!(told("8, 8", "<f8").1.contains("says it has 512 bytes"));
+    assert!(told("4294967296, 4294967296, 16", "|u1").1.contains("no header"));
+    assert!(told("-1, 8", "|u1").1.contains("no header"));
 }
 
 #[test]

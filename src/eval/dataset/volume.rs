@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use ndarray_npy::{NpzReader, ReadNpzError};
+use zip::ZipArchive;
 
 use super::{Item, Picture, Problem, ProblemKind, Structure};
 use crate::frame::{Frame, PixelSpacing};
@@ -78,10 +79,58 @@ pub(super) fn read<E>(
     Ok(())
 }
 
+/// The most bytes of an array accepted: 1 GiB.
+const MAX_ARRAY_BYTES: u64 = 1 << 30;
+/// What is read of the arrays' headers; NumPy's own take 128.
+const HEADER_BYTES: u64 = 4096;
+
+/// Refuses arrays that are too large, or whose header claims more than there is: memory is taken for
+/// what it claims.
+fn check_sizes(path: &Path) -> Result<(), String> {
+    let file = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
+    let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
+    for index in 0..archive.len() {
+        let array = archive.by_index(index).map_err(|error| error.to_string())?;
+        let name = array.name().map_err(|error| error.to_string())?.into_owned();
+        let there = array.size();
+        if !["imgs", "gts", "boxes", "spacing"].contains(&name.trim_end_matches(".npy")) {
+            continue;
+        }
+        if there > MAX_ARRAY_BYTES {
+            return Err(format!("{name} takes {there} bytes, more than 1 GiB: cut the volume"));
+        }
+        let mut header = Vec::new();
+        let read = array.take(HEADER_BYTES).read_to_end(&mut header);
+        read.map_err(|error| format!("{name}: {error}"))?;
+        match claimed_bytes(&String::from_utf8_lossy(&header)) {
+            None => return Err(format!("{name} has no header of a NumPy array of numbers")),
+            Some(claimed) if claimed > there => {
+                return Err(format!("{name} says it has {claimed} bytes, but there are {there}"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What shape and kind of numbers in an array's header come to.
+fn claimed_bytes(header: &str) -> Option<u64> {
+    let header = header.replace(' ', "").replace('"', "'");
+    let value = |key: &str, end: char| Some(header.split_once(key)?.1.split_once(end)?.0);
+    let sides = value("'shape':(", ')')?.split(',').filter(|side| !side.is_empty());
+    let width = value("'descr':'", '\'')?.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut bytes = width.parse::<u64>().ok()?;
+    for side in sides {
+        bytes = bytes.checked_mul(side.parse().ok()?)?;
+    }
+    Some(bytes)
+}
+
 type Refusal = (ProblemKind, String);
 
 fn load(path: &Path) -> Result<Volume, Refusal> {
     let unreadable = |reason: String| (ProblemKind::Unreadable, reason);
+    check_sizes(path).map_err(unreadable)?;
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let mut archive =
         NpzReader::new(BufReader::new(file)).map_err(|error| unreadable(error.to_string()))?;
@@ -167,7 +216,8 @@ fn numbers(archive: &mut Archive, name: &str) -> Result<ArrayD<f64>, String> {
     Err(format!("{name} is of a kind of numbers that is not known"))
 }
 
-/// Values within 0 to 255 stay; others are stretched from least to greatest.
+/// Values within 0 to 255 stay, but where none is above 1; others are stretched from least to
+/// greatest.
 fn to_bytes(values: ArrayD<f64>) -> ArrayD<u8> {
     let finite = values.iter().filter(|v| v.is_finite());
     let (low, high) = finite.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
