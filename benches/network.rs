@@ -43,6 +43,17 @@ fn network(c: &mut Criterion) {
                 area
             })
         };
+        // As an official predictor is used: each mask at the frame's size.
+        group.bench_function("decode sixteen boxes, one by one", |b| {
+            b.iter(|| {
+                for spot in &boxes {
+                    if let Spot::Box(at) = *spot {
+                        let masks = segmenter.predict(&embedding, &Prompt::default().in_box(at));
+                        std::hint::black_box(masks.expect("it decodes"));
+                    }
+                }
+            });
+        });
         group.bench_function("decode sixteen boxes", |b| {
             b.iter(|| segmenter.decode_each(&embedding, &boxes, area));
         });

@@ -228,11 +228,12 @@ fn judged(
     let size = crop.size();
     let offset = options.stability_score_offset;
     let (mut inner, mut outer) = (0u32, 0u32);
-    let mut pixels = Vec::with_capacity(size.pixels());
-    proposal.frame_logits(|row| {
+    let mut pixels = vec![0; size.pixels()];
+    proposal.frame_logits_above(-offset.abs(), |y, x, row| {
         inner += row.iter().map(|l| u32::from(*l > offset)).sum::<u32>();
         outer += row.iter().map(|l| u32::from(*l > -offset)).sum::<u32>();
-        pixels.extend(row.iter().map(|l| u8::from(*l > 0.0)));
+        let pixels = &mut pixels[y * size.width as usize + x..];
+        pixels.iter_mut().zip(row).for_each(|(pixel, l)| *pixel = u8::from(*l > 0.0));
     });
     let stability_score = if outer == 0 { 0.0 } else { inner as f32 / outer as f32 };
     if stability_score < options.stability_score_thresh {

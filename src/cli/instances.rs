@@ -200,8 +200,11 @@ fn masks(
     }
     let embedding = segmenter.set_image(&frame)?;
     let found = segmenter.decode_each(&embedding, &spots, |index, proposal| {
-        let mut pixels = Vec::with_capacity(size.pixels());
-        proposal.frame_logits(|row| pixels.extend(row.iter().map(|l| u8::from(*l > 0.0))));
+        let mut pixels = vec![0; size.pixels()];
+        proposal.frame_logits_above(0.0, |y, x, row| {
+            let pixels = &mut pixels[y * size.width as usize + x..];
+            pixels.iter_mut().zip(row).for_each(|(pixel, l)| *pixel = u8::from(*l > 0.0));
+        });
         let annotation = annotations[index];
         Some(Instance {
             image_id: annotation.image_id,

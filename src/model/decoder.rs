@@ -50,6 +50,14 @@ pub(super) struct Decoded {
     pub predicted_iou: Vec<f32>,
 }
 
+/// What is known of one prompt's masks before they are computed, which is a good part of the work.
+pub(super) struct Judged {
+    /// Predicted IoU of each mask token.
+    pub predicted_iou: Vec<f32>,
+    /// The inputs of [`Decoder::masks`].
+    of_prompt: TVec<TValue>,
+}
+
 /// What the networks take and give.
 const NAMES: Names = Names {
     inputs: &["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"],
@@ -78,9 +86,11 @@ pub(super) struct Decoder {
     onnx: Cow<'static, [u8]>,
     package: String,
     threads: Threads,
-    /// Without a mask: what depends on the image alone, and the rest.
+    /// Without a mask: what depends on the image alone; what predicted IoUs need, and what masks take
+    /// of it; the masks, with the predicted IoUs.
     image: Network,
     prompt: Network,
+    masks: Network,
     low_res_side: usize,
     /// Whether the graph takes one prompt at a time, as Segment Anything's own export does.
     one_by_one: bool,
@@ -118,8 +128,8 @@ impl Decoder {
                 )));
             }
         }
-        let [image, prompt] = Network::load_in_parts(
-            ["decoder of the image", "decoder"],
+        let [image, prompt, masks] = Network::load_in_parts(
+            ["decoder of the image", "decoder", "decoder of masks"],
             &place,
             onnx,
             &none,
@@ -132,6 +142,7 @@ impl Decoder {
             threads: threads.clone(),
             image,
             prompt,
+            masks,
             low_res_side,
             one_by_one,
         })
@@ -174,12 +185,20 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// Decodes one prompt without a mask on the calling thread alone.
-    pub fn decode_alone(&self, prepared: &Prepared, tokens: Tokens) -> Result<Decoded, ModelError> {
+    /// Decodes one prompt without a mask on the calling thread alone, up to its predicted IoUs.
+    pub fn judge_alone(&self, prepared: &Prepared, tokens: Tokens) -> Result<Judged, ModelError> {
         let mut inputs = token_inputs(std::slice::from_ref(&tokens))?;
         inputs.extend(prepared.of_image.iter().cloned());
-        let decoded = self.decoded(&self.prompt.run_alone(inputs)?, 1)?.pop();
-        decoded.ok_or_else(|| broken("it gave no masks"))
+        let of_prompt = self.prompt.run_alone(inputs)?;
+        let iou = of_prompt[0].to_plain_array_view::<f32>().map_err(broken)?;
+        Ok(Judged { predicted_iou: iou.iter().copied().collect(), of_prompt })
+    }
+
+    /// The low-res logits of a prompt's mask tokens, on the calling thread alone.
+    pub fn masks_alone(&self, judged: &Judged) -> Result<Vec<Array2<f32>>, ModelError> {
+        let outputs = self.masks.run_alone(judged.of_prompt.clone())?;
+        let decoded = self.decoded(&outputs, 1)?.pop();
+        Ok(decoded.ok_or_else(|| broken("it gave no masks"))?.low_res_logits)
     }
 
     /// Where its threads come from.
@@ -198,7 +217,7 @@ impl Decoder {
         let outputs = match mask {
             None => {
                 inputs.extend(prepared.of_image.iter().cloned());
-                self.prompt.run(inputs)?
+                self.masks.run(self.prompt.run(inputs)?)?
             }
             Some(mask) => {
                 let mut masks = Array4::<f32>::zeros((prompts, 1, side, side));

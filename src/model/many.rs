@@ -1,12 +1,14 @@
 //! Many prompts on one frame, each decoded by itself.
 
+use std::cell::OnceCell;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 use tract_onnx::prelude::multithread::Executor;
 
 use crate::geometry::{FrameBox, FramePoint};
 
-use super::decoder::{Tokens, label};
+use super::decoder::{Decoder, Judged, Tokens, label};
 use super::error::ModelError;
 use super::manifest::MaskTokens;
 use super::preprocess::InputGeometry;
@@ -21,21 +23,49 @@ pub enum Spot {
     Box(FrameBox),
 }
 
-/// One mask that the decoder proposes, not yet brought to the frame: that costs time, and few
-/// proposals are worth it.
+/// One mask that the decoder proposes, not yet computed: that costs time, and few proposals are worth
+/// it. The first look at one of a spot's masks computes them all.
 pub struct Proposal<'a> {
     /// The decoder's own estimate of the mask's IoU with the truth.
     pub predicted_iou: f32,
     /// Which of the spot's proposals, counted from 0.
     pub number: usize,
-    low_res_logits: &'a Array2<f32>,
+    token: usize,
+    masks: &'a SpotMasks<'a>,
     geometry: InputGeometry,
 }
 
+/// The low-res logits of a spot's mask tokens, as soon as they are asked for.
+struct SpotMasks<'a> {
+    decoder: &'a Decoder,
+    judged: Judged,
+    computed: OnceCell<Result<Vec<Array2<f32>>, ModelError>>,
+}
+
+impl SpotMasks<'_> {
+    /// `None` where the engine failed.
+    fn token(&self, token: usize) -> Option<&Array2<f32>> {
+        let computed = self.computed.get_or_init(|| self.decoder.masks_alone(&self.judged));
+        computed.as_ref().ok()?.get(token)
+    }
+}
+
 impl Proposal<'_> {
-    /// Hands out the logits at the frame's resolution, row by row from the top.
+    /// Hands out the logits at the frame's resolution, row by row from the top. Where the engine fails
+    /// there are none, and [`Segmenter::decode_each`] gives the error.
     pub fn frame_logits(&self, each: impl FnMut(&[f32])) {
-        self.geometry.frame_logits(self.low_res_logits, each);
+        if let Some(low_res_logits) = self.masks.token(self.token) {
+            self.geometry.frame_logits(low_res_logits, each);
+        }
+    }
+
+    /// Like [`frame_logits`](Self::frame_logits), but leaves out rows and columns at the frame's sides
+    /// where no logit is above `level`, which for most masks is nearly all of the frame. Hands out the
+    /// number of each row that is left, its first column, and its logits.
+    pub fn frame_logits_above(&self, level: f32, each: impl FnMut(usize, usize, &[f32])) {
+        if let Some(low_res_logits) = self.masks.token(self.token) {
+            self.geometry.frame_logits_above(low_res_logits, level, each);
+        }
     }
 }
 
@@ -46,7 +76,7 @@ impl Segmenter {
     ///
     /// As many spots are decoded at a time as there are threads, each on one: a decoder that answers
     /// one prompt keeps what it works on in the cache, and one that answers a batch of them does not.
-    /// A prompt costs about what it costs alone: the work is arithmetic on the image's tokens.
+    /// Only of the proposals whose logits are asked for are masks computed.
     ///
     /// # Errors
     /// [`ModelError::Run`] where the engine fails.
@@ -66,17 +96,21 @@ impl Segmenter {
                 }
                 Spot::Box(b) => tokens.push_box(geometry.box_to_input(b)),
             }
-            let decoded = self.decoder.decode_alone(&embedding.prepared, tokens)?;
-            let wanted = match (spot, self.manifest.mask_tokens, decoded.predicted_iou.len()) {
+            let judged = self.decoder.judge_alone(&embedding.prepared, tokens)?;
+            let wanted = match (spot, self.manifest.mask_tokens, judged.predicted_iou.len()) {
                 (Spot::Point(_), MaskTokens::Multi, count @ 2..) => 1..count,
-                _ => 0..1,
+                (.., count) => 0..count.min(1),
             };
-            let tokens = decoded.low_res_logits.iter().zip(&decoded.predicted_iou);
-            let wanted = tokens.skip(wanted.start).take(wanted.len());
-            let proposals = wanted.enumerate().map(|(number, (low_res_logits, &predicted_iou))| {
-                Proposal { predicted_iou, number, low_res_logits, geometry }
+            let masks = SpotMasks { decoder: &self.decoder, judged, computed: OnceCell::new() };
+            let proposals = wanted.enumerate().map(|(number, token)| {
+                let predicted_iou = masks.judged.predicted_iou[token];
+                Proposal { predicted_iou, number, token, masks: &masks, geometry }
             });
-            Ok(proposals.filter_map(|proposal| each(index, proposal)).collect())
+            let found = proposals.filter_map(|proposal| each(index, proposal)).collect();
+            match masks.computed.into_inner() {
+                Some(Err(error)) => Err(error),
+                _ => Ok(found),
+            }
         };
         let found: Result<Vec<Vec<T>>, ModelError> = match self.decoder.executor() {
             Executor::SingleThread => spots.iter().enumerate().map(one).collect(),

@@ -1,10 +1,10 @@
 //! From a frame to masks: packages, preprocessing, the networks, and the predictor over them.
 
 mod decoder;
+mod decoder_parts;
 mod encoder;
 mod error;
 mod graph;
-mod image_part;
 mod library;
 mod manifest;
 mod many;

@@ -10,9 +10,9 @@ use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::contain::contain;
 
+use super::decoder_parts::{split, split_last_output};
 use super::error::ModelError;
 use super::graph::{Names, fix, parsed, read};
-use super::image_part::split;
 use super::profile::Recorder;
 
 /// Where the threads of the engine come from, and what is done differently on them to measure it.
@@ -79,21 +79,26 @@ impl Network {
         Self::checked(name, package, onnx, Some(names), threads)
     }
 
-    /// Cuts `onnx` in two, called `names`, as [`split`] does it, where the inputs that `fixed` names
-    /// have those values.
+    /// Cuts `onnx` in three, called `names`, where the inputs that `fixed` names have those values: as
+    /// [`split`] does it, and what is left as [`split_last_output`] does.
     pub(super) fn load_in_parts(
-        names: [&'static str; 2],
+        names: [&'static str; 3],
         package: &str,
         mut onnx: pb::ModelProto,
         fixed: &[(&str, Tensor)],
         threads: &Threads,
-    ) -> Result<[Self; 2], ModelError> {
+    ) -> Result<[Self; 3], ModelError> {
         let mut load = || {
             fix(&mut onnx, fixed);
             let graph = read(&onnx, None, threads.stock)?;
-            let (first, rest) = contained(|| split(&graph))?;
-            let [of_first, of_rest] = names;
-            Ok([Self::of(of_first, first, threads)?, Self::of(of_rest, rest, threads)?])
+            let [first, rest] = contained(|| split(&graph))?;
+            let [second, third] = contained(|| split_last_output(&rest))?;
+            let [of_first, of_second, of_third] = names;
+            Ok([
+                Self::of(of_first, first, threads)?,
+                Self::of(of_second, second, threads)?,
+                Self::of(of_third, third, threads)?,
+            ])
         };
         load().map_err(|reason| named(names[1], package, reason))
     }

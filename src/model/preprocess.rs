@@ -4,6 +4,7 @@
 //! is the centre of its top left pixel, as in frame pixels.
 
 use std::array::from_fn;
+use std::ops::Range;
 
 use ndarray::{Array2, Array4, ArrayViewMut3, s};
 
@@ -12,7 +13,7 @@ use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 
 use super::manifest::{CoordinateScale, Normalisation, Preprocessing, Resize};
-use super::resample::{resize_map, resize_rgb, resize_rows};
+use super::resample::{Part, resize_map, resize_part, resize_rgb, resize_rows};
 
 /// Logit given to the pixels of a binary mask that is to be refined, negated outside: about what
 /// the decoder itself says well inside a structure.
@@ -81,6 +82,55 @@ impl InputGeometry {
         }
     }
 
+    /// [`frame_logits`](Self::frame_logits), of the part of the frame alone outside of which no logit is
+    /// above `level`: hands out the number of each row, its first column, and its logits.
+    pub fn frame_logits_above(
+        self,
+        low_res: &Array2<f32>,
+        level: f32,
+        mut each: impl FnMut(usize, usize, &[f32]),
+    ) {
+        // Rounding may bring what lies between two logits a little above both.
+        let level = level - 0.01;
+        let Some(above) = part_above(low_res, level) else { return };
+        let (height, width) = low_res.dim();
+        let low_size = FrameSize::new(width as u32, height as u32);
+        let input = FrameSize::new(self.input, self.input);
+        let unpadded = s![..self.resized.height as usize, ..self.resized.width as usize];
+        let enlarged = low_size != input;
+        let Part { rows, columns } = if enlarged { above.reaching(low_size, input) } else { above };
+        let within = |part: Range<usize>, length: u32| {
+            part.start.min(length as usize)..part.end.min(length as usize)
+        };
+        let in_input = Part {
+            rows: within(rows, self.resized.height),
+            columns: within(columns, self.resized.width),
+        };
+        let on_frame = in_input.reaching(self.resized, self.frame);
+        if on_frame.rows.is_empty() || on_frame.columns.is_empty() {
+            return;
+        }
+        let mut row = on_frame.rows.start;
+        let mut hand_out = |logits: &[f32]| {
+            each(row, on_frame.columns.start, logits);
+            row += 1;
+        };
+        if !enlarged {
+            resize_part(low_res.slice(unpadded), self.frame, &on_frame, hand_out);
+            return;
+        }
+        let needed = on_frame.made_of(self.resized, self.frame);
+        let mut map = Array2::zeros((self.resized.height as usize, self.resized.width as usize));
+        let mut to = map.slice_mut(s![needed.rows.clone(), needed.columns.clone()]);
+        let mut lines = to.rows_mut().into_iter();
+        resize_part(low_res.view(), input, &needed, |logits| {
+            if let Some(mut line) = lines.next() {
+                line.iter_mut().zip(logits).for_each(|(to, logit)| *to = *logit);
+            }
+        });
+        resize_part(map.view(), self.frame, &on_frame, &mut hand_out);
+    }
+
     /// A binary mask over the frame as low-res logits over the padded input (`side × side`).
     pub fn mask_to_low_res(self, mask: &Mask, side: u32) -> Array2<f32> {
         let signed = |&p: &u8| if p != 0 { BINARY_MASK_LOGIT } else { -BINARY_MASK_LOGIT };
@@ -97,6 +147,19 @@ impl InputGeometry {
             .assign(&resize_map(over_frame.view(), part));
         low_res
     }
+}
+
+/// The rows and columns between which values are above `level`.
+fn part_above(map: &Array2<f32>, level: f32) -> Option<Part> {
+    let mut found: Option<Part> = None;
+    for (y, row) in map.rows().into_iter().enumerate() {
+        let Some(first) = row.iter().position(|v| *v > level) else { continue };
+        let last = row.iter().rposition(|v| *v > level).unwrap_or(first);
+        let part = found.get_or_insert(Part { rows: y..y, columns: first..last });
+        part.rows.end = y + 1;
+        part.columns = part.columns.start.min(first)..part.columns.end.max(last + 1);
+    }
+    found
 }
 
 /// The encoder's input for a frame: 1 × 3 × S × S, red first.
@@ -161,6 +224,39 @@ mod tests {
         assert_eq!(sam[[0, 0, 1023, 0]], 0.0);
         // A uniform picture has no range: everything is zero rather than NaN.
         assert!(model_input(&frame, &LITEMEDSAM).iter().all(|&v| v == 0.0));
+    }
+
+    #[test]
+    fn what_is_above_a_level_is_handed_out_alone() {
+        let bump = |x: f32, y: f32, r: f32| {
+            move |(row, column): (usize, usize)| {
+                r - (column as f32 - x).hypot(row as f32 - y) / 3.0 - 0.3 * ((row % 3) as f32)
+            }
+        };
+        let sizes = [(640, 480), (1280, 477), (200, 300), (7, 5), (1, 1), (1024, 1024)];
+        for preprocessing in [SAM, LITEMEDSAM] {
+            for (width, height) in sizes {
+                let size = FrameSize::new(width, height);
+                let geometry = InputGeometry::new(size, &preprocessing);
+                for (x, y, r) in
+                    [(40.0, 60.0, 5.0), (0.0, 0.0, 3.0), (250.0, 100.0, 2.0), (0.0, 0.0, -99.0)]
+                {
+                    let low_res = Array2::from_shape_fn((256, 256), bump(x, y, r));
+                    let mut whole = Vec::new();
+                    geometry.frame_logits(&low_res, |row| whole.extend_from_slice(row));
+                    let mut part = vec![f32::NEG_INFINITY; size.pixels()];
+                    geometry.frame_logits_above(&low_res, -1.0, |row, column, logits| {
+                        part[row * width as usize + column..][..logits.len()]
+                            .copy_from_slice(logits);
+                    });
+                    let same = whole
+                        .iter()
+                        .zip(&part)
+                        .all(|(w, p)| w == p || (*w <= -1.0 && *p == f32::NEG_INFINITY));
+                    assert!(same, "{size}, {x} {y} {r}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use tract_onnx::tract_hir::internal::{Cost, DimLike};
 /// What a node of a network took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeTime {
-    /// `encoder`, `decoder`, or `decoder of the image` for what depends on the image alone.
+    /// `encoder`; `decoder of the image` for what depends on the image alone, `decoder` up to predicted
+    /// IoUs, and `decoder of masks`.
     pub network: &'static str,
     /// Its name.
     pub node: String,

@@ -1,6 +1,8 @@
 //! Resizing as the reference implementations do it: 8-bit pictures like Pillow (which SAM's
 //! `ResizeLongestSide` calls), logits like PyTorch's `interpolate(mode="bilinear")`.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2};
 
 use crate::geometry::FrameSize;
@@ -123,12 +125,65 @@ fn between(source: usize, destination: usize) -> Vec<Between> {
         .collect()
 }
 
+/// Rows and columns of a part of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Part {
+    /// All of a map of `size`.
+    pub fn whole(size: FrameSize) -> Self {
+        Self { rows: 0..size.height as usize, columns: 0..size.width as usize }
+    }
+
+    /// What of a map of `from`, resized to `to`, is made of anything in this part of it.
+    pub fn reaching(&self, from: FrameSize, to: FrameSize) -> Self {
+        let along = |part: &Range<usize>, source: u32, destination: u32| {
+            let between = between(source as usize, destination as usize);
+            let start = between.partition_point(|b| b.high < part.start);
+            start..between.partition_point(|b| b.low < part.end).max(start)
+        };
+        Self {
+            rows: along(&self.rows, from.height, to.height),
+            columns: along(&self.columns, from.width, to.width),
+        }
+    }
+
+    /// What of a map of `from` this part of it, resized to `to`, is made of.
+    pub fn made_of(&self, from: FrameSize, to: FrameSize) -> Self {
+        let along = |part: &Range<usize>, source: u32, destination: u32| {
+            let between = between(source as usize, destination as usize);
+            match &between[part.clone()] {
+                [] => 0..0,
+                [first, .., last] => first.low..last.high + 1,
+                [one] => one.low..one.high + 1,
+            }
+        };
+        Self {
+            rows: along(&self.rows, from.height, to.height),
+            columns: along(&self.columns, from.width, to.width),
+        }
+    }
+}
+
 /// Resizes a map (rows × columns) like PyTorch's
 /// `interpolate(mode="bilinear", align_corners=False)`, without antialiasing, and hands out the
 /// result row by row, so that it need not be held whole. `map` has at least one element.
-pub(super) fn resize_rows(map: ArrayView2<'_, f32>, to: FrameSize, mut each: impl FnMut(&[f32])) {
+pub(super) fn resize_rows(map: ArrayView2<'_, f32>, to: FrameSize, each: impl FnMut(&[f32])) {
+    resize_part(map, to, &Part::whole(to), each);
+}
+
+/// [`resize_rows`], of a part of the result alone.
+pub(super) fn resize_part(
+    map: ArrayView2<'_, f32>,
+    to: FrameSize,
+    part: &Part,
+    mut each: impl FnMut(&[f32]),
+) {
     let (rows, columns) = map.dim();
-    let horizontal = between(columns, to.width as usize);
+    let horizontal = &between(columns, to.width as usize)[part.columns.clone()];
     let stretched = |row: usize| -> Vec<f32> {
         let row = map.row(row);
         horizontal.iter().map(|b| row[b.low] + (row[b.high] - row[b.low]) * b.fraction).collect()
@@ -136,8 +191,8 @@ pub(super) fn resize_rows(map: ArrayView2<'_, f32>, to: FrameSize, mut each: imp
     // Neighbouring output rows share their source rows: each is stretched once.
     let mut low = (usize::MAX, Vec::new());
     let mut high = (usize::MAX, Vec::new());
-    let mut out = vec![0.0; to.width as usize];
-    for b in between(rows, to.height as usize) {
+    let mut out = vec![0.0; horizontal.len()];
+    for b in &between(rows, to.height as usize)[part.rows.clone()] {
         if low.0 != b.low {
             std::mem::swap(&mut low, &mut high);
         }
@@ -164,7 +219,40 @@ pub(super) fn resize_map(map: ArrayView2<'_, f32>, to: FrameSize) -> Array2<f32>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{array, s};
+
+    #[test]
+    fn parts_are_those_of_the_whole() {
+        let from = FrameSize::new(9, 7);
+        let map = Array2::from_shape_fn((7, 9), |(y, x)| ((y * 31 + x * 17) % 13) as f32 - 6.5);
+        for (w, h) in [(30, 20), (9, 7), (5, 3), (1, 1), (200, 2)] {
+            let to = FrameSize::new(w, h);
+            let whole = resize_map(map.view(), to);
+            let inner = Part { rows: 2..4, columns: 3..7 };
+            let part = inner.reaching(from, to);
+            let mut rows = Vec::new();
+            resize_part(map.view(), to, &part, |row| rows.extend_from_slice(row));
+            let expected = whole.slice(s![part.rows.clone(), part.columns.clone()]);
+            assert_eq!(rows, expected.iter().copied().collect::<Vec<_>>(), "{w} x {h}");
+            // What is beyond the part has nothing of what is within, and is made of no more.
+            let only = Array2::from_shape_fn((7, 9), |(y, x)| {
+                let within = inner.rows.contains(&y) && inner.columns.contains(&x);
+                f32::from(u8::from(within))
+            });
+            for ((y, x), value) in resize_map(only.view(), to).indexed_iter() {
+                let within = part.rows.contains(&y) && part.columns.contains(&x);
+                assert!(within || *value == 0.0, "{w} x {h} at {x}, {y}");
+            }
+            let source = part.made_of(from, to);
+            let alone = Array2::from_shape_fn((7, 9), |(y, x)| {
+                let within = source.rows.contains(&y) && source.columns.contains(&x);
+                if within { map[[y, x]] } else { f32::NAN }
+            });
+            let mut again = Vec::new();
+            resize_part(alone.view(), to, &part, |row| again.extend_from_slice(row));
+            assert_eq!(again, rows, "{w} x {h}");
+        }
+    }
 
     /// Expected values printed by Pillow: `Image.fromarray(a).resize(size, filter)`.
     #[test]

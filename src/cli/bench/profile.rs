@@ -72,7 +72,7 @@ impl Profile {
             "\nthe most that threads {threads} multiply: {:.1} · 10⁹ a second in f32, {:.1} in int8",
             self.peak.float_gmacs, self.peak.integer_gmacs
         ))?;
-        for network in ["encoder", "decoder of the image", "decoder"] {
+        for network in ["encoder", "decoder of the image", "decoder", "decoder of masks"] {
             let of_network = |cost: &&Cost| cost.network == network;
             let total: f64 = self.operators.iter().filter(of_network).map(|cost| cost.ms).sum();
             output::line(format_args!("\n{:<40} {HEAD}", format!("{network}, {total:.1} ms")))?;
