@@ -10,7 +10,8 @@
 //! engine doesn't do itself; [`measure`] tells how fast it all is on this machine, and [`eval`] how
 //! well its masks fit those of a dataset.
 //!
-//! [`automatic`] finds everything on a frame without a prompt, and [`coco`] exchanges and judges masks.
+//! [`automatic`] finds everything on a frame without a prompt, [`coco`] exchanges and judges masks, and
+//! [`boundary`] judges edges.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -19,6 +20,7 @@
 
 pub mod app;
 pub mod automatic;
+pub mod boundary;
 pub mod coco;
 mod contain;
 pub mod convert;

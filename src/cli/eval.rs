@@ -288,9 +288,21 @@ fn print(e: &Evaluation) -> Result<()> {
         let (clicks, dice) = (clicks.join(", "), dice.join(", "));
         output::line(format_args!("clicks, {}, {class}: {clicks}; Dice after {dice}", row.model))?;
     }
-    for c in &e.comparisons {
+    for row in &e.volumes {
         output::line(format_args!(
-            "{}, {} less {}: Dice {:+.4} on {} pictures, p {:.2e} (Wilcoxon)",
+            "volumes, {}, {}: Dice in 3-D {:.3} ({:.3} to {:.3}) of {} structures",
+            row.setting.name(),
+            row.model,
+            row.dice.mean,
+            row.dice.ci95[0],
+            row.dice.ci95[1],
+            row.dice.n
+        ))?;
+    }
+    for c in &e.comparisons {
+        let corrected = c.p_holm.map_or(String::new(), |p| format!(", {p:.2e} after Holm"));
+        output::line(format_args!(
+            "{}, {} less {}: Dice {:+.4} on {} pictures, p {:.2e} (Wilcoxon){corrected}",
             c.setting.name(),
             c.models[1],
             c.models[0],

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Picture, Structure};
 use super::distance::depths;
 use super::factors::Factors;
-use super::metrics::Scores;
+use super::metrics::{Overlap, Scores};
 use super::protocol::{MAX_CLICKS, Setting, deepest, tight_box};
 use crate::mask::Mask;
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, PromptKind, Segmenter};
@@ -18,6 +18,8 @@ use crate::prompt::{MaskPrompt, PointLabel, Prompt};
 pub struct Case {
     /// The picture's name in the dataset.
     pub picture: String,
+    /// The volume that it is a slice of, if it is one.
+    pub volume: Option<String>,
     /// Its class, where there are classes.
     pub class: Option<String>,
     /// The structure; `None` where it is all of the picture's.
@@ -28,6 +30,8 @@ pub struct Case {
     pub repeat: u32,
     /// How well the first of the masks fits; of clicks the mask after the last.
     pub scores: Scores,
+    /// The pixels of that mask and of the true one.
+    pub overlap: Overlap,
     /// Dice of the candidate that fits best, where a tap was answered with several.
     pub oracle_dice: Option<f64>,
     /// The model's own estimate of the first mask's IoU; none where several masks were joined.
@@ -202,11 +206,13 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
     ) -> Case {
         Case {
             picture: self.picture.name.clone(),
+            volume: self.picture.volume.clone(),
             class: self.picture.class.clone(),
             structure: structure.map(str::to_owned),
             setting,
             repeat: 0,
             scores: Scores::of(found, truth, self.picture.frame.pixel_spacing),
+            overlap: Overlap::of(found, truth),
             oracle_dice: None,
             predicted_iou: None,
             clicks: None,

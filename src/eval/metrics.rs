@@ -46,6 +46,42 @@ impl Scores {
     }
 }
 
+/// Pixels of a mask and of the true one; those of several slices add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// In the mask that was found.
+    pub found_px: u64,
+    /// In the true one.
+    pub true_px: u64,
+    /// In both.
+    pub both_px: u64,
+}
+
+impl Overlap {
+    /// The pixels of `found` where `truth` is true.
+    ///
+    /// # Panics
+    /// If the masks are of different sizes.
+    pub fn of(found: &Mask, truth: &Mask) -> Self {
+        assert_eq!(found.size(), truth.size(), "only masks of the same frame can be compared");
+        let both = found.pixels().iter().zip(truth.pixels()).map(|(a, b)| u64::from(a & b)).sum();
+        Self { found_px: found.area_px(), true_px: truth.area_px(), both_px: both }
+    }
+
+    /// Adds those of another slice.
+    pub fn add(&mut self, other: Self) {
+        self.found_px += other.found_px;
+        self.true_px += other.true_px;
+        self.both_px += other.both_px;
+    }
+
+    /// The Dice coefficient; 1 where both masks are empty.
+    pub fn dice(self) -> f64 {
+        let all = self.found_px + self.true_px;
+        if all == 0 { 1.0 } else { 2.0 * self.both_px as f64 / all as f64 }
+    }
+}
+
 /// Normalised surface Dice (Nikolov et al., *Deep learning to achieve clinically applicable
 /// segmentation of head and neck anatomy*, 2018), as their program `surface-distance`, which the
 /// MedSAM challenges use too, computes it in two dimensions: the share of both outlines' length that

@@ -22,8 +22,8 @@ pub use dataset::{
 };
 pub use factors::Factors;
 pub use journal::{Journal, JournalError, Key, ModelKey};
-pub use metrics::{NSD_TOLERANCE, Scores, surface_dice};
+pub use metrics::{NSD_TOLERANCE, Overlap, Scores, surface_dice};
 pub use protocol::{MAX_CLICKS, Protocol, Setting, TAPS};
 pub use run::{Outcome, evaluate};
-pub use statistics::{Correlation, Estimate, pearson, spearman, wilcoxon};
-pub use summary::{Comparison, Evaluation, FactorRow, METRICS, ModelCases, Row};
+pub use statistics::{Correlation, Estimate, holm, pearson, spearman, wilcoxon};
+pub use summary::{Comparison, Evaluation, FactorRow, METRICS, ModelCases, Row, VolumeRow};

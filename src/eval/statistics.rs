@@ -137,6 +137,20 @@ pub fn wilcoxon(differences: &[f64]) -> f64 {
     (2.0 * Normal::standard().cdf(z)).min(1.0)
 }
 
+/// Probabilities of several tests, corrected so that one of 5 % or less by chance alone is among them no
+/// oftener than for a single test (Holm, *A simple sequentially rejective multiple test procedure*, 1979).
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let mut corrected = vec![1.0; p.len()];
+    let mut least = 0f64;
+    for (before, at) in order.into_iter().enumerate() {
+        least = least.max(p[at] * (p.len() - before) as f64).min(1.0);
+        corrected[at] = least;
+    }
+    corrected
+}
+
 /// The share of the subsets of 1 to `n` whose sum is at most `most`.
 fn share_of_sums(n: usize, most: usize) -> f64 {
     let mut shares = vec![0.0; most + 1];

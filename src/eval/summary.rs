@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::case::Case;
 use super::dataset::{Dataset, Layout, Problem};
 use super::factors::Factors;
+use super::metrics::Overlap;
 use super::protocol::{MAX_CLICKS, Protocol, Setting};
-use super::statistics::{Correlation, Estimate, pearson, spearman, wilcoxon};
+use super::statistics::{Correlation, Estimate, holm, pearson, spearman, wilcoxon};
 
 /// A figure of a case.
 type Figure = fn(&Case) -> Option<f64>;
@@ -71,6 +72,21 @@ pub struct Comparison {
     pub dice_difference: f64,
     /// Wilcoxon's signed-rank test over the pictures, two-sided, not corrected for making several.
     pub p: f64,
+    /// The same, corrected for all pairs of models in the setting ([`holm`]), where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_holm: Option<f64>,
+}
+
+/// How well a model does on whole volumes in a setting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VolumeRow {
+    /// The model.
+    pub model: String,
+    /// The setting.
+    pub setting: Setting,
+    /// Dice in three dimensions: of all voxels of a structure on the slices on which it is outlined; a
+    /// bootstrap over volumes.
+    pub dice: Estimate,
 }
 
 /// How a factor goes with Dice.
@@ -109,6 +125,8 @@ pub struct Evaluation {
     pub problems: Vec<Problem>,
     /// Models by settings, and by classes where there are several.
     pub results: Vec<Row>,
+    /// Models by settings, of volumes; empty where the dataset has none.
+    pub volumes: Vec<VolumeRow>,
     /// Each pair of models in each setting.
     pub comparisons: Vec<Comparison>,
     /// Each factor, for each model and setting.
@@ -134,10 +152,12 @@ impl Evaluation {
         classes.dedup();
         let mut results = Vec::new();
         let mut factors = Vec::new();
+        let mut volumes = Vec::new();
         for (setting, model) in settings.iter().flat_map(|s| models.iter().map(move |m| (*s, m))) {
             results.push(row(model, setting, None, seed));
             results.extend(classes.iter().map(|class| row(model, setting, Some(class), seed)));
             factors.extend(factor_rows(model, setting));
+            volumes.extend(volume_row(model, setting, seed));
         }
         // A class may have no case where its structures are asked about.
         results.retain(|row| !row.metrics.is_empty());
@@ -151,6 +171,7 @@ impl Evaluation {
             structures,
             problems,
             results,
+            volumes,
             comparisons,
             factors,
             models,
@@ -243,11 +264,35 @@ fn compare(models: &[ModelCases], setting: Setting) -> Vec<Comparison> {
                     pictures,
                     dice_difference: differences.iter().sum::<f64>() / pictures as f64,
                     p: wilcoxon(&differences),
+                    p_holm: None,
                 });
             }
         }
     }
+    if comparisons.len() > 1 {
+        let p: Vec<f64> = comparisons.iter().map(|comparison| comparison.p).collect();
+        for (comparison, p) in comparisons.iter_mut().zip(holm(&p)) {
+            comparison.p_holm = Some(p);
+        }
+    }
     comparisons
+}
+
+/// Dice by volume, where slices of volumes were asked about.
+fn volume_row(model: &ModelCases, setting: Setting, seed: u64) -> Option<VolumeRow> {
+    // By volume, then structure and repeat, what the slices have together.
+    let mut volumes: BTreeMap<&str, BTreeMap<(&Option<String>, u32), Overlap>> = BTreeMap::new();
+    for case in model.cases.iter().filter(|case| case.setting == setting) {
+        let Some(volume) = &case.volume else { continue };
+        let structures = volumes.entry(volume).or_default();
+        structures.entry((&case.structure, case.repeat)).or_default().add(case.overlap);
+    }
+    let groups: Vec<Vec<f64>> = volumes
+        .into_values()
+        .map(|structures| structures.into_values().map(|overlap| overlap.dice()).collect())
+        .collect();
+    let dice = Estimate::bootstrap(&groups, seed)?;
+    Some(VolumeRow { model: model.name.clone(), setting, dice })
 }
 
 #[cfg(test)]

@@ -168,3 +168,45 @@ fn edges_are_thin_lines() {
     assert!(edges.as_raw().contains(&255), "the strongest edge is white");
     assert!(lit > 300 && lit < 320 * 240 / 3, "{lit} pixels");
 }
+
+#[test]
+fn edges_of_a_folder_are_judged() {
+    let out = tempfile::tempdir().unwrap();
+    let package = super::everything::points_package(out.path());
+    let [pictures, truth, first, second] =
+        ["pictures", "truth", "first", "second"].map(|name| out.path().join(name));
+    [&pictures, &truth].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let from = data("automatic/picture.png");
+    std::fs::copy(&from, pictures.join("one.png")).unwrap();
+    let [pictures_at, truth_at, first_at, second_at] =
+        [&pictures, &truth, &first, &second].map(|path| path.display().to_string());
+    ok(["edges", &pictures_at, "--model", &package, "-o", &first_at]);
+    // Two people who drew what is found, one of them half of it.
+    let drawn = image::open(first.join("one.png")).unwrap().into_luma8();
+    drawn.save(truth.join("one-1.png")).unwrap();
+    let half = image::GrayImage::from_fn(320, 240, |x, y| match x {
+        0..160 => *drawn.get_pixel(x, y),
+        _ => image::Luma([0]),
+    });
+    half.save(truth.join("one-2.png")).unwrap();
+    let judged = ["edges", &pictures_at, "--truth", &truth_at, "--model", &package];
+    let printed = ok(["--json"].iter().chain(&judged).chain(&["-o", &second_at]));
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["pictures"], 1);
+    let figure = |scale: &str, name: &str| report["scores"][scale][name].as_f64().unwrap();
+    assert!(figure("ods", "f") > 0.8 && figure("ods", "precision") > 0.95, "{report}");
+    assert!(figure("ois", "f") > 0.8, "{report}");
+
+    // What has no boundaries, or some of another size, is told by name.
+    image::GrayImage::new(7, 7).save(truth.join("one-3.png")).unwrap();
+    let told = refused(judged.iter().chain(&["-o", &second_at]));
+    assert!(told.contains("7x7, its picture 320x240"), "{told}");
+    std::fs::rename(pictures.join("one.png"), pictures.join("two.png")).unwrap();
+    let told = refused(judged.iter().chain(&["-o", &second_at]));
+    assert!(told.contains("neither two.png nor two-1.png"), "{told}");
+    std::fs::remove_dir_all(&truth).unwrap();
+    std::fs::create_dir(&truth).unwrap();
+    std::fs::write(truth.join("two.mat"), "MATLAB").unwrap();
+    let told = refused(judged.iter().chain(&["-o", &second_at]));
+    assert!(told.contains("scipy.io.loadmat"), "{told}");
+}

@@ -150,6 +150,8 @@ pub struct Structure {
 pub struct Picture {
     /// Its name in the dataset.
     pub name: String,
+    /// The name of the volume that it is a slice of, if it is one.
+    pub volume: Option<String>,
     /// Its class, where there are classes.
     pub class: Option<String>,
     /// The picture.
@@ -296,7 +298,7 @@ impl Item {
 
     fn picture(&self, frame: Frame, structures: Vec<Structure>) -> Option<Picture> {
         let (name, class) = (self.name.clone(), self.class.clone());
-        (!structures.is_empty()).then_some(Picture { name, class, frame, structures })
+        (!structures.is_empty()).then_some(Picture { name, volume: None, class, frame, structures })
     }
 }
 

@@ -71,7 +71,8 @@ pub(super) fn read<E>(
         frame.pixel_spacing = volume.spacing;
         frame.sequence = z as u64;
         let name = if volume.is_volume { format!("{}#{z}", item.name) } else { item.name.clone() };
-        each(Picture { name, class: item.class.clone(), frame, structures })?;
+        let of = volume.is_volume.then(|| item.name.clone());
+        each(Picture { name, volume: of, class: item.class.clone(), frame, structures })?;
     }
     if !outlined {
         tell(ProblemKind::EmptyMask, "no label in gts".into());

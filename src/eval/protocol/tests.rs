@@ -9,7 +9,7 @@ fn picture(name: &str) -> Picture {
     let mask = Mask::from_pixels(size, pixels);
     let structures = vec![Structure { name: "disc".into(), mask, given_box: None }];
     let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
-    Picture { name: name.into(), class: None, frame, structures }
+    Picture { name: name.into(), volume: None, class: None, frame, structures }
 }
 
 fn prompts(setting: Setting, picture: &Picture, seed: u64) -> Vec<Prompt> {
@@ -76,7 +76,7 @@ fn the_smallest_structures_can_be_asked_about() {
         let mask = Mask::from_pixels(size, pixels);
         let frame = Frame::from_rgb(size, vec![0; 135]).unwrap();
         let structures = vec![Structure { name: "dot".into(), mask, given_box: None }];
-        let picture = Picture { name: "dots".into(), class: None, frame, structures };
+        let picture = Picture { name: "dots".into(), volume: None, class: None, frame, structures };
         for setting in Protocol::ALL.iter().flat_map(|protocol| protocol.settings()) {
             for prompt in prompts(*setting, &picture, 3) {
                 prompt.checked(size).unwrap();

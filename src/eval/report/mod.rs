@@ -74,6 +74,7 @@ fn write(page: &mut String, evaluation: &Evaluation, shown: &[Shown]) -> fmt::Re
     }
     problems(page, e)?;
     results(page, e)?;
+    volumes(page, e)?;
     writeln!(page, "<h2>Dice of every prompt</h2>\n{}", plots::distributions(e))?;
     if let Some(plot) = plots::clicks(e) {
         writeln!(page, "<h2>Mean Dice by click</h2>\n{plot}")?;
@@ -156,21 +157,45 @@ fn comparisons(page: &mut String, e: &Evaluation) -> fmt::Result {
     }
     writeln!(
         page,
-        "<h2>Models against each other</h2><p>Dice by picture; Wilcoxon's signed-rank test, two-sided, \
-         not corrected for making several.</p><table><tr><th class=\"text\">setting</th>\
-         <th class=\"text\">models</th><th>pictures</th><th>difference</th><th>p</th></tr>"
+        "<h2>Models against each other</h2><p>Dice by picture; Wilcoxon's signed-rank test, two-sided; \
+         of several pairs of models in a setting also after Holm's correction for making several.</p><table><tr><th class=\"text\">setting</th>\
+         <th class=\"text\">models</th><th>pictures</th><th>difference</th><th>p</th><th>p (Holm)</th></tr>"
     )?;
     for c in &e.comparisons {
         writeln!(
             page,
             "<tr><td class=\"text\">{}</td><td class=\"text\">{} − {}</td><td>{}</td>\
-             <td>{:+.4}</td><td>{}</td></tr>",
+             <td>{:+.4}</td><td>{}</td><td>{}</td></tr>",
             c.setting.name(),
             Escaped(&c.models[1]),
             Escaped(&c.models[0]),
             c.pictures,
             c.dice_difference,
-            probability(c.p)
+            probability(c.p),
+            c.p_holm.map_or(String::new(), probability)
+        )?;
+    }
+    writeln!(page, "</table>")
+}
+
+fn volumes(page: &mut String, e: &Evaluation) -> fmt::Result {
+    if e.volumes.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        page,
+        "<h2>Whole volumes</h2><p>Dice in three dimensions, of all voxels of a structure on the slices \
+         on which it is outlined; 95 % bootstrap intervals over volumes.</p><table><tr>\
+         <th class=\"text\">setting</th><th class=\"text\">model</th><th>n</th><th>Dice</th></tr>"
+    )?;
+    for row in &e.volumes {
+        let Estimate { mean, ci95: [low, high], n } = row.dice;
+        writeln!(
+            page,
+            "<tr><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{n}</td>\
+             <td>{mean:.3}<br><small>{low:.3}–{high:.3}</small></td></tr>",
+            row.setting.name(),
+            Escaped(&row.model),
         )?;
     }
     writeln!(page, "</table>")

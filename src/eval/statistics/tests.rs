@@ -43,6 +43,20 @@ fn paired_tests_are_scipys() {
     assert_eq!(wilcoxon(&[0.0; 9]), 1.0);
 }
 
+/// Expected values printed by R: `p.adjust(p, "holm")`.
+#[test]
+fn several_tests_are_corrected_as_r_does() {
+    for (found, expected) in [
+        (holm(&[0.01, 0.04, 0.03, 0.005]), vec![0.03, 0.06, 0.06, 0.02]),
+        (holm(&[0.6, 0.5, 0.02]), vec![1.0, 1.0, 0.06]),
+        (holm(&[0.2]), vec![0.2]),
+        (holm(&[]), vec![]),
+    ] {
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-12), "{found:?}");
+    }
+}
+
 #[test]
 fn intervals_are_scipys_but_for_chance() {
     let case = &expected()["bootstrap"];

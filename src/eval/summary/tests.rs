@@ -7,11 +7,13 @@ fn case(picture: &str, class: &str, dice: f64) -> Case {
         Factors { size: dice, contrast: 0.5, aspect_ratio: 1.0, boundary_complexity: 1.0 };
     Case {
         picture: picture.into(),
+        volume: picture.split_once('#').map(|(volume, _)| volume.into()),
         class: Some(class.into()),
         structure: Some("lesion".into()),
         setting: Setting::TightBox,
         repeat: 0,
         scores,
+        overlap: Overlap { found_px: 10, true_px: 10, both_px: (dice * 10.0).round() as u64 },
         oracle_dice: None,
         predicted_iou: None,
         clicks: None,
@@ -55,4 +57,41 @@ fn clicks_are_counted_until_the_goal() {
     let clicks =
         Clicks { dice: vec![0.5; 20], iou: (0..20).map(|n| 0.8 + 0.02 * f64::from(n)).collect() };
     assert_eq!((clicks.until(0.8), clicks.until(0.85), clicks.until(2.0)), (1, 4, MAX_CLICKS));
+}
+
+#[test]
+fn several_pairs_of_models_are_corrected_for() {
+    let dataset =
+        Dataset { name: "d".into(), layout: Layout::Busi, items: vec![], problems: vec![] };
+    let settings = [Setting::TightBox];
+    let of = |models| Evaluation::new(&dataset, (2, 2), vec![], 1, &settings, models).comparisons;
+    let models = vec![model("one", 0.0), model("two", 0.1), model("three", 0.2)];
+    let three = of(models.clone());
+    assert_eq!(three.len(), 3);
+    let least = three.iter().map(|c| c.p).fold(1.0, f64::min);
+    let corrected: Vec<f64> = three.iter().filter_map(|c| c.p_holm).collect();
+    assert_eq!(corrected.len(), 3);
+    assert!(corrected.contains(&(3.0 * least)) && corrected.contains(&1.0), "{three:?}");
+    assert_eq!(of(models[..2].to_vec())[0].p_holm, None);
+}
+
+#[test]
+fn volumes_are_summed_up_over_their_slices() {
+    let dataset =
+        Dataset { name: "d".into(), layout: Layout::Npz, items: vec![], problems: vec![] };
+    let mut cases = vec![
+        case("v#1", "", 0.5),
+        case("v#2", "", 1.0),
+        case("w#1", "", 0.6),
+        case("flat", "", 0.1),
+    ];
+    // A slice with twice the pixels counts twice.
+    cases[1].overlap = Overlap { found_px: 20, true_px: 20, both_px: 20 };
+    let model =
+        ModelCases { name: "m".into(), weights: "f32".into(), trained_on_points: true, cases };
+    let settings = [Setting::TightBox, Setting::CentreTap];
+    let e = Evaluation::new(&dataset, (4, 4), vec![], 1, &settings, vec![model]);
+    let [row] = &e.volumes[..] else { panic!("{:?}", e.volumes) };
+    assert_eq!((row.setting, row.dice.n), (Setting::TightBox, 2));
+    assert!((row.dice.mean - (25.0 / 30.0 + 0.6) / 2.0).abs() < 1e-12, "{row:?}");
 }
