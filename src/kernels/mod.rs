@@ -9,6 +9,7 @@
 
 mod attention;
 mod conv;
+mod few_keys;
 mod functions;
 mod gemm;
 mod int8_gemm;
@@ -22,6 +23,7 @@ mod testing;
 
 pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, TILE, attend};
 pub(crate) use conv::{Conv, Window};
+pub(crate) use few_keys::{FEW_KEYS, FewKeys};
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};
 pub use isa::{Isa, IsaError};
 pub(crate) use linear::FloatLinear;

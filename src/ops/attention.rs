@@ -4,7 +4,9 @@
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::{Bias, Isa, KeysValues, Query, RelativePositions, TILE, attend};
+use crate::kernels::{
+    Bias, FEW_KEYS, FewKeys, Isa, KeysValues, Query, RelativePositions, TILE, attend,
+};
 
 use super::tensors::{ensure_f32, filled, values};
 use super::threads::{for_each_chunk, share, with_threads};
@@ -120,6 +122,30 @@ impl EvalOp for CrossAttention {
         let (q, k, v): (&[f32], &[f32], &[f32]) =
             (values(&inputs[0])?, values(&inputs[1])?, values(&inputs[2])?);
         let isa = Isa::chosen()?;
+        if (1..=FEW_KEYS).contains(&keys) {
+            return filled(&[batch, tokens, channels], |out| {
+                let macs = [tokens, keys, 2 * channels];
+                let macs = macs.iter().fold(batch, |product, &n| product.saturating_mul(n));
+                with_threads(macs, |threads| {
+                    let images = out.chunks_exact_mut((tokens * channels).max(1));
+                    for (image, out) in images.enumerate() {
+                        let own = |batch: usize, tokens: usize| {
+                            let first = image.min(batch - 1) * tokens * channels;
+                            first..first + tokens * channels
+                        };
+                        let (q_range, kv) = (own(q_batch, tokens), own(k_batch, keys));
+                        let few = FewKeys::new((heads, width), &k[kv.clone()], &v[kv]);
+                        let q = &q[q_range];
+                        let rows = share(tokens, threads, tokens);
+                        for_each_chunk(threads, out, (rows * channels).max(1), |index, out| {
+                            let q = &q[index * rows * channels..][..out.len()];
+                            few.attend(isa, q, out);
+                        });
+                    }
+                });
+                Ok(())
+            });
+        }
         let mixing = Mixing { isa, count: batch * heads, heads, queries: tokens, keys, width };
         let head = |index: usize| {
             let (image, head) = (index / heads, index % heads);
