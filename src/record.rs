@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
+use crate::measure::Measurements;
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
@@ -45,6 +46,7 @@ struct Record<'a> {
     saved_at: String,
     model: &'a str,
     source: &'a str,
+    tapseg_version: &'a str,
     sequence: u64,
     captured_at_s: f64,
     size: FrameSize,
@@ -64,6 +66,7 @@ struct RecordObject<'a> {
     stability_score: f32,
     area_px: u64,
     area_mm2: Option<f32>,
+    measurements: Option<Measurements>,
 }
 
 /// Writes `snapshot` into a new folder in `parent`, which is made where it does not exist, and
@@ -82,7 +85,10 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
     private_folder(&unfinished)?;
     let finished = fill(&unfinished, now, snapshot).and_then(|()| {
         let folder = parent.join(name);
+        // The names of the files first, then the folder's own: after a power cut it is whole or gone.
+        sync_folder(&unfinished)?;
         fs::rename(&unfinished, &folder).map_err(|source| io(&folder, source))?;
+        sync_folder(parent)?;
         Ok(folder)
     });
     if finished.is_err() {
@@ -94,6 +100,16 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
 
 fn io(path: &Path, source: std::io::Error) -> RecordError {
     RecordError::Io { path: path.into(), source }
+}
+
+/// Has the names in a folder written to the disk.
+fn sync_folder(path: &Path) -> Result<(), RecordError> {
+    // Elsewhere folders can't be opened.
+    if cfg!(unix) {
+        let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| io(path, source))?;
+    }
+    Ok(())
 }
 
 fn private_folder(path: &Path) -> Result<(), RecordError> {
@@ -126,12 +142,14 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
             stability_score: chosen.stability_score,
             area_px,
             area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
+            measurements: Measurements::on(frame, &chosen.mask),
         });
     }
     let record = Record {
         saved_at: now.to_string(),
         model,
         source: &frame.source,
+        tapseg_version: env!("CARGO_PKG_VERSION"),
         sequence: frame.sequence,
         captured_at_s: frame.captured_at.as_secs_f64(),
         size,
@@ -178,7 +196,11 @@ fn write_png(
 
 fn write_file(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), RecordError> {
     let path = folder.join(file);
-    let written = fs::File::create_new(&path).and_then(|mut file| {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
@@ -240,12 +262,17 @@ mod tests {
         assert_eq!(json["sequence"], 7);
         assert_eq!(json["objects"][0]["area_px"], 400);
         assert_eq!(json["objects"][0]["area_mm2"], 100.0);
+        let sizes = &json["objects"][0]["measurements"];
+        assert_eq!(sizes["area"], serde_json::json!({ "value": 100.0, "unit": "mm2" }));
+        assert_eq!(sizes["longest_diameter"]["length"]["unit"], "mm");
         assert_eq!(json["objects"][0]["rank"], 2);
         assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&folder), 0o700);
+            names.iter().for_each(|name| assert_eq!(mode(&folder.join(name)), 0o600, "{name}"));
         }
     }
 

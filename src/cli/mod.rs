@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod proposals;
 mod run;
+mod scale;
 mod segment;
 mod volume;
 
