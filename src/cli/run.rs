@@ -162,6 +162,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn default_save_dir() -> Option<PathBuf> {
+/// Where Save writes to where nothing else is said.
+pub fn default_save_dir() -> Option<PathBuf> {
     Some(user_data_folder(|name| std::env::var_os(name))?.join("records"))
 }

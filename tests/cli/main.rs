@@ -257,6 +257,7 @@ fn help_has_an_example_for_every_verb() {
     for verb in [
         "demo",
         "run",
+        "records",
         "segment",
         "everything",
         "instances",
