@@ -21,7 +21,7 @@ pub(super) fn draw_diameters<D: DrawTarget<Color = Rgb888>>(
     unit: u32,
     target: &mut D,
 ) -> Result<(), D::Error> {
-    for (width, colour) in [(3 * unit, BLACK), (unit, object_colour(colour))] {
+    for (width, colour) in [(4 * unit, BLACK), (2 * unit, object_colour(colour))] {
         for diameter in [&sizes.longest_diameter, &sizes.perpendicular_diameter] {
             let ends = [diameter.from, diameter.to].map(|end| viewport.to_screen(end));
             Line::new(ends[0], ends[1])

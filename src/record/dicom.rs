@@ -109,6 +109,7 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
         text(0x0020, 0x000D, VR::UI, study),
         empty(0x0020, 0x0010, VR::SH),
         text(0x0020, 0x0013, VR::IS, "1"),
+        empty(0x0020, 0x0020, VR::CS),
     ]
 }
 
@@ -126,7 +127,7 @@ fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
         text(0x0008, 0x0064, VR::CS, "DI"),
         text(0x0020, 0x000E, VR::UI, series),
         text(0x0020, 0x0011, VR::IS, "1"),
-        empty(0x0020, 0x0020, VR::CS),
+        empty(0x0020, 0x0060, VR::CS),
         u16(0x0028, 0x0002, 3),
         text(0x0028, 0x0004, VR::CS, "RGB"),
         u16(0x0028, 0x0006, 0),
@@ -198,13 +199,6 @@ fn segmentation(
         tag(0x0020, 0x9165, Tag(0x0062, 0x000B)),
         tag(0x0020, 0x9167, Tag(0x0062, 0x000A)),
     ];
-    let shared = match frame.pixel_spacing {
-        Some(spacing) => {
-            let pair = format!("{}\\{}", spacing.row_mm, spacing.column_mm);
-            vec![sequence(0x0028, 0x9110, vec![vec![text(0x0028, 0x0030, VR::DS, pair)]])]
-        }
-        None => Vec::new(),
-    };
     let numbers = || 1..=masks.len();
     Ok(vec![
         text(0x0008, 0x0008, VR::CS, "DERIVED\\PRIMARY"),
@@ -238,7 +232,8 @@ fn segmentation(
         text(0x0070, 0x0080, VR::CS, "OUTLINES"),
         empty(0x0070, 0x0081, VR::LO),
         empty(0x0070, 0x0084, VR::PN),
-        sequence(0x5200, 0x9229, vec![shared]),
+        // The pixel spacing is the picture's: a measure of its own would need a slice's thickness.
+        sequence(0x5200, 0x9229, vec![Vec::new()]),
         sequence(0x5200, 0x9230, numbers().map(groups).collect()),
         DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(packed(masks).into())),
     ])
