@@ -321,6 +321,9 @@ mod tests {
         let kept = records(parent.path()).unwrap();
         assert_eq!(kept.iter().map(|kept| &kept.folder).collect::<Vec<_>>(), [&folder]);
         kept[0].verify().unwrap();
+        assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
+        assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
+        assert!(kept[0].measurements(0).is_err());
 
         let stick = tempfile::tempdir().unwrap();
         // As a stick that was pulled out left it.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use tapseg::measure::ellipsoid_volume;
 use tapseg::record::{self, Kept};
 
 use super::{output, run};
@@ -12,6 +13,7 @@ use super::{output, run};
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg records list\n          \
     tapseg records show 20261127T081502.123Z\n          \
+    tapseg records volume 20261127T081502.123Z 20261127T081610.456Z:2\n          \
     tapseg records verify\n          \
     tapseg records export --to /media/usb")]
 pub struct Records {
@@ -36,6 +38,14 @@ enum What {
     Verify {
         /// The records' names; all where not given
         names: Vec<String>,
+    },
+    /// The volume of the ellipsoid that two views at right angles show: the longest diameter of each
+    /// and the mean of the diameters across, which both planes share
+    Volume {
+        /// A record's name, with :2 at its end for its second structure
+        first: String,
+        /// That of the other view; it may be the same record's other structure
+        second: String,
     },
     /// Copy records, whole or not at all, and read the copy back
     Export {
@@ -83,6 +93,19 @@ impl Records {
                     bail!("{damaged} of {} records are damaged", records.len());
                 }
                 Ok(())
+            }
+            What::Volume { first, second } => {
+                let view = |text: &String| -> Result<_> {
+                    let (name, number) = text.split_once(':').unwrap_or((text, "1"));
+                    let number = number.parse();
+                    let number = number.with_context(|| format!("{text}: give NAME or NAME:2"))?;
+                    Ok(record::open(&folder.join(name))?.measurements(number)?)
+                };
+                let volume = ellipsoid_volume(&view(&first)?, &view(&second)?);
+                let volume = volume.context(
+                    "a view is measured in pixels: save it with a pixel spacing (--spacing)",
+                )?;
+                if json { output::json(&volume) } else { output::line(volume) }
             }
             What::Export { names, to } => named(names)?.iter().try_for_each(|kept| {
                 let copy = kept.export(&to)?;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::measure::Measurements;
+
 use super::{RecordError, io, private_folder, sync_folder, write_file};
 
 /// The largest file of a record that is read: beyond it something else lies there.
@@ -83,6 +85,18 @@ impl Kept {
             Some(file) => Err(damaged(&self.folder, &format!("{:?} is no file's name", file.name))),
             None => Ok(files),
         }
+    }
+
+    /// The measurements of structure `number`, counted from 1.
+    ///
+    /// # Errors
+    /// [`RecordError::Damaged`] where the record has none of it.
+    pub fn measurements(&self, number: usize) -> Result<Measurements, RecordError> {
+        let object = number.checked_sub(1).and_then(|i| self.record["objects"].get(i));
+        let sizes = object.and_then(|object| object.get("measurements")).cloned();
+        let sizes = sizes.and_then(|sizes| serde_json::from_value(sizes).ok());
+        sizes
+            .ok_or_else(|| damaged(&self.folder, &format!("it has no sizes of structure {number}")))
     }
 
     /// Checks that every file is there with the bytes that were written.
