@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::geometry::FrameSize;
 
 /// Distance between the centres of neighbouring pixels in millimetres.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelSpacing {
     /// Between rows (vertical).
     pub row_mm: f32,
@@ -56,6 +56,8 @@ pub struct Frame {
     pub captured_at: Duration,
     /// Pixel spacing, where the source states it.
     pub pixel_spacing: Option<PixelSpacing>,
+    /// The row of the transducer's face, from which depth is counted, where it is known.
+    pub transducer_y: Option<f32>,
     /// Where the frame came from: a file name or a device.
     pub source: Arc<str>,
 }
@@ -96,6 +98,7 @@ impl Frame {
             sequence: 0,
             captured_at: Duration::ZERO,
             pixel_spacing: None,
+            transducer_y: None,
             source: "".into(),
         })
     }

@@ -3,10 +3,10 @@
 //! A coordinate is a pixel index as in the Segment Anything code: `(0, 0)` is the centre of the
 //! top left pixel, x grows to the right, y downwards. Positions are signed floats, sizes unsigned.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Width and height of a frame in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FrameSize {
     /// Pixels per row.
     pub width: u32,
@@ -38,7 +38,7 @@ impl std::fmt::Display for FrameSize {
 }
 
 /// A position in frame pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FramePoint {
     /// To the right.
     pub x: f32,
@@ -60,7 +60,7 @@ impl FramePoint {
 }
 
 /// An axis-parallel box in frame pixels whose corners are in order: `x0 <= x1`, `y0 <= y1`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameBox {
     /// Left edge.
     pub x0: f32,

@@ -7,7 +7,8 @@
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
 //! [`propagate`] follows a structure through the slices of a volume.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
-//! engine doesn't do itself; [`measure`] tells how fast it all is on this machine, and [`eval`] how
+//! engine doesn't do itself; [`measure`] tells how large a structure is, [`machine`] how fast it all
+//! is on this machine, and [`eval`] how
 //! well its masks fit those of a dataset.
 //!
 //! [`automatic`] finds everything on a frame without a prompt, [`coco`] exchanges and judges masks, and
@@ -34,6 +35,7 @@ mod frame;
 mod fuzz;
 pub mod geometry;
 pub mod kernels;
+pub mod machine;
 mod mask;
 pub mod measure;
 pub mod model;

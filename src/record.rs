@@ -1,6 +1,9 @@
 //! What is kept when a person presses Save: a folder of its own for each time, complete or not
 //! there at all.
 
+mod dicom;
+mod shelf;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,8 +13,12 @@ use image::{ExtendedColorType, ImageEncoder};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use shelf::{Kept, RecordFile, open, records};
+
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
+use crate::mask::Mask;
+use crate::measure::Measurements;
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
@@ -29,6 +36,14 @@ pub enum RecordError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A record, or a file of it, is not what was written.
+    #[error("{path}: {reason}", path = .path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A picture can't be encoded.
     #[error("{file}: {reason}")]
     Encode {
@@ -45,11 +60,14 @@ struct Record<'a> {
     saved_at: String,
     model: &'a str,
     source: &'a str,
+    tapseg_version: &'a str,
     sequence: u64,
     captured_at_s: f64,
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
     objects: Vec<RecordObject<'a>>,
+    /// The files beside this one.
+    files: Vec<RecordFile>,
 }
 
 #[derive(Serialize)]
@@ -64,12 +82,14 @@ struct RecordObject<'a> {
     stability_score: f32,
     area_px: u64,
     area_mm2: Option<f32>,
+    measurements: Option<Measurements>,
 }
 
 /// Writes `snapshot` into a new folder in `parent`, which is made where it does not exist, and
 /// returns its path. The folder is named after the time (UTC) and readable by its owner alone. In
 /// it are `frame.png`; `overlay.png`, the same with masks and prompts; `mask-1.png` …, one a
-/// structure, at frame size, 0 and 255; and `record.json`. It appears under its name when all is
+/// structure, at frame size, 0 and 255; `frame.dcm`, a DICOM Secondary Capture; `masks.dcm`, a
+/// Segmentation that refers to it, where there are masks; and `record.json`. It appears under its name when all is
 /// written and on the disk.
 ///
 /// # Errors
@@ -82,7 +102,10 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
     private_folder(&unfinished)?;
     let finished = fill(&unfinished, now, snapshot).and_then(|()| {
         let folder = parent.join(name);
+        // The names of the files first, then the folder's own: after a power cut it is whole or gone.
+        sync_folder(&unfinished)?;
         fs::rename(&unfinished, &folder).map_err(|source| io(&folder, source))?;
+        sync_folder(parent)?;
         Ok(folder)
     });
     if finished.is_err() {
@@ -96,6 +119,16 @@ fn io(path: &Path, source: std::io::Error) -> RecordError {
     RecordError::Io { path: path.into(), source }
 }
 
+/// Has the names in a folder written to the disk.
+fn sync_folder(path: &Path) -> Result<(), RecordError> {
+    // Elsewhere folders can't be opened.
+    if cfg!(unix) {
+        let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| io(path, source))?;
+    }
+    Ok(())
+}
+
 fn private_folder(path: &Path) -> Result<(), RecordError> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -107,14 +140,15 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
     let Snapshot { frame, objects, model } = snapshot;
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
-    write_png(folder, "frame.png", frame.rgb(), size, rgb)?;
+    let mut files = vec![write_png(folder, "frame.png", frame.rgb(), size, rgb)?];
     let overlay = overlay(snapshot).to_image();
     let overlay_size = FrameSize::new(overlay.width(), overlay.height());
-    write_png(folder, "overlay.png", overlay.as_raw(), overlay_size, rgb)?;
+    files.push(write_png(folder, "overlay.png", overlay.as_raw(), overlay_size, rgb)?);
     let mut listed = Vec::with_capacity(objects.len());
     for (object, chosen) in objects.iter().filter_map(|o| Some((o, chosen(o)?))) {
         let file = format!("mask-{}.png", listed.len() + 1);
-        write_png(folder, &file, &chosen.mask.to_grey(), size, ExtendedColorType::L8)?;
+        let grey = chosen.mask.to_grey();
+        files.push(write_png(folder, &file, &grey, size, ExtendedColorType::L8)?);
         let area_px = chosen.mask.area_px();
         listed.push(RecordObject {
             file,
@@ -126,20 +160,30 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
             stability_score: chosen.stability_score,
             area_px,
             area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
+            measurements: Measurements::on(frame, &chosen.mask),
         });
+    }
+    let masks: Vec<&Mask> = objects.iter().filter_map(chosen).map(|c| &c.mask).collect();
+    let dicom::Files { picture, segmentation } =
+        dicom::files(frame, &masks, model, now).map_err(|error| encode("frame.dcm", error))?;
+    files.push(write_file(folder, "frame.dcm", &picture)?);
+    if let Some(segmentation) = segmentation {
+        files.push(write_file(folder, "masks.dcm", &segmentation)?);
     }
     let record = Record {
         saved_at: now.to_string(),
         model,
         source: &frame.source,
+        tapseg_version: env!("CARGO_PKG_VERSION"),
         sequence: frame.sequence,
         captured_at_s: frame.captured_at.as_secs_f64(),
         size,
         pixel_spacing: frame.pixel_spacing,
         objects: listed,
+        files,
     };
     let json = serde_json::to_vec_pretty(&record).map_err(|error| encode("record.json", error))?;
-    write_file(folder, "record.json", &json)
+    write_file(folder, "record.json", &json).map(|_| ())
 }
 
 fn chosen(object: &SnapshotObject) -> Option<&MaskCandidate> {
@@ -168,7 +212,7 @@ fn write_png(
     pixels: &[u8],
     size: FrameSize,
     colour: ExtendedColorType,
-) -> Result<(), RecordError> {
+) -> Result<RecordFile, RecordError> {
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
         .write_image(pixels, size.width, size.height, colour)
@@ -176,13 +220,18 @@ fn write_png(
     write_file(folder, file, &png)
 }
 
-fn write_file(folder: &Path, file: &str, bytes: &[u8]) -> Result<(), RecordError> {
-    let path = folder.join(file);
-    let written = fs::File::create_new(&path).and_then(|mut file| {
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<RecordFile, RecordError> {
+    let path = folder.join(name);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.map_err(|source| io(&path, source))
+    written.map_err(|source| io(&path, source))?;
+    Ok(RecordFile::of(name, bytes))
 }
 
 #[cfg(test)]
@@ -193,7 +242,6 @@ mod tests {
 
     use super::*;
     use crate::frame::Frame;
-    use crate::mask::Mask;
     use crate::model::Masks;
     use crate::prompt::Prompt;
 
@@ -226,9 +274,19 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, ["frame.png", "mask-1.png", "overlay.png", "record.json"]);
+        assert_eq!(
+            names,
+            ["frame.dcm", "frame.png", "mask-1.png", "masks.dcm", "overlay.png", "record.json"]
+        );
         let mask = image::open(folder.join("mask-1.png")).unwrap().into_luma8();
         assert_eq!((mask.get_pixel(5, 9).0, mask.get_pixel(5, 10).0), ([255], [0]));
+        let capture = crate::feed::read_still(&folder.join("frame.dcm")).unwrap();
+        assert_eq!(capture.rgb(), snapshot().frame.rgb());
+        assert_eq!(capture.pixel_spacing, snapshot().frame.pixel_spacing);
+        let segmentation = dicom_object::open_file(folder.join("masks.dcm")).unwrap();
+        let packed = segmentation.element_by_name("PixelData").unwrap().to_bytes().unwrap();
+        // Ten rows of 40 pixels, of 30.
+        assert_eq!(*packed, [[0xFF; 50].as_slice(), &[0; 100]].concat());
         let frame = image::open(folder.join("frame.png")).unwrap().into_rgb8();
         assert!(frame.pixels().all(|p| p.0 == [100; 3]));
         let overlay = image::open(folder.join("overlay.png")).unwrap().into_rgb8();
@@ -240,13 +298,53 @@ mod tests {
         assert_eq!(json["sequence"], 7);
         assert_eq!(json["objects"][0]["area_px"], 400);
         assert_eq!(json["objects"][0]["area_mm2"], 100.0);
+        let sizes = &json["objects"][0]["measurements"];
+        assert_eq!(sizes["area"], serde_json::json!({ "value": 100.0, "unit": "mm2" }));
+        assert_eq!(sizes["longest_diameter"]["length"]["unit"], "mm");
         assert_eq!(json["objects"][0]["rank"], 2);
         assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&folder), 0o700);
+            names.iter().for_each(|name| assert_eq!(mode(&folder.join(name)), 0o600, "{name}"));
         }
+    }
+
+    #[test]
+    fn records_are_listed_verified_and_exported() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = write_record(parent.path(), &snapshot()).unwrap();
+        fs::create_dir(parent.path().join(".20260101T000000.000Z.part")).unwrap();
+        fs::create_dir(parent.path().join("empty")).unwrap();
+        let kept = records(parent.path()).unwrap();
+        assert_eq!(kept.iter().map(|kept| &kept.folder).collect::<Vec<_>>(), [&folder]);
+        kept[0].verify().unwrap();
+        assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
+        assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
+        assert!(kept[0].measurements(0).is_err());
+
+        let stick = tempfile::tempdir().unwrap();
+        // As a stick that was pulled out left it.
+        let unfinished = stick.path().join(format!(".{}.part", kept[0].name));
+        fs::create_dir(&unfinished).unwrap();
+        fs::write(unfinished.join("frame.png"), "half").unwrap();
+        let copy = kept[0].export(stick.path()).unwrap();
+        open(&copy).unwrap().verify().unwrap();
+        assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
+        assert!(kept[0].export(stick.path()).unwrap_err().to_string().contains("already"));
+        let away = stick.path().join("away");
+        assert!(kept[0].export(&away).unwrap_err().to_string().contains("away"));
+
+        let mask = folder.join("mask-1.png");
+        let mut bytes = fs::read(&mask).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&mask, bytes).unwrap();
+        assert!(kept[0].verify().unwrap_err().to_string().contains("mask-1.png"));
+        let other = tempfile::tempdir().unwrap();
+        kept[0].export(other.path()).unwrap_err();
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -148,20 +148,29 @@ fn a_tap_on_the_live_picture_outlines_the_structure() {
 
     bedside.click(tap);
     // The tint, not the ring that turns while the network works: it fills the structure.
+    let structure = around(&expected);
     let near = |screen: &RgbImage| {
-        let now = changed(viewport.area(), &live, screen);
+        let now = changed(structure, &live, screen);
         overlap(&now, &expected) >= 0.9
     };
     let outlined = bedside.wait("the structure is not outlined", near);
     println!(
         "IoU {:.3} to the library's mask",
-        overlap(&changed(viewport.area(), &live, &outlined), &expected)
+        overlap(&changed(structure, &live, &outlined), &expected)
     );
 
     bedside.click(layout.button_area(Button::LiveFreeze).center());
     bedside.wait("Live does not go back to the plain picture", |screen| {
         changed(viewport.area(), &live, screen).is_empty()
     });
+}
+
+/// The area of these pixels with what is near: its size is told in a corner of the picture.
+fn around(pixels: &[Point]) -> Rectangle {
+    let corners = pixels.iter().fold((pixels[0], pixels[0]), |(low, high), p| {
+        (low.component_min(*p), high.component_max(*p))
+    });
+    Rectangle::with_corners(corners.0, corners.1).offset(40)
 }
 
 /// The screen pixels that show a pixel of `mask`.

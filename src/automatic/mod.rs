@@ -28,6 +28,7 @@ use regions::{Kind, without_small};
 pub use edges::{Edges, edges};
 pub use labels::label_map;
 pub use nms::{Corners, non_maximum_suppression};
+pub(crate) use regions::components;
 
 /// Prompts that are decoded between two looks at whether to go on.
 const PROMPTS_PER_REPORT: usize = 16;

@@ -36,7 +36,7 @@ pub(super) fn without_small(mask: &Mask, min_area: u64, kind: Kind) -> Option<Ma
 
 /// The regions of pixels that are `sought`: for each pixel the number of its region, counted from 1,
 /// or 0; and each region's area.
-fn components(mask: &Mask, sought: u8) -> (Vec<u32>, Vec<u64>) {
+pub(crate) fn components(mask: &Mask, sought: u8) -> (Vec<u32>, Vec<u64>) {
     let (width, height) = (mask.size().width as usize, mask.size().height as usize);
     let pixels = mask.pixels();
     let mut labels = vec![0; pixels.len()];

@@ -15,7 +15,9 @@ mod models;
 mod output;
 mod progress;
 mod proposals;
+mod records;
 mod run;
+mod scale;
 mod segment;
 mod volume;
 
@@ -42,6 +44,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
+    Records(records::Records),
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
@@ -63,6 +66,7 @@ pub fn run() -> anyhow::Result<()> {
     match cli.verb {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
+        Verb::Records(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),

@@ -14,6 +14,7 @@ use tapseg::screen::window::WindowScreen;
 
 use super::arguments::{ModelArguments, VolumeArguments, screen_size};
 use super::output;
+use super::scale::{ScaleArguments, Scaled};
 
 /// Show a feed, and outline what is tapped on it
 ///
@@ -58,6 +59,9 @@ pub struct Run {
     save_dir: Option<PathBuf>,
 
     #[command(flatten)]
+    scale: ScaleArguments,
+
+    #[command(flatten)]
     model: ModelArguments,
 }
 
@@ -75,6 +79,7 @@ impl Run {
         }
         let playback = Playback { rate: self.fps.unwrap_or(Rate::Native), looping: self.looping };
         let feed = Limited { feed: Player::new(clip, playback)?, left: self.frames };
+        let feed = Scaled { feed, scale: self.scale };
         // The window first: without a display there is no point in loading a model.
         let mut screen: Box<dyn Screen> = match picture_folder {
             None => Box::new(WindowScreen::open(self.size)?),
@@ -157,6 +162,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn default_save_dir() -> Option<PathBuf> {
+/// Where Save writes to where nothing else is said.
+pub fn default_save_dir() -> Option<PathBuf> {
     Some(user_data_folder(|name| std::env::var_os(name))?.join("records"))
 }

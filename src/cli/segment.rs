@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use image::{GrayImage, ImageFormat};
 use serde::Serialize;
+use tapseg::measure::Measurements;
 use tapseg::overlay::{SceneObject, draw_still};
 use tapseg::{Frame, Mask, Masks, Prompt};
 
@@ -14,6 +15,7 @@ use super::arguments::{
     ModelArguments, PriorArguments, PromptArguments, VolumeArguments, milliseconds,
 };
 use super::output;
+use super::scale::ScaleArguments;
 
 /// Outline a structure on one picture
 ///
@@ -23,6 +25,7 @@ use super::output;
 #[command(
     after_help = "Example:  tapseg segment breast.png --box 120,80,340,260 -o out\n          \
     tapseg segment clip.dcm --point 310,222 --point 400,300,0 -o out\n          \
+    tapseg segment breast.png --box 120,80,340,260 --spacing 0.12 -o out\n          \
     tapseg segment breast.png --scribble \"150,120 200,180 260,200\" -o out\n          \
     tapseg segment breast.png --gaze gaze.csv --prior atlas.png -o out\n          \
     tapseg segment liver.nii.gz --axis axial --slice 40 --window 40,400 --box 90,80,200,190 -o out"
@@ -44,6 +47,9 @@ pub struct Segment {
 
     #[command(flatten)]
     volume: VolumeArguments,
+
+    #[command(flatten)]
+    scale: ScaleArguments,
 
     /// The folder to write to
     #[arg(short, long, value_name = "DIR")]
@@ -70,6 +76,8 @@ struct MaskReport {
     area_px: u64,
     /// `None` where the picture states no pixel spacing.
     area_mm2: Option<f32>,
+    /// In millimetres where the pixel spacing is known; `None` of an empty mask.
+    measurements: Option<Measurements>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +92,7 @@ impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
         let mut recording = self.volume.open(&[self.image.display().to_string()])?;
         let index = recording.index(self.slice)?;
-        let frame = recording.clip().frame(index)?;
+        let frame = self.scale.applied_to(recording.clip().frame(index)?);
         // Checked before the model is loaded, so that a slip of the hand is told at once.
         let prompt = self.prompt.prompt(frame.size())?;
         let input = self.prior.blended_into(&frame)?;
@@ -134,6 +142,7 @@ impl Segment {
                 stability_score: candidate.stability_score,
                 area_px,
                 area_mm2: pixel_area.map(|area| area * area_px as f32),
+                measurements: Measurements::on(frame, &candidate.mask),
             });
         }
         // An earlier run may have proposed more masks for another prompt.
@@ -175,14 +184,21 @@ fn print_table(report: &Report, folder: &Path) -> Result<()> {
         folder.display()
     ))?;
     output::line(format_args!(
-        "{:<12} {:>13} {:>9} {:>10} {:>10}",
-        "mask", "predicted IoU", "stability", "px", "mm²"
+        "{:<12} {:>13} {:>9} {:>14} {:>21} {:>12}",
+        "mask", "predicted IoU", "stability", "area", "diameters", "perimeter"
     ))?;
     for m in &report.masks {
-        let mm2 = m.area_mm2.map_or("-".into(), |a| format!("{a:.1}"));
+        let [area, diameters, perimeter] = match &m.measurements {
+            Some(sizes) => {
+                let across = sizes.perpendicular_diameter.length;
+                let diameters = format!("{} x {across}", sizes.longest_diameter.length);
+                [sizes.area.to_string(), diameters, sizes.perimeter.to_string()]
+            }
+            None => ["-", "-", "-"].map(String::from),
+        };
         output::line(format_args!(
-            "{:<12} {:>13.3} {:>9.3} {:>10} {mm2:>10}",
-            m.file, m.predicted_iou, m.stability_score, m.area_px
+            "{:<12} {:>13.3} {:>9.3} {area:>14} {diameters:>21} {perimeter:>12}",
+            m.file, m.predicted_iou, m.stability_score
         ))?;
     }
     let t = &report.timings_ms;

@@ -14,6 +14,7 @@ use super::palette::{BACKGROUND, BLACK};
 use super::picture::PictureLayer;
 use super::prompts::{draw_prompts, draw_rubber_band};
 use super::scene::{Scene, SceneObject};
+use super::sizes::{draw_diameters, draw_list};
 use super::status::{draw_status, draw_working};
 
 /// Draws scenes. It keeps the outlines of the masks and its row buffer from one to the next, so
@@ -51,6 +52,14 @@ impl Overlay {
             None => target.fill_solid(&area, BLACK)?,
         }
         let mut picture = target.clipped(&area);
+        let sizes = || {
+            let shown = self.picture.sizes().filter(|_| scene.frame.is_some());
+            shown.filter_map(|(i, sizes)| Some((sizes, scene.objects.get(i)?.colour)))
+        };
+        for (sizes, colour) in sizes() {
+            draw_diameters(sizes, colour, &viewport, unit, &mut picture)?;
+        }
+        draw_list(sizes(), area, unit, &mut picture)?;
         for active in [false, true] {
             for object in scene.objects.iter().filter(|object| object.active == active) {
                 draw_prompts(object, &viewport, unit, &mut picture)?;

@@ -13,6 +13,7 @@ mod picture;
 mod prompts;
 mod scale;
 mod scene;
+mod sizes;
 mod status;
 mod text;
 mod viewport;

@@ -10,6 +10,7 @@ use embedded_graphics::primitives::Rectangle;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
 use crate::mask::Mask;
+use crate::measure::Measurements;
 
 use super::outline::{Outline, Part, Stroke};
 use super::palette::{BLACK, object_colour};
@@ -31,6 +32,7 @@ struct KeptOutline {
     to: FrameSize,
     stroke: Stroke,
     outline: Outline,
+    sizes: Option<Measurements>,
 }
 
 impl KeptOutline {
@@ -55,7 +57,7 @@ impl PictureLayer {
         if to.pixels() == 0 {
             return Ok(());
         }
-        self.outline(objects, to, unit);
+        self.outline(frame, objects, to, unit);
         let scaler = match self.scaler.take().filter(|kept| kept.is_for(frame.size(), to)) {
             Some(kept) => self.scaler.insert(kept),
             None => self.scaler.insert(Scaler::new(frame.size(), to)),
@@ -84,8 +86,14 @@ impl PictureLayer {
         Ok(())
     }
 
+    /// The measurements of each of the objects drawn last that has a mask, by its index.
+    pub fn sizes(&self) -> impl Iterator<Item = (usize, &Measurements)> {
+        let kept = self.outlines.iter().enumerate();
+        kept.filter_map(|(index, kept)| Some((index, kept.as_ref()?.sizes.as_ref()?)))
+    }
+
     /// Makes the outlines that are not there yet.
-    fn outline(&mut self, objects: &[SceneObject], to: FrameSize, unit: u32) {
+    fn outline(&mut self, frame: &Frame, objects: &[SceneObject], to: FrameSize, unit: u32) {
         self.outlines.resize_with(objects.len(), || None);
         for (object, kept) in objects.iter().zip(&mut self.outlines) {
             let stroke = stroke(object.active, unit);
@@ -94,7 +102,8 @@ impl PictureLayer {
             if !kept.as_ref().is_some_and(wanted) {
                 *kept = current.map(|mask| {
                     let outline = Outline::new(mask, to, stroke);
-                    KeptOutline { mask: mask.clone(), to, stroke, outline }
+                    let sizes = Measurements::on(frame, mask);
+                    KeptOutline { mask: mask.clone(), to, stroke, outline, sizes }
                 });
             }
         }

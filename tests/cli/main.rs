@@ -126,6 +126,32 @@ fn areas_are_in_square_millimetres_where_the_spacing_is_known() {
 }
 
 #[test]
+fn spacings_given_by_hand_make_millimetres() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let picture = data("frames/clarius_eye.png");
+    let picture = picture.to_str().unwrap();
+    let segment = ["segment", picture, "--box", "305,67,855,572", "-o", folder];
+    let scale = ["--spacing", "0.05x0.1", "--transducer-row", "87"];
+    let printed = ok(["--json"].iter().chain(&segment).chain(&scale));
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let mask = &report["masks"][0];
+    let sizes = &mask["measurements"];
+    assert_eq!(sizes["area"]["unit"], "mm2");
+    let number = |value: &Value| value.as_f64().unwrap();
+    let expected = number(&mask["area_px"]) * 0.005;
+    assert!((number(&sizes["area"]["value"]) / expected - 1.0).abs() < 1e-6);
+    // The eye nearly fills its box of 27.5 x 50.5 mm.
+    let diameter = |name: &str| number(&sizes[name]["length"]["value"]);
+    assert!((40.0..51.0).contains(&diameter("longest_diameter")), "{sizes}");
+    assert!((21.0..28.0).contains(&diameter("perpendicular_diameter")), "{sizes}");
+    assert_eq!(sizes["depth"]["nearest"]["unit"], "mm");
+    assert!(ok(segment).contains(" px\u{b2}"), "without a spacing");
+    let output = tapseg(segment.iter().chain(&["--spacing", "12cm"]));
+    assert!(text(&output.stderr).contains("millimetres a pixel"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn demo_outlines_real_ultrasound() {
     let out = tempfile::tempdir().unwrap();
     let printed = ok(["--json", "demo", "--out", out.path().to_str().unwrap()]);
@@ -233,6 +259,7 @@ fn help_has_an_example_for_every_verb() {
     for verb in [
         "demo",
         "run",
+        "records",
         "segment",
         "everything",
         "instances",

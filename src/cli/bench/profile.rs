@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use tapseg::measure::Peak;
+use tapseg::machine::Peak;
 use tapseg::model::NodeTime;
 
 use super::super::output;

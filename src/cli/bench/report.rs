@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use tapseg::measure::{Spread, Sustained};
+use tapseg::machine::{Spread, Sustained};
 
 use super::super::output;
 use super::profile::Profile;

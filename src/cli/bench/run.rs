@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tapseg::feed::{open_clip, read_still};
 use tapseg::geometry::FrameBox;
 use tapseg::kernels::Isa;
-use tapseg::measure::{
+use tapseg::machine::{
     Peak, Spread, Sustained, frequency_mhz, peak_rss_mb, processor, temperature_celsius,
 };
 use tapseg::model::{PromptKind, Recorder, Threads};

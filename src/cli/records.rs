@@ -1,0 +1,116 @@
+//! `tapseg records`: what was saved.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use tapseg::measure::ellipsoid_volume;
+use tapseg::record::{self, Kept};
+
+use super::{output, run};
+
+/// List, show, verify and export what was saved
+#[derive(Args)]
+#[command(after_help = "Example:  tapseg records list\n          \
+    tapseg records show 20261127T081502.123Z\n          \
+    tapseg records volume 20261127T081502.123Z 20261127T081610.456Z:2\n          \
+    tapseg records verify\n          \
+    tapseg records export --to /media/usb")]
+pub struct Records {
+    /// Where Save wrote to; ~/.local/share/tapseg/records where not given
+    #[arg(long, value_name = "DIR", global = true)]
+    save_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// All records, oldest first
+    List,
+    /// What record.json says
+    Show {
+        /// The record's name
+        name: String,
+    },
+    /// Check that every file has the bytes that were written
+    Verify {
+        /// The records' names; all where not given
+        names: Vec<String>,
+    },
+    /// The volume of the ellipsoid that two views at right angles show: the longest diameter of each
+    /// and the mean of the diameters across, which both planes share
+    Volume {
+        /// A record's name, with :2 at its end for its second structure
+        first: String,
+        /// That of the other view; it may be the same record's other structure
+        second: String,
+    },
+    /// Copy records, whole or not at all, and read the copy back
+    Export {
+        /// The records' names; all where not given
+        names: Vec<String>,
+        /// The folder to copy to, as that of a USB stick
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+impl Records {
+    pub fn run(self, json: bool) -> Result<()> {
+        let folder = self.save_dir.or_else(run::default_save_dir);
+        let folder = folder.context("there is no home folder: give --save-dir")?;
+        let named = |names: Vec<String>| -> Result<Vec<Kept>> {
+            if names.is_empty() {
+                return Ok(record::records(&folder)?);
+            }
+            names.iter().map(|name| Ok(record::open(&folder.join(name))?)).collect()
+        };
+        match self.what {
+            What::List if json => output::json(&named(Vec::new())?),
+            What::List => named(Vec::new())?.iter().try_for_each(|kept| {
+                let objects = kept.record["objects"].as_array().map_or(0, Vec::len);
+                let source = kept.record["source"].as_str().unwrap_or("-");
+                output::line(format_args!("{}  {objects} structures  {source}", kept.name))
+            }),
+            What::Show { name } => {
+                named(vec![name])?.iter().try_for_each(|kept| output::json(&kept.record))
+            }
+            What::Verify { names } => {
+                let records = named(names)?;
+                let mut damaged = 0;
+                for kept in &records {
+                    match kept.verify() {
+                        Ok(()) => output::line(format_args!("{}  whole", kept.name))?,
+                        Err(error) => {
+                            damaged += 1;
+                            output::line(format_args!("{}  DAMAGED: {error}", kept.name))?;
+                        }
+                    }
+                }
+                if damaged > 0 {
+                    bail!("{damaged} of {} records are damaged", records.len());
+                }
+                Ok(())
+            }
+            What::Volume { first, second } => {
+                let view = |text: &String| -> Result<_> {
+                    let (name, number) = text.split_once(':').unwrap_or((text, "1"));
+                    let number = number.parse();
+                    let number = number.with_context(|| format!("{text}: give NAME or NAME:2"))?;
+                    Ok(record::open(&folder.join(name))?.measurements(number)?)
+                };
+                let volume = ellipsoid_volume(&view(&first)?, &view(&second)?);
+                let volume = volume.context(
+                    "a view is measured in pixels: save it with a pixel spacing (--spacing)",
+                )?;
+                if json { output::json(&volume) } else { output::line(volume) }
+            }
+            What::Export { names, to } => named(names)?.iter().try_for_each(|kept| {
+                let copy = kept.export(&to)?;
+                output::line(copy.display())
+            }),
+        }
+    }
+}

