@@ -10,6 +10,8 @@
 //! engine doesn't do itself; [`measure`] tells how fast it all is on this machine, and [`eval`] how
 //! well its masks fit those of a dataset.
 //!
+//! [`board`] knows how boards are set up, and what is wrong with one.
+//!
 //! [`automatic`] finds everything on a frame without a prompt, and [`coco`] exchanges and judges masks.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
@@ -19,6 +21,7 @@
 
 pub mod app;
 pub mod automatic;
+pub mod board;
 pub mod coco;
 mod contain;
 pub mod convert;

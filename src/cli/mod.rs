@@ -2,8 +2,10 @@
 
 mod arguments;
 mod bench;
+mod board;
 mod convert;
 mod demo;
+mod doctor;
 mod edges;
 mod embed;
 mod eval;
@@ -42,6 +44,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
+    Doctor(doctor::Doctor),
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
@@ -63,6 +66,7 @@ pub fn run() -> anyhow::Result<()> {
     match cli.verb {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
+        Verb::Doctor(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),
