@@ -1,4 +1,4 @@
-//! Boards: how `tapseg run` is set up on each ([`Profile`]), which one this is ([`detect`]), and what
+//! Boards: how `tapseg run` is set up on each ([`Profile`]), which one this is ([`detect()`]), and what
 //! is wrong with it ([`doctor`]).
 //!
 //! Whatever is read from the system lies below a root folder that the caller gives: `/`, or a copy of
