@@ -13,6 +13,7 @@
 //!
 //! [`automatic`] finds everything on a frame without a prompt, [`coco`] exchanges and judges masks, and
 //! [`boundary`] judges edges.
+//! [`board`] knows how boards are set up, and what is wrong with one.
 //!
 //! Positions are *frame pixels* (see [`geometry`]) everywhere but inside [`model`], which has its
 //! own input space, and [`screen`], [`overlay`] and [`touch`], which work in screen pixels.
@@ -21,6 +22,7 @@
 
 pub mod app;
 pub mod automatic;
+pub mod board;
 pub mod boundary;
 pub mod coco;
 mod contain;

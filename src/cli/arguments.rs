@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use embedded_graphics::geometry::Size;
+use tapseg::board::Profile;
 use tapseg::convert::Preset;
 use tapseg::feed::nifti::{NiftiClip, SliceAxis, View, Window, looks_like_nifti};
 use tapseg::feed::{self, Clip};
@@ -15,6 +16,8 @@ use tapseg::model::{Library, user_data_folder};
 use tapseg::prompt::{MaskPrompt, PointLabel, Prior, PromptPoint, Scribble, gaze_points};
 use tapseg::screen::Canvas;
 use tapseg::{Frame, Mask, Package, Prompt, Segmenter};
+
+use super::board::check_precision;
 
 /// Where packages are looked for.
 #[derive(Args, Debug)]
@@ -48,9 +51,9 @@ impl LibraryArguments {
 #[derive(Args, Debug)]
 pub struct PackageArguments {
     /// A model package: a name that tapseg models lists, or a folder (./litemedsam for one called
-    /// like the one inside the program)
-    #[arg(long, value_name = "PACKAGE", default_value = Package::EMBEDDED)]
-    model: String,
+    /// like the one inside the program); litemedsam, which is inside, where not given
+    #[arg(long, value_name = "PACKAGE")]
+    model: Option<String>,
 
     #[command(flatten)]
     library: LibraryArguments,
@@ -59,7 +62,7 @@ pub struct PackageArguments {
 impl PackageArguments {
     /// The package that `--model` names.
     pub fn package(&self) -> Result<Package> {
-        self.library.package(&self.model)
+        self.library.package(self.model.as_deref().unwrap_or(Package::EMBEDDED))
     }
 }
 
@@ -75,6 +78,17 @@ pub struct ModelArguments {
 }
 
 impl ModelArguments {
+    /// Takes from a board's profile what the command line doesn't say. A package that the profile
+    /// names must store its weights as the profile expects.
+    pub fn fill_from(&mut self, profile: &Profile) -> Result<()> {
+        self.threads = self.threads.or(profile.threads);
+        if self.package.model.is_none() {
+            self.package.model.clone_from(&profile.model);
+            check_precision(profile, &self.package.package()?)?;
+        }
+        Ok(())
+    }
+
     /// The loaded model, and how long loading took.
     pub fn load(&self) -> Result<(Segmenter, Duration)> {
         let start = Instant::now();

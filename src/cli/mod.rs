@@ -2,8 +2,10 @@
 
 mod arguments;
 mod bench;
+mod board;
 mod convert;
 mod demo;
+mod doctor;
 mod edges;
 mod embed;
 mod eval;
@@ -45,6 +47,7 @@ enum Verb {
     Demo(demo::Demo),
     Run(run::Run),
     Records(records::Records),
+    Doctor(doctor::Doctor),
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
@@ -67,6 +70,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Demo(verb) => verb.run(cli.json),
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Records(verb) => verb.run(cli.json),
+        Verb::Doctor(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),

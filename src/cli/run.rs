@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use tapseg::app::{self, Report, RunOptions, Timings, Until};
+use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Playback, Player, Rate};
 use tapseg::model::{PromptKind, user_data_folder};
 use tapseg::screen::Screen;
@@ -13,8 +14,11 @@ use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
 
 use super::arguments::{ModelArguments, VolumeArguments, screen_size};
-use super::output;
 use super::scale::{ScaleArguments, Scaled};
+use super::{board, output};
+
+/// The screen's size where nothing is said, in pixels.
+const DEFAULT_SIZE: Size = Size::new(1280, 800);
 
 /// Show a feed, and outline what is tapped on it
 ///
@@ -24,23 +28,30 @@ use super::scale::{ScaleArguments, Scaled};
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
+    tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
     /// A folder or list of pictures, a DICOM file, a NIfTI volume, or the simulator:
     /// phantom[:seed=N,size=WxH,fps=F]
-    #[arg(long, required = true, num_args = 1.., value_name = "SPEC")]
+    #[arg(long, required_unless_present = "board", num_args = 1.., value_name = "SPEC")]
     feed: Vec<String>,
+
+    /// How this board is set up, where the other arguments don't say: raspberry-pi-4,
+    /// raspberry-pi-5, jetson-orin-nano, generic-arm64, pc, one of yours in /etc/tapseg/boards, a path
+    /// to a .toml file, or auto to go by the device tree
+    #[arg(long, value_name = "BOARD")]
+    board: Option<String>,
 
     #[command(flatten)]
     volume: VolumeArguments,
 
-    /// Where to show it: window, or picture:DIR for numbered PNG files
-    #[arg(long, default_value = "window", value_name = "SCREEN")]
-    screen: String,
+    /// Where to show it: window, or picture:DIR for numbered PNG files; window where not given
+    #[arg(long, value_name = "SCREEN")]
+    screen: Option<String>,
 
-    /// The screen's size in pixels
-    #[arg(long, default_value = "1280x800", value_name = "WxH", value_parser = screen_size)]
-    size: Size,
+    /// The screen's size in pixels; 1280x800 where not given
+    #[arg(long, value_name = "WxH", value_parser = screen_size)]
+    size: Option<Size>,
 
     /// Frames a second, or max for as fast as they can be had; the feed's own rate where not given
     #[arg(long, value_name = "FPS", value_parser = rate)]
@@ -66,11 +77,18 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn run(self, json: bool) -> Result<()> {
-        let picture_folder = match self.screen.split_once(':') {
-            None if self.screen == "window" => None,
+    pub fn run(mut self, json: bool) -> Result<()> {
+        if let Some(board) = &self.board {
+            let profile = board::profile(board)?;
+            board::keep_within(&profile)?;
+            self.fill_from(&profile)?;
+        }
+        let screen = self.screen.as_deref().unwrap_or("window");
+        let size = self.size.unwrap_or(DEFAULT_SIZE);
+        let picture_folder = match screen.split_once(':') {
+            None if screen == "window" => None,
             Some(("picture", folder)) if !folder.is_empty() => Some(folder),
-            _ => bail!("--screen {:?}: give window or picture:DIR", self.screen),
+            _ => bail!("--screen {screen:?}: give window or picture:DIR"),
         };
         let clip = self.volume.open(&self.feed)?.into_clip();
         let endless = clip.frame_count().is_none() || self.looping;
@@ -82,8 +100,8 @@ impl Run {
         let feed = Scaled { feed, scale: self.scale };
         // The window first: without a display there is no point in loading a model.
         let mut screen: Box<dyn Screen> = match picture_folder {
-            None => Box::new(WindowScreen::open(self.size)?),
-            Some(folder) => Box::new(PictureScreen::new(folder, self.size)?),
+            None => Box::new(WindowScreen::open(size)?),
+            Some(folder) => Box::new(PictureScreen::new(folder, size)?),
         };
         let (segmenter, _) = self.model.load()?;
         let options = RunOptions {
@@ -99,6 +117,23 @@ impl Run {
             print_report(&report)?;
         }
         Ok(())
+    }
+
+    /// Takes from a board's profile what the command line doesn't say.
+    fn fill_from(&mut self, profile: &Profile) -> Result<()> {
+        let name = &profile.name;
+        if self.feed.is_empty() {
+            self.feed.extend(profile.feed.clone());
+        }
+        ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
+        if self.screen.is_none() {
+            self.screen.clone_from(&profile.screen);
+        }
+        if let (None, Some(size)) = (self.size, &profile.size) {
+            let named = |e| anyhow!("board profile {name}: size = {size:?}: {e}");
+            self.size = Some(screen_size(size).map_err(named)?);
+        }
+        self.model.fill_from(profile)
     }
 }
 

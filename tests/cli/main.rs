@@ -1,6 +1,7 @@
 //! The program as its user runs it.
 
 mod bench;
+mod board;
 mod convert;
 mod eval;
 mod everything;

@@ -1,0 +1,137 @@
+//! What the board is connected to: cameras, panels and touch, and who may use them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, entries, name, text};
+
+/// The bit of `ABS_MT_POSITION_X` in a device's absolute axes (`linux/input-event-codes.h`).
+const ABS_MT_POSITION_X: usize = 0x35;
+
+/// The bit of `INPUT_PROP_DIRECT`: what is touched is what is shown.
+const PROP_DIRECT: usize = 1;
+
+pub(super) fn examine(root: &Path) -> Vec<Finding> {
+    let mut nodes = Vec::new();
+    let mut findings = vec![cameras(root, &mut nodes), panels(root, &mut nodes)];
+    findings.push(touch(root, &mut nodes));
+    findings.push(permissions(root, &nodes));
+    findings
+}
+
+fn cameras(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
+    let devices = entries(root.join("sys/class/video4linux"), "video");
+    if devices.is_empty() {
+        let remedy = "plug the capture device in; `dmesg | tail` tells whether the kernel knows it. \
+                      Files and the simulator can be shown without one";
+        return Finding::warning("cameras", "none", remedy);
+    }
+    let named = devices.iter().map(|device| {
+        let node = PathBuf::from("dev").join(name(device));
+        let called = text(device.join("name")).unwrap_or_default();
+        let told = format!("/{} ({called})", node.display());
+        nodes.push(node);
+        told
+    });
+    Finding::ok("cameras", named.collect::<Vec<_>>().join(", "))
+}
+
+fn panels(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
+    let mut found = Vec::new();
+    for connector in entries(root.join("sys/class/drm"), "card") {
+        let connected = text(connector.join("status")).is_some_and(|s| s == "connected");
+        let whole = name(&connector);
+        if let (true, Some((card, port))) = (connected, whole.split_once('-')) {
+            let modes = text(connector.join("modes")).unwrap_or_default();
+            let mode = modes.lines().next().unwrap_or("no mode").to_owned();
+            nodes.push(PathBuf::from("dev/dri").join(card));
+            found.push(format!("{port} at /dev/dri/{card} ({mode})"));
+        }
+    }
+    for buffer in entries(root.join("sys/class/graphics"), "fb") {
+        if let Some(size) = text(buffer.join("virtual_size")) {
+            let buffer = name(&buffer);
+            found.push(format!("/dev/{buffer} ({})", size.replace(',', "x")));
+            nodes.push(PathBuf::from("dev").join(buffer));
+        }
+    }
+    if found.is_empty() {
+        let remedy = "connect the panel before the board is switched on. `--screen picture:DIR` writes \
+                      files instead";
+        return Finding::warning("panels", "none is connected", remedy);
+    }
+    Finding::ok("panels", found.join(", "))
+}
+
+fn touch(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
+    let list = text(root.join("proc/bus/input/devices")).unwrap_or_default();
+    let mut found = Vec::new();
+    for device in list.split("\n\n") {
+        let line = |prefix: &str| device.lines().find_map(|l| l.strip_prefix(prefix));
+        let bit = |prefix, bit| line(prefix).is_some_and(|words| has_bit(words, bit));
+        let handlers = line("H: Handlers=").unwrap_or_default();
+        let event = handlers.split_whitespace().find(|h| h.starts_with("event"));
+        if let Some(event) = event
+            && bit("B: ABS=", ABS_MT_POSITION_X)
+            && bit("B: PROP=", PROP_DIRECT)
+        {
+            let called = line("N: Name=").unwrap_or_default().trim_matches('"');
+            found.push(format!("/dev/input/{event} ({called})"));
+            nodes.push(PathBuf::from("dev/input").join(event));
+        }
+    }
+    if found.is_empty() {
+        let remedy = "connect the panel's touch cable (USB or I²C). A mouse works in a window";
+        return Finding::warning("touch", "no multitouch panel", remedy);
+    }
+    Finding::ok("touch", found.join(", "))
+}
+
+/// Whether a bit is set in what the kernel prints: words of 64 bits in hex, the highest first.
+fn has_bit(words: &str, bit: usize) -> bool {
+    let word = words.split_whitespace().rev().nth(bit / 64);
+    word.and_then(|w| u64::from_str_radix(w, 16).ok()).is_some_and(|w| w >> (bit % 64) & 1 == 1)
+}
+
+/// Whether this process may read and write the device nodes, by its user and groups.
+fn permissions(root: &Path, nodes: &[PathBuf]) -> Finding {
+    const PART: &str = "permissions";
+    let status = text(root.join("proc/self/status")).unwrap_or_default();
+    let numbers = |key: &str| -> Vec<u32> {
+        let line = status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default();
+        line.split_whitespace().filter_map(|n| n.parse().ok()).collect()
+    };
+    // Real, effective, saved, file system: the last one counts for files.
+    let user = numbers("Uid:").last().copied();
+    let groups: Vec<u32> = numbers("Gid:").into_iter().skip(3).chain(numbers("Groups:")).collect();
+    let (mut missing, mut refused, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+    for node in nodes {
+        let shown = format!("/{}", node.display());
+        let Ok(data) = fs::metadata(root.join(node)) else {
+            missing.push(shown);
+            continue;
+        };
+        let shift = match user {
+            Some(0) | None => continue,
+            Some(user) if user == data.uid() => 6,
+            _ if groups.contains(&data.gid()) => 3,
+            _ => 0,
+        };
+        if data.mode() >> shift & 0o6 != 0o6 {
+            refused.push(shown);
+            wanted.push(if node.starts_with("dev/input") { "input" } else { "video" });
+        }
+    }
+    if !missing.is_empty() {
+        let found = format!("{} not there", missing.join(", "));
+        return Finding::fault(PART, found, "sudo udevadm trigger, or start the board again");
+    }
+    if !refused.is_empty() {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let remedy = format!("sudo usermod -aG {} $USER, and log in again", wanted.join(","));
+        return Finding::fault(PART, format!("may not use {}", refused.join(", ")), remedy);
+    }
+    Finding::ok(PART, format!("may use all {} devices", nodes.len()))
+}

@@ -1,0 +1,126 @@
+//! Boards made of files.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::*;
+
+struct Board(tempfile::TempDir);
+
+impl Board {
+    /// A sound Raspberry Pi 5 with a capture stick and a touch panel, looked at by another user who
+    /// is in the devices' group.
+    fn sound() -> Self {
+        let board = Self(tempfile::tempdir().unwrap());
+        board.put("proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0");
+        let core = "processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp\n\n";
+        board.put("proc/cpuinfo", &core.repeat(4));
+        board.put("proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 6000000 kB\n");
+        board.put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "ondemand\n");
+        board.put("sys/class/thermal/thermal_zone0/temp", "52300\n");
+        board.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0\n");
+        board.put("sys/class/video4linux/video0/name", "USB Video\n");
+        board.put("sys/class/drm/card1-DSI-1/status", "connected\n");
+        board.put("sys/class/drm/card1-DSI-1/modes", "1280x800\n640x480\n");
+        board.put("sys/class/drm/card1-HDMI-A-1/status", "disconnected\n");
+        board.put(
+            "proc/bus/input/devices",
+            "N: Name=\"pwr_button\"\nH: Handlers=kbd event0 \nB: PROP=0\nB: KEY=1000\n\n\
+             N: Name=\"Goodix Touch\"\nH: Handlers=mouse0 event4 \nB: PROP=2\nB: ABS=2608000 3\n\n\
+             N: Name=\"Panel\"\nH: Handlers=event5 \nB: PROP=2\nB: ABS=260800000000003\n\n",
+        );
+        for node in ["dev/video0", "dev/dri/card1", "dev/input/event5"] {
+            board.put(node, "");
+            board.mode(node, 0o660);
+        }
+        let data = fs::metadata(board.0.path().join("dev/video0")).unwrap();
+        let (user, group) = (data.uid() + 1, data.gid());
+        board.user(user, group);
+        board
+    }
+
+    fn put(&self, path: &str, content: &str) {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn mode(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.0.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn user(&self, user: u32, group: u32) {
+        let status = format!(
+            "Name:\tx\nUid:\t{user}\t{user}\t{user}\t{user}\nGid:\t9\t9\t9\t9\nGroups:\t{group} \n"
+        );
+        self.put("proc/self/status", &status);
+    }
+
+    fn finding(&self, part: &str) -> Finding {
+        examine(self.0.path()).into_iter().find(|f| f.part == part).unwrap()
+    }
+
+    /// The finding must be of `state`, tell `found` and, where something is wrong, a remedy.
+    fn tells(&self, part: &str, state: State, found: &str) {
+        let finding = self.finding(part);
+        assert_eq!(finding.state, state, "{finding:?}");
+        assert!(finding.found.contains(found), "{finding:?}");
+        assert_eq!(finding.remedy.is_some(), state != State::Ok, "{finding:?}");
+    }
+}
+
+#[test]
+fn a_sound_board_has_nothing_to_mend() {
+    let board = Board::sound();
+    for finding in examine(board.0.path()) {
+        assert_eq!(finding.state, State::Ok, "{finding:?}");
+    }
+    board.tells("board", State::Ok, "Raspberry Pi 5");
+    board.tells("processor", State::Ok, "4 cores with 8-bit dot products");
+    board.tells("memory", State::Ok, "8192 MB, of which 6144 MB");
+    board.tells("temperature", State::Ok, "52 °C");
+    board.tells("cameras", State::Ok, "/dev/video0 (USB Video)");
+    board.tells("panels", State::Ok, "DSI-1 at /dev/dri/card1 (1280x800)");
+    board.tells("touch", State::Ok, "/dev/input/event5 (Panel)");
+    board.tells("permissions", State::Ok, "all 3 devices");
+    assert!(!board.finding("panels").found.contains("HDMI"));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_a_remedy() {
+    let board = Board::sound();
+    board.put("proc/meminfo", "MemTotal: 900000 kB\nMemAvailable: 200000 kB\n");
+    board.tells("memory", State::Fault, "204 MB can be had");
+    board.put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave");
+    board.tells("clock", State::Warning, "powersave");
+    board.put("sys/class/thermal/thermal_zone0/temp", "84100\n");
+    board.tells("temperature", State::Warning, "84 °C");
+    board.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n");
+    board.tells("throttling", State::Fault, "now: the supply voltage is too low; the cores are");
+    board.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0x50000\n");
+    board.tells("throttling", State::Warning, "since the start: the supply voltage is too low");
+}
+
+#[test]
+fn devices_that_may_not_be_used_name_the_groups() {
+    let board = Board::sound();
+    let owner = fs::metadata(board.0.path().join("dev/video0")).unwrap();
+    board.user(owner.uid() + 1, owner.gid() + 1);
+    board.tells("permissions", State::Fault, "/dev/video0, /dev/dri/card1, /dev/input/event5");
+    let remedy = board.finding("permissions").remedy.unwrap();
+    assert!(remedy.contains("usermod -aG input,video $USER"), "{remedy}");
+    board.mode("dev/input/event5", 0o666);
+    assert!(board.finding("permissions").remedy.unwrap().contains("-aG video $USER"));
+    board.user(0, 0);
+    board.tells("permissions", State::Ok, "");
+    fs::remove_file(board.0.path().join("dev/video0")).unwrap();
+    board.tells("permissions", State::Fault, "/dev/video0 not there");
+}
+
+#[test]
+fn an_empty_machine_is_told_without_a_panic() {
+    let root = tempfile::tempdir().unwrap();
+    let findings = examine(root.path());
+    let states: Vec<_> = findings.iter().map(|f| (f.part, f.state)).collect();
+    assert!(states.contains(&("cameras", State::Warning)), "{states:?}");
+    assert!(states.contains(&("memory", State::Warning)), "{states:?}");
+}

@@ -1,0 +1,88 @@
+//! `run --board` and `doctor`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::*;
+
+#[test]
+fn a_profile_fills_in_and_the_command_line_comes_first() {
+    let out = tempfile::tempdir().unwrap();
+    let profile = out.path().join("ward.toml");
+    let shown = out.path().join("shown");
+    let text = format!(
+        "feed = {:?}\nscreen = \"picture:{}\"\nsize = \"640x400\"\nthreads = 1\n\
+         precision = \"int8\"\nmemory_mb = 4000\n",
+        data("clip").display().to_string(),
+        shown.display()
+    );
+    fs::write(&profile, text).unwrap();
+    let profile = profile.to_str().unwrap();
+    ok(["run", "--board", profile, "--fps", "max", "--frames", "2"]);
+    let picture = |folder: &Path| {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        image::image_dimensions(&files[0]).unwrap()
+    };
+    assert_eq!(picture(&shown), (640, 400));
+
+    let other = out.path().join("other");
+    let screen = format!("picture:{}", other.display());
+    ok([
+        "run", "--board", profile, "--screen", &screen, "--size", "320x240", "--fps", "max",
+        "--frames", "2",
+    ]);
+    assert_eq!(picture(&other), (320, 240));
+}
+
+#[test]
+fn profiles_that_do_not_fit_are_refused_with_the_remedy() {
+    let complaint = refused(["run", "--board", "rasperry-pi-4", "--feed", "phantom"]);
+    assert!(complaint.contains("did you mean raspberry-pi-4?"), "{complaint}");
+    let complaint = refused(["run", "--board", "pc"]);
+    assert!(complaint.contains("names no feed: give --feed"), "{complaint}");
+
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("ward.toml");
+    let path = path.to_str().unwrap();
+    fs::write(path, "scren = \"window\"").unwrap();
+    let complaint = refused(["run", "--board", path, "--feed", "phantom"]);
+    assert!(complaint.contains("ward.toml") && complaint.contains("\"screen\""), "{complaint}");
+    fs::write(path, "model = \"litemedsam\"\nprecision = \"f32\"").unwrap();
+    let complaint = refused(["run", "--board", path, "--feed", "phantom"]);
+    assert!(complaint.contains("asks for f32 weights"), "{complaint}");
+    fs::write(path, "size = \"wide\"").unwrap();
+    let complaint = refused(["run", "--board", path, "--feed", "phantom"]);
+    assert!(complaint.contains("size = \"wide\""), "{complaint}");
+}
+
+#[test]
+fn the_doctor_tells_by_its_exit_code() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().to_str().unwrap();
+    let put = |path: &str, content: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    put("proc/device-tree/model", "Raspberry Pi 4 Model B\0");
+    put("proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\n");
+    let findings: Value =
+        serde_json::from_str(&ok(["--json", "doctor", "--root", folder])).unwrap();
+    let of = |part: &str| {
+        let all = findings.as_array().unwrap();
+        all.iter().find(|f| f["part"] == part).unwrap().clone()
+    };
+    assert_eq!(of("board")["found"], "Raspberry Pi 4 Model B");
+    assert_eq!(of("cameras")["state"], "warning");
+    assert!(of("cameras")["remedy"].as_str().unwrap().contains("dmesg"));
+    assert!(of("models")["found"].as_str().unwrap().contains("litemedsam"));
+
+    put("proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 100000 kB\n");
+    let output = tapseg(["doctor", "--root", folder]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("WRONG memory"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("one thing needs mending"));
+    assert!(refused(["doctor", "--root", "/nowhere"]).contains("no such folder"));
+}
