@@ -1,5 +1,6 @@
 //! The whole loop with a network that only sleeps, a screen in memory and a feed of plain colours.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,20 @@ impl Predictor for Sleeper {
                 stability_score: 1.0,
             }],
         })
+    }
+
+    fn everything(
+        &mut self,
+        frame: &Frame,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Vec<MaskCandidate>, ModelError> {
+        // Three seconds, if nobody stops it.
+        let stopped = (0..300).any(|done| {
+            std::thread::sleep(Duration::from_millis(10));
+            progress(done, 300).is_break()
+        });
+        assert!(stopped, "it should have been stopped");
+        Ok(self.decode(&Embedding(frame.size()), &Prompt::default().in_box(BOX))?.candidates)
     }
 }
 
@@ -346,6 +361,13 @@ fn errors_of_the_network_are_told_and_its_loss_ends_the_run() {
         fn decode(&mut self, _: &Embedding, _: &Prompt) -> Result<Masks, ModelError> {
             unreachable!()
         }
+        fn everything(
+            &mut self,
+            _: &Frame,
+            _: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+        ) -> Result<Vec<MaskCandidate>, ModelError> {
+            unreachable!()
+        }
     }
     let options = scripted(&[(When::Answered, TAP)], Until::ScriptDone);
     let feed = Box::new(Colours::new(1000, 200));
@@ -371,4 +393,40 @@ fn saved_records_are_whole_when_the_run_ends() {
     let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
     let message = report.steps[1].scene.status.message.clone().unwrap();
     assert!(message.contains("no folder"), "{message}");
+}
+
+/// The button a second time stops the search, and what was found until then can be picked.
+#[test]
+fn the_search_for_everything_is_stopped_by_the_button() {
+    let button = |button| {
+        let layout = Layout::new(SCREEN, SIZE);
+        click(layout.button_area(button).center())
+    };
+    let mut stage = 0;
+    let mut picked = 0;
+    let mut screen = Memory::new(|_: &Canvas, shown: &[Instant]| {
+        stage += 1;
+        match stage {
+            _ if shown.len() < 4 => {
+                stage = 0;
+                vec![]
+            }
+            1 => button(Button::LiveFreeze),
+            20 => button(Button::Everything),
+            30 => button(Button::Everything),
+            40 => {
+                picked += 1;
+                click(on_picture(40.0, 40.0))
+            }
+            60 => vec![ScreenEvent::Closed],
+            _ => vec![],
+        }
+    });
+    let log = Arc::default();
+    let sleeper = Sleeper { log: Arc::clone(&log), ..Default::default() };
+    let started = Instant::now();
+    run(Box::new(Colours::new(1000, 200)), sleeper, &mut screen, RunOptions::default()).unwrap();
+    drop(screen);
+    assert_eq!((picked, log.lock().unwrap().decoded.len()), (1, 1));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }

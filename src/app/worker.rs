@@ -1,13 +1,15 @@
 //! The network's thread.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::automatic::{AutomaticOptions, segment_everything};
 use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 use crate::frame::Frame;
-use crate::model::{ImageEmbedding, Masks, ModelError, Segmenter};
+use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, Segmenter};
 use crate::prompt::Prompt;
 use crate::session::{Decoded, Encoded, Event, Job};
 
@@ -31,7 +33,21 @@ pub trait Predictor: Send {
     /// [`ModelError`] where the prompt can't be answered or the network fails.
     fn decode(&mut self, embedding: &Self::Embedding, prompt: &Prompt)
     -> Result<Masks, ModelError>;
+
+    /// Finds everything on a frame, best first. `progress` is told how many prompts of how many are
+    /// decoded, and may stop it: what was found until then is given.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the network fails.
+    fn everything(
+        &mut self,
+        frame: &Frame,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Vec<MaskCandidate>, ModelError>;
 }
+
+/// Bytes that the masks of everything on a frame may take; the last ones are left out.
+const MAX_FOUND_BYTES: usize = 128 << 20;
 
 impl Predictor for Segmenter {
     type Embedding = ImageEmbedding;
@@ -46,6 +62,31 @@ impl Predictor for Segmenter {
 
     fn decode(&mut self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Masks, ModelError> {
         self.predict(embedding, prompt)
+    }
+
+    fn everything(
+        &mut self,
+        frame: &Frame,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Vec<MaskCandidate>, ModelError> {
+        let options = AutomaticOptions::for_model(self.manifest());
+        let found = segment_everything(self, frame, &options, progress)?.masks;
+        let candidates = found.into_iter().map(|found| {
+            let mask = found.segmentation.to_mask();
+            MaskCandidate {
+                low_res_logits: Arc::new(self.logits_of(&mask)),
+                mask,
+                predicted_iou: found.predicted_iou,
+                stability_score: found.stability_score,
+            }
+        });
+        let mut bytes = 0;
+        Ok(candidates
+            .take_while(|c| {
+                bytes += c.mask.pixels().len() + c.low_res_logits.len() * size_of::<f32>();
+                bytes <= MAX_FOUND_BYTES
+            })
+            .collect())
     }
 }
 
@@ -91,6 +132,19 @@ impl<P: Predictor> Worker<P> {
                 Job::Decode { request, encoding, prompt, .. } => {
                     Event::Decoded { request, result: self.decode(encoding, &prompt) }
                 }
+                Job::Everything { id, frame } => {
+                    let mut progress = |decoded, total| {
+                        // Where nobody listens any more, it stops as well.
+                        let told = done.send(Event::Searching { id, done: decoded, total });
+                        match told.is_ok() && todo.is_empty() {
+                            true => ControlFlow::Continue(()),
+                            false => ControlFlow::Break(()),
+                        }
+                    };
+                    let result = self.predictor.everything(&frame, &mut progress);
+                    Event::Searched { id, result: result.map_err(|error| error.to_string()) }
+                }
+                Job::Stop => continue,
             };
             if done.send(answer).is_err() {
                 return;
@@ -135,7 +189,7 @@ fn drop_void(jobs: &mut Vec<Job>) {
     }
     let object = |job: &Job| match job {
         Job::Decode { object, .. } => Some(*object),
-        Job::Encode { .. } => None,
+        Job::Encode { .. } | Job::Everything { .. } | Job::Stop => None,
     };
     for i in (0..jobs.len()).rev() {
         let superseded =
@@ -172,6 +226,8 @@ mod tests {
         match job {
             Job::Encode { id, .. } => format!("e{id}"),
             Job::Decode { request, object, .. } => format!("d{request}{object}"),
+            Job::Everything { id, .. } => format!("a{id}"),
+            Job::Stop => "s".into(),
         }
     }
 

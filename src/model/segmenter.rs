@@ -238,6 +238,13 @@ impl Segmenter {
         Ok(Masks::ranked(candidates))
     }
 
+    /// A mask at frame resolution as low-res logits, strong on either side of its outline: what a
+    /// [`MaskPrompt`] of it is decoded with.
+    pub fn logits_of(&self, mask: &Mask) -> Array2<f32> {
+        let geometry = InputGeometry::new(mask.size(), &self.manifest.preprocessing);
+        geometry.mask_to_low_res(mask, self.decoder.low_res_side() as u32)
+    }
+
     fn predict_through_boxes(
         &self,
         embedding: &ImageEmbedding,

@@ -26,13 +26,15 @@ pub enum Button {
     Clear,
     /// The next of the ranked masks.
     NextMask,
+    /// Outline everything, for taps to pick from.
+    Everything,
     /// Keep what is shown.
     Save,
 }
 
 impl Button {
     /// All of them, in the order they stand on the screen.
-    pub const ALL: [Button; 9] = [
+    pub const ALL: [Button; 10] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
@@ -41,6 +43,7 @@ impl Button {
         Button::Undo,
         Button::Clear,
         Button::NextMask,
+        Button::Everything,
         Button::Save,
     ];
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
-use crate::model::Masks;
+use crate::model::{MaskCandidate, Masks};
 use crate::overlay::Button;
 use crate::prompt::Prompt;
 
@@ -51,6 +51,22 @@ pub enum Event {
         request: u64,
         /// The masks, or why there are none.
         result: Result<Decoded, String>,
+    },
+    /// How far [`Job::Everything`] is.
+    Searching {
+        /// The job's.
+        id: u64,
+        /// Prompts decoded.
+        done: u64,
+        /// Prompts to be decoded.
+        total: u64,
+    },
+    /// The outcome of [`Job::Everything`].
+    Searched {
+        /// The job's.
+        id: u64,
+        /// The masks, best first, or why there are none.
+        result: Result<Vec<MaskCandidate>, String>,
     },
     /// The outcome of [`Command::Save`]: where it was saved, or why not.
     Saved(Result<String, String>),
@@ -105,6 +121,15 @@ pub enum Job {
         /// The prompt, in pixels of the encoded frame.
         prompt: Prompt,
     },
+    /// Find everything on a frame. Any job that comes meanwhile stops it, with what it has found.
+    Everything {
+        /// Names the outcome.
+        id: u64,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Do nothing, but stop [`Job::Everything`].
+    Stop,
 }
 
 /// What was on the screen when it was to be saved.

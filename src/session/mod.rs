@@ -12,10 +12,14 @@
 //!   two taps with the box tool, set its box: an object has at most one, and a new one replaces it.
 //! - Every such change is a step that [`Button::Undo`] takes back, across objects, newest first.
 //!   Going back needs no network where the step's masks are still kept.
+//! - [`Button::Everything`] has all of the frozen frame outlined; a tap then makes the smallest mask
+//!   under it an object, until the button is pressed again. While the network is at it, the button or
+//!   another prompt stops it, and what was found until then stays.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
 mod event;
+mod everything;
 mod feed_watch;
 mod objects;
 mod scene;
@@ -30,6 +34,7 @@ use crate::overlay::{Button, OBJECT_COLOURS};
 use crate::prompt::{PointLabel, PromptPoint};
 
 pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
+use everything::Everything;
 use feed_watch::FeedWatch;
 use objects::{Objects, TooMany};
 
@@ -73,6 +78,8 @@ enum Tool {
 struct Frozen {
     frame: Frame,
     objects: Objects,
+    /// The search for everything, or what it found.
+    everything: Option<Everything>,
     /// A drag that is not finished froze it.
     by_drag: bool,
 }
@@ -215,6 +222,8 @@ impl Session {
             }
             Event::Encoded { id, result } => self.encoded(id, result),
             Event::Decoded { request, result } => self.decoded(request, result),
+            Event::Searching { id, done, total } => self.searching(id, (done, total)),
+            Event::Searched { id, result } => self.searched(id, result),
             Event::Saved(result) => {
                 self.saving = false;
                 self.say(match result {
@@ -251,7 +260,10 @@ impl Session {
 
     /// Whether the frozen frame's embedding or a mask on it is on its way.
     fn is_working(&self) -> bool {
-        self.is_encoding() || self.frozen.as_ref().is_some_and(|f| f.objects.are_asked_for())
+        let asked = |f: &Frozen| {
+            f.objects.are_asked_for() || f.everything.as_ref().is_some_and(Everything::is_running)
+        };
+        self.is_encoding() || self.frozen.as_ref().is_some_and(asked)
     }
 
     fn is_encoding(&self) -> bool {
@@ -277,7 +289,8 @@ impl Session {
             let Some(presented) = self.presented.clone() else { return };
             // Positions were told in pixels of the picture shown now.
             let frame = touched.filter(|f| f.size() == presented.size()).unwrap_or(presented);
-            self.frozen = Some(Frozen { frame, objects: Objects::default(), by_drag });
+            self.frozen =
+                Some(Frozen { frame, objects: Objects::default(), everything: None, by_drag });
         }
         self.encode(commands);
     }
@@ -287,6 +300,10 @@ impl Session {
         let Some(frozen) = &self.frozen else { return };
         let frame = frozen.frame.clone();
         if self.encoding_of_frozen().is_none_or(|e| e.progress == Progress::Failed) {
+            // The new job makes a search that waits behind the failed one void.
+            if let Some(frozen) = &mut self.frozen {
+                frozen.everything.take_if(|everything| everything.is_running());
+            }
             let id = self.new_id();
             self.encoding =
                 Some(Encoding { id, frame: frame.clone(), progress: Progress::Running });
@@ -315,6 +332,10 @@ impl Session {
         self.freeze(false, commands);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
+        if self.pick(at) {
+            return;
+        }
+        let Some(frozen) = &mut self.frozen else { return };
         let changed = match (self.tool, self.corner.take()) {
             (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {
                 Some(hit) => frozen.objects.remove_point(hit),
@@ -375,7 +396,12 @@ impl Session {
         match (button, &mut self.frozen) {
             (Button::Undo, _) if half_a_box => {}
             (Button::LiveFreeze, None) => self.freeze(false, commands),
-            (Button::LiveFreeze, Some(_)) => self.go_live(),
+            (Button::LiveFreeze, Some(frozen)) => {
+                if frozen.everything.as_ref().is_some_and(Everything::is_running) {
+                    commands.push(Command::Network(Job::Stop));
+                }
+                self.go_live();
+            }
             (Button::Positive, _) => self.tool = Tool::Point(PointLabel::Positive),
             (Button::Negative, _) => self.tool = Tool::Point(PointLabel::Negative),
             (Button::Box, _) => self.tool = Tool::Box,
@@ -388,6 +414,7 @@ impl Session {
             (Button::Undo, Some(frozen)) => frozen.objects.undo(),
             (Button::Clear, Some(frozen)) => frozen.objects = Objects::default(),
             (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
+            (Button::Everything, _) => self.toggle_everything(commands),
             (Button::Save, _) => self.save(commands),
             (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
         }

@@ -176,6 +176,20 @@ impl Objects {
         Ok(())
     }
 
+    /// Makes a mask that was found without a prompt an object; its box stands for the prompt.
+    pub fn add_found(&mut self, found: MaskCandidate) -> Result<(), TooMany> {
+        let bounding_box = found.mask.bounding_box();
+        self.begin_another();
+        self.change(false, |prompt| prompt.bounding_box = bounding_box)?;
+        if let Some(step) =
+            self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut())
+        {
+            step.answer = Answer::Here { masks: Masks { candidates: vec![found] }, chosen: 0 };
+        }
+        self.drop_oldest_masks();
+        Ok(())
+    }
+
     /// Takes the newest step back, and its object where it was the first. What prompts go to next
     /// is the object that changed, if it is still there.
     pub fn undo(&mut self) {

@@ -4,6 +4,7 @@ use crate::geometry::FrameBox;
 use crate::overlay::{Button, ButtonState, Scene, SceneObject, Status};
 use crate::prompt::{PointLabel, Prompt};
 
+use super::everything::Everything;
 use super::objects::Object;
 use super::{Session, State, Tool};
 
@@ -11,10 +12,12 @@ impl Session {
     /// Everything on the screen, as of the last tick.
     pub fn scene(&self) -> Scene {
         let frozen = self.frozen.as_ref();
-        let objects = frozen.map(|f| f.objects.iter().map(scene_object).collect());
+        let everything = frozen.and_then(|f| f.everything.as_ref());
+        let found = everything.map(Everything::scene_objects).unwrap_or_default();
+        let objects = frozen.map(|f| f.objects.iter().map(scene_object));
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
-            objects: objects.unwrap_or_default(),
+            objects: found.into_iter().chain(objects.into_iter().flatten()).collect(),
             rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0, 0.0))),
             buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
             status: self.status(),
@@ -43,6 +46,9 @@ impl Session {
         if let Some((notice, _)) = &self.notice {
             return Some(notice.clone());
         }
+        if let Some(everything) = self.frozen.as_ref().and_then(|f| f.everything.as_ref()) {
+            return Some(everything.message());
+        }
         let sentence = if self.feed.is_stalled(self.now) {
             "No signal"
         } else if self.corner.is_some() {
@@ -70,12 +76,14 @@ impl Session {
             Button::Undo => "Undo",
             Button::Clear => "Clear",
             Button::NextMask => "Next mask",
+            Button::Everything => "Find all",
             Button::Save => "Save",
         };
         let active = match button {
             Button::Positive => self.tool == Tool::Point(PointLabel::Positive),
             Button::Negative => self.tool == Tool::Point(PointLabel::Negative),
             Button::Box => self.tool == Tool::Box,
+            Button::Everything => self.frozen.as_ref().is_some_and(|f| f.everything.is_some()),
             _ => false,
         };
         ButtonState { button, label, enabled: self.is_enabled(button), active }
@@ -91,6 +99,7 @@ impl Session {
             Button::Undo => prompted || self.corner.is_some(),
             Button::Clear => prompted,
             Button::NextMask => objects.is_some_and(|o| o.has_next_mask()),
+            Button::Everything => objects.is_some(),
             Button::Save => self.presented.is_some() && !self.saving,
         }
     }

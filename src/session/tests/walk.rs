@@ -19,6 +19,7 @@ enum Op {
     Press(usize),
     Encoded(u64, bool),
     Decoded(u64, usize),
+    Searched(u64, usize),
     Failed,
     Ended,
     Saved,
@@ -39,6 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (0..Button::ALL.len()).prop_map(Op::Press),
         4 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::Encoded(back, ok)),
         5 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Decoded(back, count)),
+        4 => (0u64..3, 0usize..4).prop_map(|(back, count)| Op::Searched(back, count)),
         1 => Just(Op::Failed),
         1 => Just(Op::Ended),
         1 => Just(Op::Saved),
@@ -70,6 +72,13 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
             result: match count {
                 0 => Err("no".into()),
                 _ => Ok(Decoded { took, masks: masks(count, 0.0) }),
+            },
+        },
+        Op::Searched(back, count) => Event::Searched {
+            id: bed.session.last_id.saturating_sub(back),
+            result: match count {
+                0 => Err("no".into()),
+                _ => Ok(masks(count, 0.0).candidates),
             },
         },
         Op::Failed => Event::FeedFailed("bad".into()),
@@ -106,7 +115,11 @@ proptest! {
                         prop_assert_eq!(Some(encoding), bed.session.encoding.as_ref().map(|e| e.id));
                         prop_assert!(!prompt.is_empty());
                     }
-                    Command::Save(_) => {}
+                    Command::Network(Job::Everything { frame, .. }) => {
+                        let frozen = bed.session.frozen.as_ref();
+                        prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
+                    }
+                    Command::Network(Job::Stop) | Command::Save(_) => {}
                 }
             }
             let frozen = bed.session.frozen.as_ref();

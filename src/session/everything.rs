@@ -1,0 +1,131 @@
+//! Masks of everything on the frozen frame, of which taps pick objects.
+
+use crate::geometry::FramePoint;
+use crate::model::MaskCandidate;
+use crate::overlay::SceneObject;
+
+use super::event::{Command, Job};
+use super::{Frozen, Session};
+
+/// Where the search for everything stands.
+#[derive(Clone, Debug)]
+pub(super) enum Everything {
+    /// The network is at it.
+    Running {
+        id: u64,
+        /// Prompts decoded, and to be decoded; 0 at first.
+        progress: (u64, u64),
+    },
+    /// What it found and was not picked yet, best first, each with its colour.
+    Found(Vec<(usize, MaskCandidate)>),
+}
+
+impl Everything {
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+
+    /// A sentence for the person.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Running { progress: (done, total), .. } => {
+                let percent = (100 * done).checked_div(*total).unwrap_or(0);
+                format!("Looking for everything: {percent} %")
+            }
+            Self::Found(masks) if masks.is_empty() => "Nothing more was found".to_owned(),
+            Self::Found(_) => "Tap a mask to keep it as an object".to_owned(),
+        }
+    }
+
+    /// Its masks, to be drawn below the objects.
+    pub fn scene_objects(&self) -> Vec<SceneObject> {
+        let Self::Found(masks) = self else { return vec![] };
+        let object = |(colour, found): &(usize, MaskCandidate)| SceneObject {
+            mask: Some(found.mask.clone()),
+            points: vec![],
+            bounding_box: None,
+            colour: *colour,
+            active: false,
+        };
+        masks.iter().map(object).collect()
+    }
+}
+
+impl Frozen {
+    /// The masks that taps pick from.
+    fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
+        match &mut self.everything {
+            Some(Everything::Found(masks)) => Some(masks),
+            _ => None,
+        }
+    }
+}
+
+impl Session {
+    /// Starts the search, stops it with what it has found, or takes its masks off the screen.
+    pub(super) fn toggle_everything(&mut self, commands: &mut Vec<Command>) {
+        let id = self.new_id();
+        let Some(frozen) = &mut self.frozen else { return };
+        frozen.by_drag = false;
+        match &frozen.everything {
+            Some(Everything::Running { .. }) => commands.push(Command::Network(Job::Stop)),
+            Some(Everything::Found(_)) => frozen.everything = None,
+            None => {
+                frozen.everything = Some(Everything::Running { id, progress: (0, 0) });
+                let frame = frozen.frame.clone();
+                commands.push(Command::Network(Job::Everything { id, frame }));
+            }
+        }
+    }
+
+    /// Makes the smallest mask under a tap an object; tells whether taps pick masks now.
+    pub(super) fn pick(&mut self, at: FramePoint) -> bool {
+        let Some(frozen) = &mut self.frozen else { return false };
+        let Some(found) = frozen.found() else { return false };
+        let under = found.iter().enumerate().filter(|(_, (_, f))| f.mask.contains(at));
+        let smallest = under.min_by_key(|(_, (_, f))| f.mask.area_px()).map(|(index, _)| index);
+        let Some(index) = smallest else {
+            self.say("Nothing was found there; Find all goes back to pointing");
+            return true;
+        };
+        let candidate = found[index].1.clone();
+        match frozen.objects.add_found(candidate) {
+            Ok(()) => {
+                if let Some(found) = frozen.found() {
+                    found.remove(index);
+                }
+            }
+            Err(refusal) => self.say(refusal.to_string()),
+        }
+        true
+    }
+
+    /// Notes how far the search is.
+    pub(super) fn searching(&mut self, of: u64, now: (u64, u64)) {
+        if let Some(Everything::Running { id, progress }) =
+            self.frozen.as_mut().and_then(|frozen| frozen.everything.as_mut())
+            && *id == of
+        {
+            *progress = now;
+        }
+    }
+
+    /// Notes what the search found.
+    pub(super) fn searched(&mut self, of: u64, result: Result<Vec<MaskCandidate>, String>) {
+        let Some(frozen) = &mut self.frozen else { return };
+        if !matches!(frozen.everything, Some(Everything::Running { id, .. }) if id == of) {
+            return;
+        }
+        let size = frozen.frame.size();
+        frozen.everything = None;
+        match result {
+            Ok(mut masks) => {
+                masks.retain(|found| found.mask.size() == size && found.mask.area_px() > 0);
+                // Other numbers than those of the objects.
+                let found = (Self::MAX_OBJECTS..).zip(masks).collect();
+                frozen.everything = Some(Everything::Found(found));
+            }
+            Err(reason) => self.say(reason),
+        }
+    }
+}
