@@ -94,15 +94,12 @@ fn gelu_of_all_sizes() {
     let found = same_on_all(|isa| isa.run(Gelu(&values)));
     let exact = values.iter().map(|&v| {
         let v = f64::from(v);
-        (
-            0.5 * v * (1.0 + exact_erf(v * std::f64::consts::FRAC_1_SQRT_2)),
-            1.5e-5 * v.abs().max(1.0),
-        )
+        (0.5 * v * (1.0 + exact_erf(v * std::f64::consts::FRAC_1_SQRT_2)), 5e-7 * v.abs().max(1.0))
     });
     assert_near(&found, exact);
     assert_eq!(
-        same_on_all(|isa| isa.run(Gelu(&[GELU_LIMIT, 1e30, -GELU_LIMIT, f32::MIN]))),
-        [GELU_LIMIT, 1e30, 0.0, 0.0]
+        same_on_all(|isa| isa.run(Gelu(&[5.0, 1e30, -5.0, f32::MIN]))),
+        [5.0, 1e30, 0.0, 0.0]
     );
 }
 

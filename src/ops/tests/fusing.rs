@@ -1,5 +1,5 @@
-//! Graphs give the same after operators were put together as before, within rounding, as sums are
-//! taken in another order, and within what layers make of the error of GELU, 1.5e-5.
+//! Graphs give the same after operators were put together as before, within rounding: sums are
+//! taken in another order.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
@@ -29,7 +29,7 @@ fn assert_close(models: &[TypedModel; 2], x: &Tensor) {
     assert_eq!(plain.shape(), fused.shape());
     let (plain, fused) = (values::<f32>(&plain).unwrap(), values::<f32>(&fused).unwrap());
     for (plain, fused) in plain.iter().zip(fused) {
-        assert!((plain - fused).abs() <= 1e-4 * plain.abs().max(1.0), "{plain} {fused}");
+        assert!((plain - fused).abs() <= 2e-5 * plain.abs().max(1.0), "{plain} {fused}");
     }
 }
 
