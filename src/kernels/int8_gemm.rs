@@ -270,14 +270,20 @@ impl Tile<'_> {
         let scaled = |sums: &[i32; COLUMNS], step: f32| -> [f32; COLUMNS] {
             std::array::from_fn(|n| (sums[n] as f32 * step) * scale[n] + bias[n])
         };
-        // Whole tiles by themselves: their lengths are known.
+        // Whole tiles by themselves: their lengths are known, and checked once.
         if self.columns == COLUMNS
             && let Some(steps) = self.steps.first_chunk::<ROWS>()
         {
-            let mut out = self.out;
+            let last = self.stride.checked_mul(ROWS - 1);
+            let end = last.and_then(|last| last.checked_add(COLUMNS));
+            assert!(end.is_some_and(|end| end <= self.out.len()), "room for the tile");
+            let mut to = self.out.as_mut_ptr();
             for row in 0..ROWS {
-                out[..COLUMNS].copy_from_slice(&scaled(&sums[row], steps[row]));
-                out = out.get_mut(self.stride..).unwrap_or_default();
+                // SAFETY: `to` is `row` strides behind the beginning of `out`, where COLUMNS values
+                // have room: those of the last row end at `end`.
+                unsafe { to.cast::<[f32; COLUMNS]>().write(scaled(&sums[row], steps[row])) };
+                // Behind the last row it points nowhere, and isn't used.
+                to = to.wrapping_add(self.stride);
             }
             return;
         }
