@@ -32,7 +32,7 @@ fn changed(folder: &Path, change: impl FnOnce(&mut Manifest)) -> Package {
     let mut manifest = package.manifest().clone();
     change(&mut manifest);
     let (encoder, decoder) = (package.encoder().to_vec(), package.decoder().to_vec());
-    Package::write(folder, manifest, encoder, decoder).unwrap()
+    Package::write(folder, manifest, encoder, decoder, None).unwrap()
 }
 
 fn frame() -> Frame {
@@ -171,7 +171,8 @@ fn hostile_networks_give_errors() {
     let sound = micro(folder.path());
     let with = |encoder: Vec<u8>, decoder: Vec<u8>| {
         let package =
-            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder).unwrap();
+            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder, None)
+                .unwrap();
         Segmenter::load(&package).and_then(|s| {
             let embedding = s.set_image(&frame())?;
             s.predict(&embedding, &Prompt::default().positive(20.0, 30.0))

@@ -6,6 +6,9 @@ use ndarray::Array2;
 
 use crate::mask::Mask;
 
+/// The IoU from which two candidates are taken for the same.
+const SAME: f64 = 0.9;
+
 /// One proposed mask.
 #[derive(Clone, Debug)]
 pub struct MaskCandidate {
@@ -38,6 +41,31 @@ impl Masks {
     pub(super) fn ranked(mut candidates: Vec<MaskCandidate>) -> Self {
         candidates.sort_by(|a, b| b.predicted_iou.total_cmp(&a.predicted_iou));
         Self { candidates }
+    }
+
+    /// Drops candidates that say the same as a better one: an IoU of [`SAME`] and more.
+    pub(super) fn without_repeats(mut self) -> Self {
+        let mut distinct: Vec<MaskCandidate> = Vec::with_capacity(self.candidates.len());
+        for candidate in self.candidates.drain(..) {
+            if distinct.iter().all(|better| better.mask.iou(&candidate.mask) < SAME) {
+                distinct.push(candidate);
+            }
+        }
+        Self { candidates: distinct }
+    }
+
+    /// The candidates in the order in which one steps through them: the best, then ever larger ones,
+    /// and after the largest from the smallest on, so that part and whole follow each other.
+    pub fn in_steps(mut self) -> Self {
+        let sizes: Vec<u64> = self.candidates.iter().map(|c| c.mask.area_px()).collect();
+        let best = sizes.first().copied().unwrap_or_default();
+        let mut order: Vec<usize> = (1..sizes.len()).collect();
+        order.sort_by_key(|&i| (sizes[i] < best, sizes[i]));
+        let mut steps = Vec::with_capacity(sizes.len());
+        steps.extend(self.candidates.first().cloned());
+        steps.extend(order.into_iter().map(|i| self.candidates[i].clone()));
+        self.candidates = steps;
+        self
     }
 
     /// The first candidate.

@@ -20,6 +20,7 @@ use super::network::Threads;
 use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
+use super::tap_head::TapHead;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
 /// shares the features.
@@ -81,6 +82,7 @@ pub struct Segmenter {
     pub(super) manifest: Manifest,
     encoder: Encoder,
     pub(super) decoder: Decoder,
+    tap_head: Option<TapHead>,
 }
 
 impl Segmenter {
@@ -110,7 +112,8 @@ impl Segmenter {
     pub fn load_on(package: &Package, threads: &Threads) -> Result<Self, ModelError> {
         let encoder = Encoder::load(package, threads)?;
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
-        Ok(Self { manifest: package.manifest().clone(), encoder, decoder })
+        let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
+        Ok(Self { manifest: package.manifest().clone(), encoder, decoder, tap_head })
     }
 
     /// What the package says about the model.
