@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use prost::Message;
 use tapseg::convert::{ConvertOptions, Quantization, WeightPrecision, convert};
-use tapseg::model::{Manifest, MaskTokens, PromptKind};
+use tapseg::model::{Manifest, MaskTokens, PackageFile, PromptKind, remove_package};
 use tapseg::prompt::MaskPrompt;
 use tapseg::{Frame, FrameBox, FrameSize, Mask, Package, Prompt, Segmenter};
 use tract_onnx::pb;
@@ -32,7 +32,7 @@ fn changed(folder: &Path, change: impl FnOnce(&mut Manifest)) -> Package {
     let mut manifest = package.manifest().clone();
     change(&mut manifest);
     let (encoder, decoder) = (package.encoder().to_vec(), package.decoder().to_vec());
-    Package::write(folder, manifest, encoder, decoder).unwrap()
+    Package::write(folder, manifest, encoder, decoder, None).unwrap()
 }
 
 fn frame() -> Frame {
@@ -87,6 +87,28 @@ fn each_model_gets_the_prompts_it_was_trained_for() {
         points.predict(&embedding, prompt).unwrap().best().low_res_logits.clone()
     };
     assert_ne!(differs(&tap()), differs(&tap().refining(logits)), "the mask has a say");
+}
+
+#[test]
+fn a_tap_head_for_another_encoder_is_refused_and_goes_with_its_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = Package::embedded().unwrap().tap_head().unwrap().to_vec();
+    let package = micro(folder.path());
+    let mut manifest = package.manifest().clone();
+    let file = PackageFile { name: "tap_head.onnx".into(), sha256: String::new() };
+    manifest.tap_head = Some(file);
+    let (encoder, decoder) = (package.encoder().to_vec(), package.decoder().to_vec());
+    let with = Package::write(folder.path(), manifest, encoder, decoder, Some(&head)).unwrap();
+    assert_eq!(with.tap_head(), Some(&*head));
+    assert_eq!(with.size_bytes(), package.size_bytes() + head.len() as u64);
+    let Err(error) = Segmenter::load(&with) else { panic!("it has 256 channels") };
+    assert!(error.to_string().contains("for this encoder it must take"), "{error}");
+
+    fs::write(folder.path().join("tap_head.onnx"), b"something else").unwrap();
+    let error = Package::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("tap_head.onnx") && error.contains("SHA-256"), "{error}");
+    let (removed, left) = remove_package(folder.path()).unwrap();
+    assert!(removed.contains(&"tap_head.onnx".to_owned()) && left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -171,7 +193,8 @@ fn hostile_networks_give_errors() {
     let sound = micro(folder.path());
     let with = |encoder: Vec<u8>, decoder: Vec<u8>| {
         let package =
-            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder).unwrap();
+            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder, None)
+                .unwrap();
         Segmenter::load(&package).and_then(|s| {
             let embedding = s.set_image(&frame())?;
             s.predict(&embedding, &Prompt::default().positive(20.0, 30.0))

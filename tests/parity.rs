@@ -110,9 +110,11 @@ fn taps_and_boxes_outline_what_the_semi_automatic_outlines_show() {
         let (x, y) = ((tight.x0 + tight.x1) / 2.0, (tight.y0 + tight.y1) / 2.0);
         let boxed = SEGMENTER.predict(&embedding, &Prompt::default().in_box(tight)).unwrap();
         let tapped = SEGMENTER.predict(&embedding, &Prompt::default().positive(x, y)).unwrap();
-        assert_eq!(tapped.candidates.len(), 7, "seven boxes round a tap");
-        let ranked = tapped.candidates.windows(2);
-        assert!(ranked.into_iter().all(|c| c[0].predicted_iou >= c[1].predicted_iou));
+        let distinct =
+            |i: usize, j: usize| tapped.candidates[i].mask.iou(&tapped.candidates[j].mask) < 0.9;
+        let count = tapped.candidates.len();
+        assert!((1..=3).contains(&count), "{count} masks: the tap head finds three boxes");
+        assert!((0..count).all(|i| (0..i).all(|j| distinct(i, j))), "{outline}: said twice");
         let (by_box, by_tap) = (boxed.best().mask.dice(&truth), tapped.best().mask.dice(&truth));
         println!("{outline}: Dice {by_box:.3} by a tight box, {by_tap:.3} by a tap");
         assert!(by_box > 0.85 && by_tap > 0.8, "{outline}: {by_box} {by_tap}");
@@ -127,9 +129,11 @@ fn a_negative_tap_takes_off_what_does_not_belong() {
     let dice =
         |prompt: &Prompt| SEGMENTER.predict(&embedding, prompt).unwrap().best().mask.dice(&nerve);
     let tap = Prompt::default().positive(582.0, 655.0);
-    let off_the_wall = tap.clone().negative(582.0, 566.0);
+    let off_the_wall = tap.clone().negative(582.0, 585.0).negative(582.0, 725.0);
     let (before, after) = (dice(&tap), dice(&off_the_wall));
-    println!("the optic nerve: Dice {before:.3} by a tap, {after:.3} with a point off its wall");
+    println!(
+        "the optic nerve: Dice {before:.3} by a tap, {after:.3} with points on its wall taken off"
+    );
     assert!(after > before + 0.1 && after > 0.8, "{before} {after}");
 }
 

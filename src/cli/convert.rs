@@ -48,6 +48,11 @@ pub struct Convert {
     #[arg(long, value_enum, default_value = "f16")]
     weights: Weights,
 
+    /// What finds the boxes for a tap, for a model that was trained on boxes alone: an ONNX file made
+    /// as models/tap_head says; LiteMedSAM as published gets the one that ships where not given
+    #[arg(long, value_name = "ONNX")]
+    tap_head: Option<PathBuf>,
+
     /// Use standard ONNX operators alone, so that any engine runs the graphs
     #[arg(long)]
     plain: bool,
@@ -102,7 +107,11 @@ impl Convert {
         let images = self.images.as_deref().or(self.calibrate.as_deref());
         let images = images.unwrap_or(fidelity::PHANTOM.as_ref());
         let cases = self.report.then(|| fidelity::cases(images)).transpose()?;
+        let tap_head = self.tap_head.as_deref().map(|path| {
+            std::fs::read(path).with_context(|| format!("can't read {}", path.display()))
+        });
         let options = ConvertOptions {
+            tap_head: tap_head.transpose()?,
             preset: self.preset.map(Preset::from),
             input_size: self.input_size,
             quantization: Quantization {

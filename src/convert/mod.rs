@@ -45,13 +45,16 @@ pub struct ConvertOptions {
     pub input_size: Option<usize>,
     /// How weights are stored. Default: f16.
     pub quantization: Quantization,
+    /// The ONNX file of what finds the boxes for a tap, as [`Manifest::tap_head`](crate::model::Manifest::tap_head)
+    /// describes it. Default: that which ships, for the checkpoint it was trained on, and none else.
+    pub tap_head: Option<Vec<u8>>,
 }
 
 impl ConvertOptions {
     /// The defaults for a model called `name`.
     pub fn new(name: impl Into<String>) -> Self {
         let quantization = Quantization::default();
-        Self { name: name.into(), preset: None, input_size: None, quantization }
+        Self { name: name.into(), preset: None, input_size: None, quantization, tap_head: None }
     }
 }
 

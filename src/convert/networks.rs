@@ -1,5 +1,6 @@
 //! A checkpoint's networks as ONNX graphs, on their way to a package.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 
@@ -20,6 +21,8 @@ pub struct Networks {
     pub(super) manifest: Manifest,
     pub(super) encoder: pb::ModelProto,
     pub(super) decoder: pb::ModelProto,
+    /// The ONNX file of what finds the boxes for a tap.
+    pub(super) tap_head: Option<Vec<u8>>,
     /// What the checkpoint did not tell and was assumed, in words.
     pub assumptions: Vec<String>,
 }
@@ -58,7 +61,16 @@ impl Networks {
             let (count, keys) = (outside.len(), listed(&outside));
             assumptions.push(format!("{count} tensors to be of no account: {keys}"));
         }
-        let (licence, source) = match Published::find(checkpoint.sha256()) {
+        let published = Published::find(checkpoint.sha256());
+        let tap_head = match &options.tap_head {
+            Some(given) => Some(given.clone()),
+            // The head that ships was trained on the embeddings of these very weights.
+            None if published.is_some_and(|p| p.preset == Preset::LiteMedSam) => {
+                Package::embedded()?.tap_head().map(<[u8]>::to_vec)
+            }
+            None => None,
+        };
+        let (licence, source) = match published {
             Some(published) => (published.licence, published.source),
             None => ("NOASSERTION", "a checkpoint"),
         };
@@ -75,8 +87,9 @@ impl Networks {
             preprocessing: preset.preprocessing(input_size as u32), // checked: at most 4096
             encoder: file("encoder.onnx"),
             decoder: file("decoder.onnx"),
+            tap_head: tap_head.as_ref().map(|_| file("tap_head.onnx")),
         };
-        Ok(Self { manifest, encoder, decoder, assumptions })
+        Ok(Self { manifest, encoder, decoder, tap_head, assumptions })
     }
 
     /// Builds the networks in `checkpoint`, in f32, to be fed and asked as `manifest` says, which is
@@ -119,7 +132,7 @@ impl Networks {
             progress.borrow_mut()(Stage::Writing, written.get(), total);
         };
         let (encoder, decoder) = (encoder.watched(&on_write), decoder.watched(&on_write));
-        Ok(Package::write(out, self.manifest, encoder, decoder)?)
+        Ok(Package::write(out, self.manifest, encoder, decoder, self.tap_head.as_deref())?)
     }
 
     /// The package in memory, called `location` in errors; it may be larger than a file.
@@ -128,6 +141,7 @@ impl Networks {
     /// [`ConvertError::Package`] where a network can't be encoded.
     pub fn in_memory(self, location: &Path) -> Result<Package, ConvertError> {
         let (encoder, decoder) = (OnnxFile::new(self.encoder), OnnxFile::new(self.decoder));
-        Ok(Package::in_memory(location, self.manifest, encoder, decoder)?)
+        let tap_head = self.tap_head.map(Cow::Owned);
+        Ok(Package::in_memory(location, self.manifest, encoder, decoder, tap_head)?)
     }
 }

@@ -26,15 +26,14 @@ pub struct JournalError {
 pub struct ModelKey {
     /// What it is called.
     pub name: String,
-    encoder: String,
-    decoder: String,
+    sha256: Vec<String>,
 }
 
 impl ModelKey {
     /// The key of the model called `name`.
     pub fn new(name: &str, manifest: &Manifest) -> Self {
-        let (encoder, decoder) = (manifest.encoder.sha256.clone(), manifest.decoder.sha256.clone());
-        Self { name: name.to_owned(), encoder, decoder }
+        let sha256 = manifest.files().map(|file| file.sha256.clone()).collect();
+        Self { name: name.to_owned(), sha256 }
     }
 }
 

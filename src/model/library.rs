@@ -85,7 +85,7 @@ impl Place {
         };
         let manifest = Package::manifest_in(folder)?;
         let mut bytes = 0;
-        for file in [&manifest.encoder, &manifest.decoder] {
+        for file in manifest.files() {
             let path = folder.join(&file.name);
             let metadata = fs::metadata(&path);
             bytes += metadata.map_err(|source| PackageError::Io { path, source })?.len();

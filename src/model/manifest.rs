@@ -177,6 +177,11 @@ pub struct Manifest {
     /// input pixels, `point_labels` B×N, `mask_input` B×1×4G×4G, `has_mask_input` B →
     /// `low_res_masks` B×T×4G×4G, `iou_predictions` B×T. B may be fixed at 1.
     pub decoder: PackageFile,
+    /// What finds the boxes for a tap, in a package whose decoder was trained on boxes alone: ONNX,
+    /// `cell_features` 1×C×28×24 and `given` 1×3×28×24 → `cell_logits` 1×H×28×24, `quality_logits`
+    /// 1×H (`models/tap_head`). The cells are a log-polar grid round the tap, rings × angles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap_head: Option<PackageFile>,
 }
 
 impl Manifest {
@@ -201,25 +206,31 @@ impl Manifest {
             let range = format!("from 16 to {MAX_INPUT_SIZE}");
             return Err(bad(format!("input_size is {input_size}; {range} is possible")));
         }
-        let names = [&*self.encoder.name, &*self.decoder.name];
+        let names: Vec<&str> = self.files().map(|file| &*file.name).collect();
         let plain =
             |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
-        if let Some(name) = names.into_iter().find(|name| !plain(name)) {
+        if let Some(name) = names.iter().find(|name| !plain(name)) {
             return Err(bad(format!("{name:?} is not a plain file name")));
         }
-        if names[0] == names[1] || names.contains(&MANIFEST_FILE) {
+        let taken = |at: usize| names[at] == MANIFEST_FILE || names[..at].contains(&names[at]);
+        if (0..names.len()).any(taken) {
             return Err(bad(format!("its files are {names:?}; each needs a name of its own")));
         }
         // They are printed on terminals.
         let texts = [&self.name, &self.architecture, &self.weights, &self.licence, &self.source];
         match texts
             .into_iter()
-            .chain([&self.encoder.name, &self.decoder.name])
+            .chain(self.files().map(|file| &file.name))
             .find(|text| text.chars().any(char::is_control))
         {
             Some(text) => Err(bad(format!("{text:?} holds characters that can't be shown"))),
             None => Ok(()),
         }
+    }
+
+    /// The files of its networks.
+    pub fn files(&self) -> impl Iterator<Item = &PackageFile> {
+        [&self.encoder, &self.decoder].into_iter().chain(&self.tap_head)
     }
 
     /// Whether the model was trained for prompts of `kind`.

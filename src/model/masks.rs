@@ -6,6 +6,9 @@ use ndarray::Array2;
 
 use crate::mask::Mask;
 
+/// The IoU from which two candidates are taken for the same.
+const SAME: f64 = 0.9;
+
 /// One proposed mask.
 #[derive(Clone, Debug)]
 pub struct MaskCandidate {
@@ -25,8 +28,9 @@ pub struct MaskCandidate {
     pub stability_score: f32,
 }
 
-/// The masks proposed for one prompt, best predicted IoU first; those that contradict one of several
-/// points come last, where the model itself takes no points. A prediction has at least one.
+/// The masks proposed for one prompt, best predicted IoU first (for a tap that a tap head found boxes
+/// for, times the quality it gives the box); those that contradict one of several points come last,
+/// where the model itself takes no points. A prediction has at least one.
 #[derive(Clone, Debug)]
 pub struct Masks {
     /// The candidates, best first.
@@ -35,9 +39,43 @@ pub struct Masks {
 
 impl Masks {
     /// Ranks candidates by predicted IoU; equal ones keep their order.
-    pub(super) fn ranked(mut candidates: Vec<MaskCandidate>) -> Self {
-        candidates.sort_by(|a, b| b.predicted_iou.total_cmp(&a.predicted_iou));
-        Self { candidates }
+    pub(super) fn ranked(candidates: Vec<MaskCandidate>) -> Self {
+        let score = |c: MaskCandidate| {
+            let predicted_iou = c.predicted_iou;
+            (c, predicted_iou)
+        };
+        Self::ranked_by(candidates.into_iter().map(score).collect())
+    }
+
+    /// Ranks candidates by what stands beside each; equal ones keep their order.
+    pub(super) fn ranked_by(mut candidates: Vec<(MaskCandidate, f32)>) -> Self {
+        candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Self { candidates: candidates.into_iter().map(|(candidate, _)| candidate).collect() }
+    }
+
+    /// Drops candidates that say the same as a better one: an IoU of [`SAME`] and more.
+    pub(super) fn without_repeats(mut self) -> Self {
+        let mut distinct: Vec<MaskCandidate> = Vec::with_capacity(self.candidates.len());
+        for candidate in self.candidates.drain(..) {
+            if distinct.iter().all(|better| better.mask.iou(&candidate.mask) < SAME) {
+                distinct.push(candidate);
+            }
+        }
+        Self { candidates: distinct }
+    }
+
+    /// The candidates in the order in which one steps through them: the best, then ever larger ones,
+    /// and after the largest from the smallest on, so that part and whole follow each other.
+    pub fn in_steps(mut self) -> Self {
+        let sizes: Vec<u64> = self.candidates.iter().map(|c| c.mask.area_px()).collect();
+        let best = sizes.first().copied().unwrap_or_default();
+        let mut order: Vec<usize> = (1..sizes.len()).collect();
+        order.sort_by_key(|&i| (sizes[i] < best, sizes[i]));
+        let mut steps = Vec::with_capacity(sizes.len());
+        steps.extend(self.candidates.first().cloned());
+        steps.extend(order.into_iter().map(|i| self.candidates[i].clone()));
+        self.candidates = steps;
+        self
     }
 
     /// The first candidate.

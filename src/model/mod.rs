@@ -17,6 +17,7 @@ mod removal;
 mod resample;
 mod segmenter;
 mod tap_boxes;
+mod tap_head;
 mod weights;
 
 pub use error::ModelError;

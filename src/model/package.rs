@@ -64,6 +64,7 @@ pub struct Package {
     location: PathBuf,
     encoder: Cow<'static, [u8]>,
     decoder: Cow<'static, [u8]>,
+    tap_head: Option<Cow<'static, [u8]>>,
 }
 
 impl Package {
@@ -79,6 +80,7 @@ impl Package {
             let bytes: &'static [u8] = match file {
                 MANIFEST_FILE => include_bytes!("../../models/litemedsam/model.toml"),
                 "encoder.onnx" => include_bytes!("../../models/litemedsam/encoder.onnx"),
+                "tap_head.onnx" => include_bytes!("../../models/litemedsam/tap_head.onnx"),
                 _ => include_bytes!("../../models/litemedsam/decoder.onnx"),
             };
             Ok(Cow::Borrowed(bytes))
@@ -107,7 +109,7 @@ impl Package {
     }
 
     /// Writes a package to the folder `location`, which is made where it does not exist, and reads
-    /// it back; other files there are left alone. All files are written beside what may be there
+    /// it back; other files there are left alone. `tap_head` goes with it if the manifest names one. All files are written beside what may be there
     /// already before any takes its place, the manifest last: an interrupted write leaves the
     /// package that was there or none, and one cut off between the files can't pass for a package.
     ///
@@ -119,6 +121,7 @@ impl Package {
         mut manifest: Manifest,
         encoder: impl Content,
         decoder: impl Content,
+        tap_head: Option<&[u8]>,
     ) -> Result<Self, PackageError> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
@@ -132,6 +135,10 @@ impl Package {
             let mut partial = Partial::default();
             manifest.encoder.sha256 = partial.write(&files[0], encoder).map_err(io(&files[0]))?;
             manifest.decoder.sha256 = partial.write(&files[1], decoder).map_err(io(&files[1]))?;
+            if let Some((file, bytes)) = manifest.tap_head.as_mut().zip(tap_head) {
+                let path = location.join(&file.name);
+                file.sha256 = partial.write(&path, bytes).map_err(io(&path))?;
+            }
             let path = location.join(MANIFEST_FILE);
             let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
                 path: path.clone(),
@@ -160,6 +167,7 @@ impl Package {
         mut manifest: Manifest,
         encoder: impl Content,
         decoder: impl Content,
+        tap_head: Option<Cow<'static, [u8]>>,
     ) -> Result<Self, PackageError> {
         manifest.check(&location.join(MANIFEST_FILE))?;
         let io = |source| PackageError::Io { path: location.to_path_buf(), source };
@@ -167,8 +175,11 @@ impl Package {
         let decoder = decoder.into_bytes().map_err(io)?;
         manifest.encoder.sha256 = hex_sha256(&encoder);
         manifest.decoder.sha256 = hex_sha256(&decoder);
+        if let Some((file, bytes)) = manifest.tap_head.as_mut().zip(tap_head.as_deref()) {
+            file.sha256 = hex_sha256(bytes);
+        }
         let (encoder, decoder) = (Cow::Owned(encoder), Cow::Owned(decoder));
-        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder })
+        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder, tap_head })
     }
 
     /// What the package says about itself.
@@ -191,14 +202,20 @@ impl Package {
         &self.decoder
     }
 
+    /// The ONNX file of what finds the boxes for a tap, where the package has one.
+    pub fn tap_head(&self) -> Option<&[u8]> {
+        self.tap_head.as_deref()
+    }
+
     /// The decoder's bytes, to be kept without the rest of the package.
     pub(super) fn owned_decoder(&self) -> Cow<'static, [u8]> {
         self.decoder.clone()
     }
 
-    /// Bytes of both networks.
+    /// Bytes of its networks.
     pub fn size_bytes(&self) -> u64 {
-        (self.encoder.len() + self.decoder.len()) as u64
+        let tap_head = self.tap_head.as_deref().map_or(0, <[u8]>::len);
+        (self.encoder.len() + self.decoder.len() + tap_head) as u64
     }
 
     fn verified(
@@ -215,7 +232,8 @@ impl Package {
             same.then_some(bytes).ok_or(PackageError::Checksum { path, found, expected })
         };
         let (encoder, decoder) = (checked(&manifest.encoder)?, checked(&manifest.decoder)?);
-        Ok(Self { location: location.to_path_buf(), encoder, decoder, manifest })
+        let tap_head = manifest.tap_head.as_ref().map(checked).transpose()?;
+        Ok(Self { location: location.to_path_buf(), encoder, decoder, tap_head, manifest })
     }
 }
 

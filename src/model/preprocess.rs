@@ -59,6 +59,13 @@ impl InputGeometry {
         [p.x * self.scale.0, p.y * self.scale.1]
     }
 
+    /// A position in model input pixels, `[x, y]`, as one in frame pixels; the frame's rim for what
+    /// lies beyond it.
+    pub fn to_frame(self, [x, y]: [f32; 2]) -> FramePoint {
+        let (right, bottom) = (self.frame.width as f32 - 1.0, self.frame.height as f32 - 1.0);
+        FramePoint::new((x / self.scale.0).clamp(0.0, right), (y / self.scale.1).clamp(0.0, bottom))
+    }
+
     /// A length in model input pixels as width and height in frame pixels.
     pub fn lengths_to_frame(self, length: f32) -> (f32, f32) {
         (length / self.scale.0, length / self.scale.1)

@@ -22,7 +22,7 @@ pub fn remove_package(location: &Path) -> Result<(Vec<String>, Vec<String>), Pac
     let manifest = Package::manifest_in(location)?;
     // The manifest goes last: as long as it is there, the folder can be told to be a package.
     let measured = FIDELITY_FILES.map(str::to_owned);
-    let networks = [manifest.encoder.name, manifest.decoder.name];
+    let networks: Vec<String> = manifest.files().map(|file| file.name.clone()).collect();
     let mut removed = Vec::new();
     for name in measured.into_iter().chain(networks).chain([MANIFEST_FILE.to_owned()]) {
         let path = location.join(&name);

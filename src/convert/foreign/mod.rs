@@ -92,11 +92,13 @@ pub fn add_onnx(
         preprocessing: options.preset.preprocessing(input_size),
         encoder: file("encoder.onnx"),
         decoder: file("decoder.onnx"),
+        tap_head: None,
     };
     let networks = Networks {
         manifest,
         encoder: encoder_model,
         decoder: decoder_model,
+        tap_head: None,
         assumptions: Vec::new(),
     };
     let package = networks.in_memory(out)?;
@@ -108,7 +110,7 @@ pub fn add_onnx(
         other => ConvertError::Engine { path: encoder.to_path_buf(), reason: other.to_string() },
     })?;
     let manifest = package.manifest().clone();
-    Ok(Package::write(out, manifest, package.encoder(), package.decoder())?)
+    Ok(Package::write(out, manifest, package.encoder(), package.decoder(), None)?)
 }
 
 /// The error for a graph in the file `path` that is not what was expected of it.

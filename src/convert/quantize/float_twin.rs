@@ -35,7 +35,8 @@ pub fn float_twin(package: &Package) -> Result<Option<Package>, ModelError> {
     if quantized == 0 {
         return Ok(None);
     }
-    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder)?))
+    let tap_head = package.tap_head().map(|bytes| bytes.to_vec().into());
+    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder, tap_head)?))
 }
 
 /// Replaces all quantized layers of `model` by products in f32, whose outputs have the same names, and

@@ -1,0 +1,122 @@
+use ndarray::{Array3, Array4};
+
+use super::*;
+use crate::geometry::FrameSize;
+use crate::model::manifest::Preprocessing;
+
+const CENTRE: [f32; 2] = [100.0, 80.0];
+
+fn taps<'a>(positive: &'a [[f32; 2]], negative: &'a [[f32; 2]]) -> Taps<'a> {
+    Taps { centre: CENTRE, positive, negative }
+}
+
+fn geometry() -> InputGeometry {
+    InputGeometry::new(FrameSize::new(512, 384), &Preprocessing::LITEMEDSAM)
+}
+
+/// 1 in the cells of a disc round `middle`, falling over half a ring.
+fn disc(middle: [f32; 2], radius: f32) -> Outline {
+    let radii = ring_radii();
+    let cells = cells(CENTRE, &radii);
+    let probability = |ring: usize, angle: usize| {
+        let [x, y] = cells[ring * ANGLES + angle];
+        let inside = radius - (x - middle[0]).hypot(y - middle[1]);
+        logistic(inside / (0.1 * radii[ring]))
+    };
+    Outline { centre: CENTRE, radii: reach(probability, &radii), quality: 1.0 }
+}
+
+#[test]
+fn a_disc_has_its_box_wherever_it_is_tapped() {
+    for (middle, radius) in [([100.0, 80.0], 40.0), ([110.0, 90.0], 40.0), ([104.0, 77.0], 9.0)] {
+        let outline = disc(middle, radius);
+        let [low, high] = outline.bounding_box();
+        // Half of the angle between two directions cuts 1 - cos off, and the rings are coarse.
+        let near = |found: f32, expected: f32| (found - expected).abs() < 0.05 * radius + 0.5;
+        for axis in 0..2 {
+            assert!(near(low[axis], middle[axis] - radius), "{middle:?} {low:?}");
+            assert!(near(high[axis], middle[axis] + radius), "{middle:?} {high:?}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_hang_together_with_the_tap_is_left_out() {
+    let radii = ring_radii();
+    // A disc of 10 rings, and a part of a ring far out.
+    let apart =
+        reach(|ring, angle| f32::from(u8::from(ring < 10 || (ring == 20 && angle < 5))), &radii);
+    assert!(apart.iter().all(|&r| r < radii[10]), "{apart:?}");
+    // Over the seam between the last and the first direction all hangs together.
+    let over = reach(
+        |ring, angle| f32::from(u8::from(ring < 2 || (ring < 15 && !(2..22).contains(&angle)))),
+        &radii,
+    );
+    assert!(over[0] > radii[13] && over[23] > radii[13] && over[10] < radii[2], "{over:?}");
+    // Nothing at all still has the first two rings, and everything ends at the last.
+    assert!(reach(|_, _| 0.0, &radii).iter().all(|&r| (radii[1]..radii[2]).contains(&r)));
+    assert_eq!(reach(|_, _| 1.0, &radii), [radii[RINGS - 1]; ANGLES]);
+}
+
+/// The features of a plane are those of its formula, and beyond the rim those of the rim.
+#[test]
+fn features_are_those_at_the_cells() {
+    let plane = Array3::from_shape_fn((2, 64, 64), |(channel, row, column)| {
+        // In model input pixels, at the centre of each of the embedding's.
+        let (x, y) = (4.0 * column as f32 + 1.5, 4.0 * row as f32 + 1.5);
+        if channel == 0 { x } else { y }
+    });
+    let cells = cells(CENTRE, &ring_radii());
+    let found = sampled(plane.view(), &cells, 4.0);
+    for (at, cell) in cells.iter().enumerate() {
+        for axis in 0..2 {
+            let found = found[[0, axis, at / ANGLES, at % ANGLES]];
+            assert!((found - cell[axis].clamp(1.5, 253.5)).abs() < 1e-3, "{cell:?} {found}");
+        }
+    }
+}
+
+#[test]
+fn further_taps_are_shared_among_cells_and_the_frame_is_known() {
+    let radii = ring_radii();
+    let cells = cells(CENTRE, &radii);
+    let near = cells[12 * ANGLES + 23];
+    let between = [CENTRE[0] + (radii[4] * radii[5]).sqrt(), CENTRE[1]];
+    let given = given(taps(&[near], &[between, CENTRE]), &cells, &radii, geometry());
+    assert!((given[[0, 1, 12, 23]] - 1.0).abs() < 1e-3);
+    assert!((given[[0, 2, 4, 0]] - 0.5).abs() < 1e-3 && (given[[0, 2, 5, 0]] - 0.5).abs() < 1e-3);
+    assert!(given[[0, 2, 0, 0]] > 0.99, "a tap on the middle is on the first ring");
+    for (at, [x, y]) in cells.iter().enumerate() {
+        let on = (-0.5..255.5).contains(x) && (-0.5..191.5).contains(y);
+        assert_eq!(given[[0, 0, at / ANGLES, at % ANGLES]], f32::from(u8::from(on)), "{x} {y}");
+    }
+}
+
+/// What PyTorch says with the same weights (`models/tap_head/export.py`), on an embedding that a
+/// formula gives.
+#[test]
+fn the_shipped_head_answers_as_in_training() {
+    let package = Package::embedded().unwrap();
+    let head = TapHead::load(&package, 256, &Threads::default()).unwrap().unwrap();
+    let features = Array4::from_shape_fn((1, 256, 64, 64), |(_, channel, row, column)| {
+        let phase = (channel * 7 % 31) as f32 + (channel as f32 * 0.05) * row as f32 * 0.1;
+        0.3 * (phase + column as f32 * 0.11).sin()
+    });
+    let expected = include_str!("../../../tests/data/tap_head/outlines.txt");
+    let taps = taps(&[[110.0, 70.0]], &[[150.0, 120.0]]);
+    let found = head.outlines(features.view(), geometry(), taps).unwrap();
+    let mut lines = expected.lines();
+    for outline in found {
+        let numbers: Vec<f32> =
+            lines.next().unwrap().split(' ').map(|n| n.parse().unwrap()).collect();
+        let [[x0, y0], [x1, y1]] = outline.bounding_box();
+        for (found, expected) in [outline.quality, x0, y0, x1, y1].into_iter().zip(numbers) {
+            // f32 in another order; an outline in pixels of 256.
+            assert!(
+                (found - expected).abs() < 2e-3 * expected.abs().max(1.0),
+                "{found} {expected}"
+            );
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
