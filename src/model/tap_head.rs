@@ -276,10 +276,11 @@ fn reach(probability: impl Fn(usize, usize) -> f32, radii: &[f32; RINGS]) -> [f3
         (0..2).flat_map(|r| (0..ANGLES).map(move |a| (r, a))).collect();
     open.iter().for_each(|&(r, a)| member[r][a] = true);
     while let Some((ring, angle)) = open.pop() {
-        for r in ring.saturating_sub(1)..(ring + 2).min(RINGS) {
+        let nearest = ring.saturating_sub(1);
+        for (r, member) in member.iter_mut().enumerate().take(ring + 2).skip(nearest) {
             for a in [angle + ANGLES - 1, angle, angle + 1].map(|a| a % ANGLES) {
-                if !member[r][a] && probability(r, a) > MEMBER {
-                    member[r][a] = true;
+                if !member[a] && probability(r, a) > MEMBER {
+                    member[a] = true;
                     open.push((r, a));
                 }
             }
