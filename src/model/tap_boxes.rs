@@ -41,8 +41,8 @@ pub(super) fn boxes(
 }
 
 /// The box with a side moved to each negative point in it: that side which loses least of the box and
-/// no positive point. It stays as it is where a point would take half of it or more: such a point lies
-/// in the midst of the structure, and cuts the mask instead.
+/// no positive point. It stays as it is where a point would take two fifths of it or more: such a
+/// point lies in the midst of the structure, and cuts the mask instead.
 pub(super) fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
     let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
     let holds =
@@ -59,7 +59,7 @@ pub(super) fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
         ];
         let area = |b: &FrameBox| b.width() * b.height();
         let kept = |cut: &FrameBox| {
-            area(cut) > area(&b) / 2.0 && positive.iter().all(|p| holds(cut, p) || !holds(&b, p))
+            area(cut) > 0.6 * area(&b) && positive.iter().all(|p| holds(cut, p) || !holds(&b, p))
         };
         let cuts = sides.into_iter().filter(kept);
         b = cuts.max_by(|a, b| area(a).total_cmp(&area(b))).unwrap_or(b);
@@ -157,11 +157,8 @@ mod tests {
         let cut = |prompt: Prompt| cut_back(b, &prompt);
         assert_eq!(cut(tap.clone().negative(140.0, 60.0)), FrameBox { y0: 60.0, ..b });
         assert_eq!(cut(tap.clone().negative(190.0, 110.0)), FrameBox { x1: 190.0, ..b });
-        // Not beyond a tap that belongs, not half of it, and nothing for a point outside.
-        assert_eq!(
-            cut(tap.clone().positive(150.0, 55.0).negative(145.0, 60.0)),
-            FrameBox { x0: 145.0, ..b }
-        );
+        // Not beyond a tap that belongs, not much of it, and nothing for a point outside.
+        assert_eq!(cut(tap.clone().positive(150.0, 55.0).negative(145.0, 60.0)), b);
         assert_eq!(cut(tap.clone().negative(151.0, 101.0)), b);
         assert_eq!(cut(tap.negative(300.0, 60.0)), b);
     }
