@@ -32,7 +32,7 @@ pub struct Case {
     pub scores: Scores,
     /// The pixels of that mask and of the true one.
     pub overlap: Overlap,
-    /// Dice of the candidate that fits best, where a tap was answered with several.
+    /// Dice of the candidate that fits best, of points without a box.
     pub oracle_dice: Option<f64>,
     /// The model's own estimate of the first mask's IoU; none where several masks were joined.
     pub predicted_iou: Option<f32>,
@@ -132,7 +132,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
                     self.case(setting, Some(&structure.name), factors, &best.mask, truth);
                 case.repeat = repeat;
                 case.predicted_iou = Some(best.predicted_iou);
-                case.oracle_dice = oracle(&masks, truth);
+                case.oracle_dice = prompt.bounding_box.is_none().then(|| oracle(&masks, truth));
                 (self.each)(Answer { case, prompt: &prompt, found: &best.mask, truth });
             }
         }
@@ -221,11 +221,10 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
     }
 }
 
-/// Dice of the candidate that fits best, where there are several.
-fn oracle(masks: &Masks, truth: &Mask) -> Option<f64> {
-    let several = masks.candidates.len() > 1;
-    let best = masks.candidates.iter().map(|candidate| candidate.mask.dice(truth));
-    several.then(|| best.fold(0.0, f64::max))
+/// Dice of the candidate that fits best.
+fn oracle(masks: &Masks, truth: &Mask) -> f64 {
+    let dice = masks.candidates.iter().map(|candidate| candidate.mask.dice(truth));
+    dice.fold(0.0, f64::max)
 }
 
 /// Where the next click goes; `None` where nothing is wrong that was not clicked on.
