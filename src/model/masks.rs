@@ -40,17 +40,13 @@ pub struct Masks {
 impl Masks {
     /// Ranks candidates by predicted IoU; equal ones keep their order.
     pub(super) fn ranked(candidates: Vec<MaskCandidate>) -> Self {
-        let score = |c: MaskCandidate| {
-            let predicted_iou = c.predicted_iou;
-            (c, predicted_iou)
-        };
-        Self::ranked_by(candidates.into_iter().map(score).collect())
+        Self::ranked_by(candidates.into_iter().map(|c| (c.predicted_iou, c)).collect())
     }
 
     /// Ranks candidates by what stands beside each; equal ones keep their order.
-    pub(super) fn ranked_by(mut candidates: Vec<(MaskCandidate, f32)>) -> Self {
-        candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Self { candidates: candidates.into_iter().map(|(candidate, _)| candidate).collect() }
+    pub(super) fn ranked_by(mut candidates: Vec<(f32, MaskCandidate)>) -> Self {
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+        Self { candidates: candidates.into_iter().map(|(_, candidate)| candidate).collect() }
     }
 
     /// Drops candidates that say the same as a better one: an IoU of [`SAME`] and more.
@@ -67,14 +63,13 @@ impl Masks {
     /// The candidates in the order in which one steps through them: the best, then ever larger ones,
     /// and after the largest from the smallest on, so that part and whole follow each other.
     pub fn in_steps(mut self) -> Self {
-        let sizes: Vec<u64> = self.candidates.iter().map(|c| c.mask.area_px()).collect();
-        let best = sizes.first().copied().unwrap_or_default();
-        let mut order: Vec<usize> = (1..sizes.len()).collect();
-        order.sort_by_key(|&i| (sizes[i] < best, sizes[i]));
-        let mut steps = Vec::with_capacity(sizes.len());
-        steps.extend(self.candidates.first().cloned());
-        steps.extend(order.into_iter().map(|i| self.candidates[i].clone()));
-        self.candidates = steps;
+        if let [best, others @ ..] = &mut self.candidates[..] {
+            let best = best.mask.area_px();
+            others.sort_by_cached_key(|other| {
+                let size = other.mask.area_px();
+                (size < best, size)
+            });
+        }
         self
     }
 

@@ -286,7 +286,7 @@ impl Segmenter {
         let qualities = found.iter().map(|f| f.quality).chain(std::iter::repeat(1.0));
         let candidates = decoded.into_iter().zip(qualities).filter_map(|(d, quality)| {
             let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
-            token.map(|(logits, iou)| (candidate(geometry, logits, iou), iou * quality))
+            token.map(|(logits, iou)| (iou * quality, candidate(geometry, logits, iou)))
         });
         let mut masks = Masks::ranked_by(candidates.collect());
         if !found.is_empty() {
