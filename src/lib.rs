@@ -5,7 +5,7 @@
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
-//! [`propagate`] follows a structure through the slices of a volume.
+//! [`propagate`] follows a structure through the slices of a volume, [`track`] along a live picture.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how large a structure is, [`machine`] how fast it all
 //! is on this machine, and [`eval`] how
@@ -52,6 +52,7 @@ mod rle;
 pub mod screen;
 pub mod session;
 pub mod touch;
+pub mod track;
 
 pub use embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 pub use frame::{Frame, FrameError, PixelSpacing};

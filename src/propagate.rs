@@ -200,7 +200,7 @@ fn next_box(mask: &Mask) -> Option<FrameBox> {
 
 /// How much brighter a frame is in a mask than in the rest of a box, over the spread of both; 0
 /// where either is empty.
-fn contrast(frame: &Frame, mask: &Mask, around: FrameBox) -> f64 {
+pub(crate) fn contrast(frame: &Frame, mask: &Mask, around: FrameBox) -> f64 {
     let FrameSize { width, .. } = frame.size();
     // Count, sum and sum of squares, outside and inside.
     let mut sums = [[0f64; 3]; 2];

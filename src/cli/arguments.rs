@@ -129,6 +129,13 @@ pub struct PromptArguments {
 }
 
 impl PromptArguments {
+    /// Whether nothing was given.
+    pub fn is_empty(&self) -> bool {
+        let Self { points, bounding_box, mask, scribbles, gaze } = self;
+        let things = bounding_box.is_some() || mask.is_some() || gaze.is_some();
+        points.is_empty() && scribbles.is_empty() && !things
+    }
+
     /// The prompt, checked on a frame of `size`.
     pub fn prompt(&self, size: FrameSize) -> Result<Prompt> {
         let mut points = self.points.clone();

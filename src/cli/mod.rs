@@ -21,6 +21,7 @@ mod records;
 mod run;
 mod scale;
 mod segment;
+mod track;
 mod volume;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +55,7 @@ enum Verb {
     Proposals(proposals::Proposals),
     Edges(edges::Edges),
     Volume(volume::Volume),
+    Track(track::Track),
     Embed(embed::Embed),
     Models(models::Models),
     Convert(convert::Convert),
@@ -77,6 +79,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Proposals(verb) => verb.run(cli.json),
         Verb::Edges(verb) => verb.run(cli.json),
         Verb::Volume(verb) => verb.run(cli.json),
+        Verb::Track(verb) => verb.run(cli.json),
         Verb::Embed(verb) => verb.run(cli.json),
         Verb::Models(verb) => verb.run(cli.json),
         Verb::Convert(verb) => verb.run(cli.json),

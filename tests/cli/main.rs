@@ -8,6 +8,7 @@ mod everything;
 mod instances;
 mod kernels;
 mod models;
+mod track;
 mod volumes;
 
 use std::path::{Path, PathBuf};

@@ -107,12 +107,16 @@ class Body:
         self.tissue = self.tissue * (1 - inside) + level * inside
         return inside
 
-    def rim(self, shape, strength, width, facing=1.0):
-        """A wall; brightest where it lies across the beam (`facing` 1), or even all round (0)."""
+    def rim(self, shape, strength, width, facing=1.0, outside=1.0):
+        """A wall; brightest where it lies across the beam (`facing` 1), or even all round (0).
+
+        It lies `outside` widths beyond the outline: what holds fluid is measured to the inner edge of
+        its wall, so that the wall isn't part of the mask.
+        """
         d = shape.depth(self.x, self.y)
         across = np.abs(np.gradient(d, axis=0)) / (np.hypot(*np.gradient(d)) + 1e-3)
         gain = (1 - facing) + facing * across**2
-        wall = strength * gain - (d / width) ** 2 * 8
+        wall = strength * gain - (d / width + outside) ** 2 * 8
         self.lines = np.maximum(self.lines, wall)
 
     def shadow(self, inside, decibels):
@@ -162,7 +166,7 @@ def add_structure(rng, body, shape, nest=True):
         inside = body.fill(shape, rng.uniform(-70, -25), sharp)
         body.shadow(inside, -rng.uniform(0, 10))
         if chance(rng, 0.6):
-            body.rim(shape, tissue + rng.uniform(0, 14), rng.uniform(1, 3), rng.uniform(0.3, 1))
+            body.rim(shape, tissue + rng.uniform(0, 14), log_uniform(rng, 1, 5), rng.uniform(0.3, 1))
         if nest and chance(rng, 0.25) and isinstance(shape, Outline):
             part = shape.inner(rng, 0.12, 0.5)
             body.fill(part, tissue + rng.uniform(-14, 6), sharp)
@@ -178,12 +182,12 @@ def add_structure(rng, body, shape, nest=True):
         body.fill(shape, tissue + rng.uniform(6, 15), sharp, grainy)
     elif kind == "rimmed":
         body.fill(shape, tissue - rng.uniform(-2, 12), sharp, grainy)
-        body.rim(shape, tissue + rng.uniform(6, 16), rng.uniform(1, 3.5), rng.uniform(0, 0.8))
+        body.rim(shape, tissue + rng.uniform(6, 16), log_uniform(rng, 1, 6), rng.uniform(0, 0.8))
     elif kind == "complex":
         inside = body.fill(shape, tissue - rng.uniform(10, 25), sharp)
         parts = field(rng, body.x.shape, shape_radius(shape) * rng.uniform(0.3, 0.8), 2)
         body.tissue += inside * rng.uniform(8, 22) * soft(parts - rng.uniform(-0.3, 0.8), 0.2)
-        body.rim(shape, tissue + rng.uniform(0, 8), rng.uniform(1, 2.5), 0.5)
+        body.rim(shape, tissue + rng.uniform(0, 8), rng.uniform(1, 2.5), 0.5, outside=0.5)
     elif kind == "halo":
         body.fill(shape, tissue - rng.uniform(-3, 3), sharp, grainy)
         body.tissue -= rng.uniform(6, 14) * np.exp(-((shape.depth(body.x, body.y) / rng.uniform(1.5, 4)) ** 2))
@@ -192,7 +196,7 @@ def add_structure(rng, body, shape, nest=True):
         body.shadow(inside, rng.uniform(15, 40))
     else:  # nest: a wall with a lumen, a kidney with its sinus, an eye with its lens
         body.fill(shape, tissue + rng.normal(0, 9), sharp, grainy)
-        body.rim(shape, tissue + rng.uniform(0, 10), rng.uniform(1, 3), 0.4)
+        body.rim(shape, tissue + rng.uniform(0, 10), rng.uniform(1, 3), 0.4, outside=0.0)
         if isinstance(shape, Outline):
             part = shape.inner(rng, 0.4, 0.75)
             body.fill(part, rng.choice([-45.0, tissue + 9, tissue - 15]), sharp, None)
@@ -277,12 +281,12 @@ def organ_scene(rng):
             small = Outline(rng, (globe.x + d * np.cos(t), globe.y + d * np.sin(t)), r, spikes=0.0)
             body.fill(small, tissue - rng.uniform(8, 50), log_uniform(rng, 0.7, 2.5))
             if chance(rng, 0.6):
-                body.rim(small, tissue + rng.uniform(4, 16), rng.uniform(1.5, 4), rng.uniform(0, 0.7))
+                body.rim(small, tissue + rng.uniform(4, 16), log_uniform(rng, 1.5, 6), rng.uniform(0, 0.7))
             shapes.append(small)
     elif kind == "skull":
         head = Outline(rng, (w * 0.5, h * 0.5), h * rng.uniform(0.2, 0.36), irregularity=0.02, stretch=rng.uniform(1.1, 1.5), spikes=0.0)
         body.fill(head, tissue - rng.uniform(8, 25), 2.0, 3 * field(rng, body.x.shape, 25))
-        body.rim(head, tissue + rng.uniform(10, 20), rng.uniform(1.5, 4), rng.uniform(0.2, 0.8))
+        body.rim(head, tissue + rng.uniform(10, 20), rng.uniform(1.5, 4), rng.uniform(0.2, 0.8), outside=-0.5)
         shapes.append(head)
         if chance(rng, 0.6):
             part = head.inner(rng, 0.1, 0.3)
@@ -295,7 +299,7 @@ def organ_scene(rng):
                 vessel = Band(rng, centre, radius * 0.6, length=w * rng.uniform(0.5, 1.5))
             inside = body.fill(vessel, rng.uniform(-60, -22), log_uniform(rng, 0.6, 2.5))
             body.shadow(inside, -rng.uniform(0, 8))
-            body.rim(vessel, tissue + rng.uniform(2, 14), rng.uniform(1, 3), rng.uniform(0.2, 1))
+            body.rim(vessel, tissue + rng.uniform(2, 14), log_uniform(rng, 1, 5), rng.uniform(0.2, 1))
             shapes.append(vessel)
     elif kind == "chambers":
         wall = field(rng, body.x.shape, 40, 2)
@@ -308,7 +312,7 @@ def organ_scene(rng):
     else:  # layered: flat organs between fasciae, a nodule in one of them
         flat = Outline(rng, (w * rng.uniform(0.4, 0.6), h * rng.uniform(0.3, 0.6)), h * rng.uniform(0.15, 0.25), irregularity=0.06, stretch=rng.uniform(1.6, 3), angle=rng.normal(0, 0.2), spikes=0.0)
         body.fill(flat, tissue + rng.normal(0, 7), 2.0, 1.5 * field(rng, body.x.shape, 12))
-        body.rim(flat, tissue + rng.uniform(4, 12), rng.uniform(1, 2.5), 0.7)
+        body.rim(flat, tissue + rng.uniform(4, 12), rng.uniform(1, 2.5), 0.7, outside=0.0)
         shapes.append(flat)
         nodule = flat.inner(rng, 0.2, 0.45)
         body.fill(nodule, rng.choice([-45.0, tissue - 14, tissue + 10]), log_uniform(rng, 0.7, 3))
