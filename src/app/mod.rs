@@ -37,6 +37,8 @@ pub enum Until {
 pub struct RunOptions {
     /// See [`SessionOptions::refine_with_mask`]; off.
     pub refine_with_mask: bool,
+    /// See [`SessionOptions::ahead`]; none.
+    pub ahead: Option<f32>,
     /// Bytes of image embeddings kept for returning to a frame; 64 MiB.
     pub cache_bytes: usize,
     /// The screen's scale, for what counts as a finger's wobble; 3.8, a desktop's 96 dpi.
@@ -55,6 +57,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             refine_with_mask: false,
+            ahead: None,
             cache_bytes: 64 << 20,
             pixels_per_mm: 3.8,
             max_fps: 60.0,
@@ -109,6 +112,7 @@ pub fn run<P: Predictor + 'static>(
 ) -> Result<Report, AppError> {
     let session = Session::new(SessionOptions {
         refine_with_mask: options.refine_with_mask,
+        ahead: options.ahead,
         source: feed.name().to_owned(),
         model: predictor.name().to_owned(),
         frame_interval: feed.frame_interval(),

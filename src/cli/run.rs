@@ -13,7 +13,7 @@ use tapseg::screen::Screen;
 use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
 
-use super::arguments::{ModelArguments, VolumeArguments, screen_size};
+use super::arguments::{ModelArguments, VolumeArguments, screen_size, share};
 use super::scale::{ScaleArguments, Scaled};
 use super::{board, output};
 
@@ -23,7 +23,7 @@ const DEFAULT_SIZE: Size = Size::new(1280, 800);
 /// Show a feed, and outline what is tapped on it
 ///
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
-/// Tap again to refine. "Live" goes back to the feed.
+/// Tap again to refine. "Live" goes back to the feed, "Track" too, with the outlines following it.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
@@ -69,6 +69,11 @@ pub struct Run {
     #[arg(long, value_name = "DIR")]
     save_dir: Option<PathBuf>,
 
+    /// The share of the time in which live frames are encoded ahead, so that a tap on a fresh one is
+    /// answered at once: from 0, never, to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
+    ahead: f64,
+
     #[command(flatten)]
     scale: ScaleArguments,
 
@@ -107,6 +112,8 @@ impl Run {
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             save_dir: self.save_dir.or_else(default_save_dir),
+            // Nobody taps on picture files.
+            ahead: (self.ahead > 0.0 && picture_folder.is_none()).then_some(self.ahead as f32),
             until: if picture_folder.is_some() { Until::FeedEnded } else { Until::Closed },
             ..RunOptions::default()
         };

@@ -28,13 +28,15 @@ pub enum Button {
     NextMask,
     /// Outline everything, for taps to pick from.
     Everything,
+    /// Follow the structures on the live picture.
+    Track,
     /// Keep what is shown.
     Save,
 }
 
 impl Button {
     /// All of them, in the order they stand on the screen.
-    pub const ALL: [Button; 10] = [
+    pub const ALL: [Button; 11] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
@@ -44,6 +46,7 @@ impl Button {
         Button::Clear,
         Button::NextMask,
         Button::Everything,
+        Button::Track,
         Button::Save,
     ];
 }

@@ -89,7 +89,7 @@ impl Session {
             return true;
         };
         let candidate = found[index].1.clone();
-        match frozen.objects.add_found(candidate) {
+        match frozen.objects.add_found(candidate, None) {
             Ok(()) => {
                 if let Some(found) = frozen.found() {
                     found.remove(index);

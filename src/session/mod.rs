@@ -1,4 +1,4 @@
-//! The state machine a person drives: Live, Frozen, Encoding, Prompting.
+//! The state machine a person drives: Live, Tracking, Frozen, Encoding, Prompting.
 //!
 //! Pure: no device, no thread, no clock of its own. [`Session::handle`] takes what happened as an
 //! [`Event`] and answers with [`Command`]s to carry out; their outcomes come back as events.
@@ -15,9 +15,14 @@
 //! - [`Button::Everything`] has all of the frozen frame outlined; a tap then makes the smallest mask
 //!   under it an object, until the button is pressed again. While the network is at it, the button or
 //!   another prompt stops it, and what was found until then stays.
+//! - [`Button::Track`] goes live with the objects, which then follow the picture; the network is asked
+//!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
+//! - Live, frames may be encoded ahead ([`SessionOptions::ahead`]): a tap then freezes the newest of
+//!   those, if it is no older than [`Session::FRESH`], and is answered in the time of a decode.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
+mod ahead;
 mod event;
 mod everything;
 mod feed_watch;
@@ -33,6 +38,7 @@ use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::overlay::{Button, OBJECT_COLOURS};
 use crate::prompt::{PointLabel, PromptPoint};
 
+use ahead::Tracking;
 pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
 use everything::Everything;
 use feed_watch::FeedWatch;
@@ -43,6 +49,8 @@ use objects::{Objects, TooMany};
 pub enum State {
     /// The newest frame is shown.
     Live,
+    /// The newest frame is shown, with structures that follow it.
+    Tracking,
     /// One frame stays, without prompts; its embedding is there, or could not be made.
     Frozen,
     /// One frame stays and is being encoded; prompts queue up.
@@ -58,6 +66,9 @@ pub struct SessionOptions {
     /// mask chosen so far: the interactive protocol that Segment Anything was trained with. Set
     /// it for packages trained for mask prompts, and leave it off for those that were not.
     pub refine_with_mask: bool,
+    /// The share of the time, above 0 and up to 1, in which the network encodes frames of the live
+    /// picture ahead of a tap; none, and it doesn't.
+    pub ahead: Option<f32>,
     /// The feed's name, for the status line.
     pub source: String,
     /// The model's name, for the status line.
@@ -89,6 +100,8 @@ struct Frozen {
 struct Encoding {
     id: u64,
     frame: Frame,
+    /// When it was asked for, and the frame was the newest.
+    begun: Duration,
     progress: Progress,
 }
 
@@ -110,6 +123,8 @@ pub struct Session {
     /// What was on the screen when the finger that is down touched it.
     touched: Option<Frame>,
     frozen: Option<Frozen>,
+    /// Only while nothing is frozen.
+    tracking: Option<Tracking>,
     encoding: Option<Encoding>,
     tool: Tool,
     /// The first corner of a box that is placed with two taps.
@@ -119,6 +134,8 @@ pub struct Session {
     working_since: Option<Duration>,
     /// A sentence for the person, and until when it stays.
     notice: Option<(String, Duration)>,
+    /// How long the network was at its last embedding that wasn't kept from before.
+    last_encode: Duration,
     encode_ms: Option<f32>,
     decode_ms: Option<f32>,
     last_id: u64,
@@ -155,6 +172,8 @@ impl Session {
             presented: None,
             touched: None,
             frozen: None,
+            tracking: None,
+            last_encode: Duration::ZERO,
             encoding: None,
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
@@ -172,6 +191,7 @@ impl Session {
     /// Where the session stands.
     pub fn state(&self) -> State {
         match &self.frozen {
+            None if self.tracking.is_some() => State::Tracking,
             None => State::Live,
             Some(_) if self.is_encoding() => State::Encoding,
             Some(frozen) if frozen.objects.is_empty() => State::Frozen,
@@ -205,6 +225,9 @@ impl Session {
             Event::Tick(now) => self.tick(now),
             Event::Frame(frame) => {
                 self.feed.frame(frame.sequence, self.now);
+                if let Some(tracking) = &mut self.tracking {
+                    tracking.advance(&frame);
+                }
                 self.newest = Some(frame);
             }
             Event::Presented(frame) => self.presented = Some(frame),
@@ -221,7 +244,11 @@ impl Session {
                 }
             }
             Event::Encoded { id, result } => self.encoded(id, result),
-            Event::Decoded { request, result } => self.decoded(request, result),
+            Event::Decoded { request, result } => {
+                if !self.track(request, &result) {
+                    self.decoded(request, result);
+                }
+            }
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             Event::Saved(result) => {
@@ -233,6 +260,7 @@ impl Session {
             }
         }
         self.ask_for_masks(&mut commands);
+        self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
         commands
     }
@@ -288,9 +316,19 @@ impl Session {
         if self.frozen.is_none() {
             let Some(presented) = self.presented.clone() else { return };
             // Positions were told in pixels of the picture shown now.
-            let frame = touched.filter(|f| f.size() == presented.size()).unwrap_or(presented);
-            self.frozen =
-                Some(Frozen { frame, objects: Objects::default(), everything: None, by_drag });
+            let fits = |f: &Frame| f.size() == presented.size();
+            let tracking = self.tracking.take().filter(|t| fits(t.frame()));
+            let ahead = touched.as_ref().and_then(|_| self.encoded_ahead()).cloned();
+            // What was followed isn't let go with a drag that is cancelled.
+            let by_drag = by_drag && tracking.is_none();
+            let followed = tracking.as_ref().map(|tracking| tracking.frame().clone());
+            let before = followed.or(ahead.filter(fits)).or(touched.filter(fits));
+            self.frozen = Some(Frozen {
+                frame: before.unwrap_or(presented),
+                objects: tracking.map(|t| t.objects()).unwrap_or_default(),
+                everything: None,
+                by_drag,
+            });
         }
         self.encode(commands);
     }
@@ -304,15 +342,20 @@ impl Session {
             if let Some(frozen) = &mut self.frozen {
                 frozen.everything.take_if(|everything| everything.is_running());
             }
-            let id = self.new_id();
-            self.encoding =
-                Some(Encoding { id, frame: frame.clone(), progress: Progress::Running });
-            commands.push(Command::Network(Job::Encode { id, frame }));
+            self.begin_encoding(frame, commands);
         }
+    }
+
+    fn begin_encoding(&mut self, frame: Frame, commands: &mut Vec<Command>) {
+        let id = self.new_id();
+        let (begun, progress) = (self.now, Progress::Running);
+        self.encoding = Some(Encoding { id, frame: frame.clone(), begun, progress });
+        commands.push(Command::Network(Job::Encode { id, frame }));
     }
 
     fn go_live(&mut self) {
         self.frozen = None;
+        self.tracking = None;
         self.touched = None;
         self.corner = None;
         self.rubber_band = None;
@@ -415,6 +458,7 @@ impl Session {
             (Button::Clear, Some(frozen)) => frozen.objects = Objects::default(),
             (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
             (Button::Everything, _) => self.toggle_everything(commands),
+            (Button::Track, _) => self.toggle_tracking(),
             (Button::Save, _) => self.save(commands),
             (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
         }
@@ -423,9 +467,10 @@ impl Session {
     fn save(&mut self, commands: &mut Vec<Command>) {
         let (frame, objects) = match &self.frozen {
             Some(frozen) => (frozen.frame.clone(), frozen.objects.snapshot()),
-            None => match &self.presented {
-                Some(frame) => (frame.clone(), Vec::new()),
-                None => return,
+            None => match (&self.tracking, &self.presented) {
+                (Some(tracking), _) => (tracking.frame().clone(), tracking.snapshot()),
+                (None, Some(frame)) => (frame.clone(), Vec::new()),
+                (None, None) => return,
             },
         };
         self.saving = true;
@@ -439,6 +484,7 @@ impl Session {
             Ok(Encoded { took, cached }) => {
                 encoding.progress = Progress::Done;
                 if !cached {
+                    self.last_encode = took;
                     self.encode_ms = Some(took.as_secs_f32() * 1e3);
                 }
             }

@@ -176,14 +176,20 @@ impl Objects {
         Ok(())
     }
 
-    /// Makes a mask that was found without a prompt an object; its box stands for the prompt.
-    pub fn add_found(&mut self, found: MaskCandidate) -> Result<(), TooMany> {
+    /// Makes a mask that was found without a prompt an object, in its own colour or the next free one;
+    /// its box stands for the prompt.
+    pub fn add_found(
+        &mut self,
+        found: MaskCandidate,
+        colour: Option<usize>,
+    ) -> Result<(), TooMany> {
         let bounding_box = found.mask.bounding_box();
         self.begin_another();
         self.change(false, |prompt| prompt.bounding_box = bounding_box)?;
-        if let Some(step) =
-            self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut())
+        if let Some(object) = self.active.and_then(|i| self.list.get_mut(i))
+            && let Some(step) = object.steps.last_mut()
         {
+            object.colour = colour.unwrap_or(object.colour);
             step.answer = Answer::Here { masks: Masks { candidates: vec![found] }, chosen: 0 };
         }
         self.drop_oldest_masks();

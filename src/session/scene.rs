@@ -4,8 +4,9 @@ use crate::geometry::FrameBox;
 use crate::overlay::{Button, ButtonState, Scene, SceneObject, Status};
 use crate::prompt::{PointLabel, Prompt};
 
+use super::ahead::Tracking;
 use super::everything::Everything;
-use super::objects::Object;
+use super::objects::{Object, Objects};
 use super::{Session, State, Tool};
 
 impl Session {
@@ -15,9 +16,10 @@ impl Session {
         let everything = frozen.and_then(|f| f.everything.as_ref());
         let found = everything.map(Everything::scene_objects).unwrap_or_default();
         let objects = frozen.map(|f| f.objects.iter().map(scene_object));
+        let followed = self.tracking.as_ref().map(Tracking::scene_objects).unwrap_or_default();
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
-            objects: found.into_iter().chain(objects.into_iter().flatten()).collect(),
+            objects: found.into_iter().chain(followed).chain(objects.into_iter().flatten()).collect(),
             rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0, 0.0))),
             buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
             status: self.status(),
@@ -57,6 +59,8 @@ impl Session {
             "The feed has ended"
         } else if self.newest.is_none() {
             "Waiting for the first picture"
+        } else if let Some(tracking) = &self.tracking {
+            return Some(tracking.message());
         } else if self.state() == State::Live {
             "Tap a structure, or drag a box round it"
         } else {
@@ -77,6 +81,7 @@ impl Session {
             Button::Clear => "Clear",
             Button::NextMask => "Next mask",
             Button::Everything => "Find all",
+            Button::Track => "Track",
             Button::Save => "Save",
         };
         let active = match button {
@@ -84,6 +89,7 @@ impl Session {
             Button::Negative => self.tool == Tool::Point(PointLabel::Negative),
             Button::Box => self.tool == Tool::Box,
             Button::Everything => self.frozen.as_ref().is_some_and(|f| f.everything.is_some()),
+            Button::Track => self.tracking.is_some(),
             _ => false,
         };
         ButtonState { button, label, enabled: self.is_enabled(button), active }
@@ -100,6 +106,10 @@ impl Session {
             Button::Clear => prompted,
             Button::NextMask => objects.is_some_and(|o| o.has_next_mask()),
             Button::Everything => objects.is_some(),
+            Button::Track => {
+                let outlined = |o: &Objects| o.iter().any(|(object, _)| object.masks().is_some());
+                self.tracking.is_some() || (objects.is_some_and(outlined) && !self.feed.ended)
+            }
             Button::Save => self.presented.is_some() && !self.saving,
         }
     }

@@ -1,5 +1,6 @@
-//! Table tests of single rules; `memory` fills it up, `walk` takes random ways through all events.
+//! Table tests of single rules; `ahead` is about the live picture, `memory` fills it up, `walk` takes random ways through all events.
 
+mod ahead;
 mod memory;
 mod walk;
 

@@ -179,6 +179,8 @@ impl Tracker {
         let known = structures.into_iter().filter_map(|Structure { id, found, prompted }| {
             let mask = &found.mask;
             let tight = mask.bounding_box()?;
+            // A mask's own box says nothing of how the model answers boxes.
+            let prompted = prompted.filter(|prompted| *prompted != tight);
             let bounds = prompted.unwrap_or(tight);
             let usable = mask.size() == frame.size() && mask.area_px() >= LEAST_AREA_PX;
             usable.then(|| Track {

@@ -1,0 +1,194 @@
+//! What the network does while the picture is live: it encodes frames ahead of a tap, and corrects
+//! the structures that are tracked.
+
+use std::time::Duration;
+
+use crate::frame::Frame;
+use crate::model::{MaskCandidate, Masks};
+use crate::overlay::SceneObject;
+use crate::prompt::Prompt;
+use crate::track::{Question, Structure, TrackLimits, Tracked, Tracker};
+
+use super::event::{Command, Decoded, Job, SnapshotObject};
+use super::objects::Objects;
+use super::{Encoding, Progress, Session, same_picture};
+
+/// The structures that are followed on the live picture.
+#[derive(Clone, Debug)]
+pub(super) struct Tracking {
+    tracker: Tracker,
+    /// The structures on the newest frame, as the tracker says.
+    now: Vec<Tracked>,
+    /// Their colours, by id.
+    colours: Vec<usize>,
+    /// The embedding that was last asked of, its frame, and what isn't answered yet.
+    asked: Option<(u64, Frame)>,
+    pending: Vec<(u64, (u64, Question))>,
+}
+
+impl Tracking {
+    fn new(frame: &Frame, objects: &[SnapshotObject]) -> Self {
+        let structure = |(id, object): (usize, &SnapshotObject)| {
+            let found = object.masks.candidates.get(object.chosen)?.clone();
+            Some(Structure { id: id as u64, found, prompted: object.prompt.bounding_box })
+        };
+        let structures = objects.iter().enumerate().filter_map(structure);
+        let tracker = Tracker::new(frame, structures, TrackLimits::default());
+        let colours = objects.iter().map(|object| object.colour).collect();
+        Self { now: tracker.tracked(), tracker, colours, asked: None, pending: Vec::new() }
+    }
+
+    pub fn advance(&mut self, frame: &Frame) {
+        self.tracker.advance(frame);
+        self.now = self.tracker.tracked();
+    }
+
+    /// The frame that the structures were followed to.
+    pub fn frame(&self) -> &Frame {
+        self.tracker.frame()
+    }
+
+    /// A sentence for the person.
+    pub fn message(&self) -> String {
+        match (self.now.iter().filter(|t| t.found.is_none()).count(), self.now.len()) {
+            (_, 0) => "The picture changed its size: nothing is tracked".into(),
+            (0, _) => "Tracking".into(),
+            (1, 1) => "Lost: looking for it".into(),
+            (lost, all) => format!("Lost {lost} of {all}: looking"),
+        }
+    }
+
+    /// Those that are not lost, with their colours.
+    fn found(&self) -> impl Iterator<Item = (usize, &MaskCandidate)> {
+        let colour = |id: u64| self.colours.get(id as usize).copied().unwrap_or_default();
+        self.now.iter().filter_map(move |t| Some((colour(t.id), t.found.as_ref()?)))
+    }
+
+    pub fn scene_objects(&self) -> Vec<SceneObject> {
+        let object = |(colour, found): (usize, &MaskCandidate)| SceneObject {
+            mask: Some(found.mask.clone()),
+            points: vec![],
+            bounding_box: None,
+            colour,
+            active: false,
+        };
+        self.found().map(object).collect()
+    }
+
+    pub fn snapshot(&self) -> Vec<SnapshotObject> {
+        let object = |(colour, found): (usize, &MaskCandidate)| SnapshotObject {
+            prompt: Prompt { bounding_box: found.mask.bounding_box(), ..Prompt::default() },
+            masks: Masks { candidates: vec![found.clone()] },
+            chosen: 0,
+            colour,
+        };
+        self.found().map(object).collect()
+    }
+
+    /// As objects of a frozen frame.
+    pub fn objects(&self) -> Objects {
+        let mut objects = Objects::default();
+        for (colour, found) in self.found() {
+            // As many as there were before.
+            let _ = objects.add_found(found.clone(), Some(colour));
+        }
+        objects.begin_another();
+        objects
+    }
+}
+
+impl Session {
+    /// Follows the objects of the frozen frame on the live picture, or stops following.
+    pub(super) fn toggle_tracking(&mut self) {
+        let tracking = self.frozen.as_ref().map(|frozen| {
+            let mut tracking = Tracking::new(&frozen.frame, &frozen.objects.snapshot());
+            if let Some(newest) = self.newest.as_ref().filter(|n| !same_picture(n, &frozen.frame)) {
+                tracking.advance(newest);
+            }
+            tracking
+        });
+        self.go_live();
+        self.tracking = tracking;
+    }
+
+    /// The frame that a tap freezes, if the network has it already or is at it.
+    pub(super) fn encoded_ahead(&self) -> Option<&Frame> {
+        let encoding = self.encoding.as_ref().filter(|e| e.progress != Progress::Failed)?;
+        let age = self.now.saturating_sub(encoding.begun);
+        (self.options.ahead.is_some() && age <= Self::FRESH).then_some(&encoding.frame)
+    }
+
+    /// While live, has the newest frame encoded when it is time, and asks what the tracker wants to
+    /// know of it.
+    pub(super) fn work_ahead(&mut self, commands: &mut Vec<Command>) {
+        let running = |e: &Encoding| e.progress == Progress::Running;
+        if self.frozen.is_some() || self.encoding.as_ref().is_some_and(running) {
+            return;
+        }
+        if self.ask_of_tracked(commands) {
+            return;
+        }
+        let Some(newest) = self.newest.clone() else { return };
+        let share = match (&self.tracking, self.options.ahead) {
+            (Some(_), _) => 1.0,
+            (None, Some(share)) => share,
+            (None, None) => return,
+        };
+        let rest = self.last_encode.mul_f32((1.0 - share) / share.max(0.01));
+        let due = self.encoding.as_ref().is_none_or(|e| {
+            !same_picture(&e.frame, &newest)
+                && self.now.saturating_sub(e.begun) >= self.last_encode + rest
+        });
+        if due || (self.tracking.is_some() && self.is_new(&newest)) {
+            self.begin_encoding(newest, commands);
+        }
+    }
+
+    fn is_new(&self, frame: &Frame) -> bool {
+        self.encoding.as_ref().is_none_or(|e| !same_picture(&e.frame, frame))
+    }
+
+    /// Asks of the newest embedding what the tracker wants to know; tells whether answers are on
+    /// their way.
+    fn ask_of_tracked(&mut self, commands: &mut Vec<Command>) -> bool {
+        let Some(tracking) = &mut self.tracking else { return false };
+        let Some(Encoding { id: encoding, frame, progress: Progress::Done, .. }) = &self.encoding
+        else {
+            return false;
+        };
+        if tracking.asked.as_ref().is_none_or(|(of, _)| of != encoding) {
+            tracking.asked = Some((*encoding, frame.clone()));
+            for question in tracking.tracker.questions(frame) {
+                self.last_id += 1;
+                let request = self.last_id;
+                tracking.pending.push((request, question));
+                // Each question is an object of its own: none makes another void.
+                commands.push(Command::Network(Job::Decode {
+                    request,
+                    object: request,
+                    encoding: *encoding,
+                    prompt: question.1.prompt(),
+                }));
+            }
+        }
+        !tracking.pending.is_empty()
+    }
+
+    /// Takes an answer for the tracker; tells whether it was one.
+    pub(super) fn track(&mut self, request: u64, result: &Result<Decoded, String>) -> bool {
+        let Some(tracking) = &mut self.tracking else { return false };
+        let Some(at) = tracking.pending.iter().position(|(asked, _)| *asked == request) else {
+            return false;
+        };
+        let (_, (id, question)) = tracking.pending.remove(at);
+        if let (Ok(Decoded { masks, took }), Some((_, frame))) = (result, &tracking.asked) {
+            tracking.tracker.correct(id, question, frame, masks);
+            tracking.now = tracking.tracker.tracked();
+            self.decode_ms = Some(took.as_secs_f32() * 1e3);
+        }
+        true
+    }
+
+    /// How old the frame may be that a tap freezes.
+    pub const FRESH: Duration = Duration::from_millis(500);
+}

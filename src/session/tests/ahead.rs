@@ -1,0 +1,214 @@
+//! What the network does while the picture is live.
+
+use super::*;
+
+/// A picture with something to be recognised by, moved to the right by `moved` pixels.
+fn textured(sequence: u64, moved: u32) -> Frame {
+    let grey = |k: u32| {
+        let (x, y) = ((k % SIZE.width) as i64 - i64::from(moved), i64::from(k / SIZE.width));
+        let ring = ((x - 24).pow(2) + (y - 24).pow(2)) as f32;
+        let grain = ((x * 31 + y * 57) % 23) as f32;
+        if ring < 100.0 { 20 + grain as u8 } else { 120 + (3.0 * grain) as u8 }
+    };
+    let rgb: Vec<u8> = (0..SIZE.pixels() as u32).flat_map(|k| [grey(k); 3]).collect();
+    let mut frame = Frame::from_rgb(SIZE, rgb).unwrap();
+    frame.sequence = sequence;
+    frame.captured_at = Duration::from_millis(50 * sequence);
+    frame
+}
+
+/// The disc of [`textured`].
+fn disc(moved: u32) -> Masks {
+    let inside = |k: u32| {
+        let (x, y) = ((k % SIZE.width) as i64 - i64::from(moved), i64::from(k / SIZE.width));
+        u8::from((x - 24).pow(2) + (y - 24).pow(2) < 100)
+    };
+    let mask = Mask::from_pixels(SIZE, (0..SIZE.pixels() as u32).map(inside).collect());
+    let logits = Arc::new(Array2::zeros((4, 4)));
+    let candidate =
+        MaskCandidate { mask, low_res_logits: logits, predicted_iou: 0.9, stability_score: 1.0 };
+    Masks { candidates: vec![candidate] }
+}
+
+impl Bed {
+    pub(super) fn ahead(share: f32) -> Self {
+        let options = SessionOptions { ahead: Some(share), ..Default::default() };
+        Self { session: Session::new(options), commands: Vec::new() }
+    }
+
+    fn shows(&mut self, frame: Frame) -> Vec<Command> {
+        let commands = self.on(Event::Frame(frame));
+        self.present();
+        commands
+    }
+
+    fn tick(&mut self, ms: u64) -> Vec<Command> {
+        self.on(Event::Tick(Duration::from_millis(ms)))
+    }
+
+    fn touch(&mut self) -> Vec<Command> {
+        self.on(Event::Touched);
+        self.tap(24.0, 24.0)
+    }
+}
+
+fn questions(commands: &[Command]) -> Vec<(u64, Prompt)> {
+    let question = |command: &Command| match command {
+        Command::Network(Job::Decode { request, prompt, .. }) => Some((*request, prompt.clone())),
+        _ => None,
+    };
+    commands.iter().filter_map(question).collect()
+}
+
+#[test]
+fn a_tap_on_a_frame_that_is_encoded_ahead_is_asked_at_once() {
+    let mut bed = Bed::ahead(1.0);
+    assert_eq!(encoded_sequence(&bed.shows(frame(1))), Some(1));
+    bed.show(2);
+    bed.encoded();
+    bed.tick(400);
+    let commands = bed.touch();
+    assert_eq!(questions(&commands).len(), 1, "{commands:?}");
+    assert_eq!(encoded_sequence(&commands), None);
+    assert_eq!(bed.scene().frame.unwrap().sequence, 1, "that very frame is shown");
+}
+
+#[test]
+fn a_frame_that_is_still_being_encoded_is_waited_for() {
+    let mut bed = Bed::ahead(1.0);
+    bed.shows(frame(1));
+    bed.show(2);
+    bed.tick(300);
+    assert!(questions(&bed.touch()).is_empty());
+    assert_eq!(bed.session.state(), State::Encoding);
+    let commands = bed.encoded();
+    assert_eq!((questions(&commands).len(), bed.scene().frame.unwrap().sequence), (1, 1));
+}
+
+#[test]
+fn what_was_encoded_too_long_ago_is_not_shown() {
+    let mut bed = Bed::ahead(0.1);
+    bed.shows(frame(1));
+    bed.encoded();
+    bed.show(2);
+    bed.tick(501);
+    assert_eq!(encoded_sequence(&bed.touch()), Some(2));
+}
+
+#[test]
+fn encoding_ahead_keeps_to_its_share() {
+    // An embedding takes 700 ms; with a share of a quarter the next begins 2800 ms after it.
+    let mut bed = Bed::ahead(0.25);
+    bed.shows(frame(1));
+    bed.tick(700);
+    bed.encoded();
+    bed.show(2);
+    assert_eq!(encoded_sequence(&bed.tick(2799)), None);
+    assert_eq!(encoded_sequence(&bed.tick(2800)), Some(2));
+}
+
+/// With the disc outlined on frame 1 and followed.
+fn tracking() -> Bed {
+    let mut bed = Bed::new(false);
+    bed.shows(textured(1, 0));
+    bed.tap(24.0, 24.0);
+    let commands = bed.encoded();
+    let (request, _) = decode(&commands);
+    bed.decoded(request, disc(0));
+    let asked = questions(&bed.press(Button::Track));
+    assert_eq!(asked.len(), 2, "the box and a tap, of the embedding that is there: {asked:?}");
+    assert!(asked[0].1.bounding_box.is_some() && asked[1].1.points.len() == 1);
+    asked.iter().for_each(|(request, _)| bed.decoded(*request, disc(0)));
+    assert_eq!(bed.session.state(), State::Tracking);
+    bed
+}
+
+#[test]
+fn outlines_follow_the_live_picture() {
+    let mut bed = tracking();
+    assert!(bed.session.is_idle());
+    for moved in 1..8 {
+        bed.shows(textured(1 + u64::from(moved), moved));
+    }
+    let objects = bed.scene().objects;
+    let found = objects[0].mask.as_ref().unwrap();
+    let expected = &disc(7).candidates[0].mask;
+    assert!(found.dice(expected) > 0.9, "{:?}", found.bounding_box());
+    assert_eq!(bed.message(), "Tracking");
+}
+
+#[test]
+fn the_tracked_are_asked_for_again_and_again() {
+    let mut bed = tracking();
+    let commands = bed.shows(textured(2, 1));
+    assert_eq!(encoded_sequence(&commands), Some(2));
+    let asked = questions(&bed.encoded());
+    assert_eq!(asked.len(), 2);
+    assert_eq!(encoded_sequence(&bed.shows(textured(3, 2))), None, "answers come first");
+    bed.decoded(asked[0].0, disc(1));
+    let took = Duration::from_millis(20);
+    let commands = bed.on(Event::Decoded {
+        request: asked[1].0,
+        result: Ok(Decoded { took, masks: disc(1) }),
+    });
+    assert_eq!(encoded_sequence(&commands), Some(3));
+}
+
+#[test]
+fn a_tap_or_a_button_freezes_the_tracked_where_they_are() {
+    for by_button in [false, true] {
+        let mut bed = tracking();
+        bed.shows(textured(2, 1));
+        let commands = match by_button {
+            true => bed.press(Button::LiveFreeze),
+            false => bed.tap(50.0, 40.0),
+        };
+        assert_eq!(bed.scene().frame.unwrap().sequence, 2);
+        assert!(bed.scene().objects[0].mask.is_some());
+        assert_eq!(bed.scene().objects.len(), if by_button { 1 } else { 2 });
+        // It was on its way to the network already.
+        assert_eq!(encoded_sequence(&commands), None);
+    }
+}
+
+#[test]
+fn the_lost_are_told_and_a_second_press_ends_it() {
+    let mut bed = tracking();
+    for sequence in 2..10 {
+        let mut dark = frame(0);
+        dark.sequence = sequence;
+        dark.captured_at = Duration::from_millis(50 * sequence);
+        bed.shows(dark);
+    }
+    assert_eq!(bed.message(), "Lost: looking for it");
+    assert!(bed.scene().objects.is_empty());
+    bed.press(Button::Track);
+    assert_eq!(bed.session.state(), State::Live);
+}
+
+#[test]
+fn only_what_is_outlined_can_be_tracked() {
+    let mut bed = Bed::live();
+    let enabled = |bed: &Bed| bed.session.is_enabled(Button::Track);
+    assert!(!enabled(&bed));
+    bed.tap(24.0, 24.0);
+    assert!(!enabled(&bed));
+    let commands = bed.encoded();
+    bed.answer(&commands);
+    assert!(enabled(&bed));
+    bed.on(Event::FeedEnded);
+    assert!(!enabled(&bed), "there is nothing to follow");
+}
+
+#[test]
+fn what_is_tracked_is_saved() {
+    let mut bed = tracking();
+    bed.shows(textured(2, 1));
+    let commands = bed.press(Button::Save);
+    let saved = commands.iter().find_map(|command| match command {
+        Command::Save(snapshot) => Some(snapshot),
+        _ => None,
+    });
+    let saved = saved.unwrap();
+    assert_eq!((saved.frame.sequence, saved.objects.len()), (2, 1));
+}
