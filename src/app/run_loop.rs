@@ -286,7 +286,7 @@ impl<'a> RunLoop<'a> {
 
     /// Refuses to wait for a frame that can't come.
     fn check_script(&self) -> Result<(), AppError> {
-        let frozen = self.session.state() != State::Live;
+        let frozen = !matches!(self.session.state(), State::Live | State::Tracking);
         let reason = if frozen {
             "the picture is frozen"
         } else if self.session.feed_has_ended() {

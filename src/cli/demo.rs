@@ -146,6 +146,8 @@ fn clip_exhibit(folder: PathBuf) -> Result<Exhibit> {
         step(None, When::Answered, Action::Press(Button::LiveFreeze), 0),
         step(None, When::Answered, Action::Press(Button::Positive), 0),
         step(Some("tap on the eye"), When::Shown(36), at(580.0, 328.0), 0),
+        step(None, When::Answered, Action::Press(Button::Track), 0),
+        step(Some("the eye followed live"), When::Shown(66), Action::Press(Button::LiveFreeze), 0),
     ];
     let truth = move |frame: &Frame, structure| {
         let stem = frame.source.strip_suffix(".png")?;
@@ -170,6 +172,13 @@ fn phantom_exhibit() -> Result<Exhibit> {
         step(Some("box round the lesion"), When::Shown(when), Action::Drag(lesion), 0),
         step(None, When::Answered, Action::Press(Button::Clear), 0),
         step(Some("tap on the lesion"), When::Answered, Action::Tap(centre), 0),
+        step(None, When::Answered, Action::Press(Button::Track), 0),
+        step(
+            Some("the lesion followed live"),
+            When::Shown(when + 60),
+            Action::Press(Button::LiveFreeze),
+            0,
+        ),
     ];
     let truth = move |frame: &Frame, _| Some(phantom.truth(frame.sequence));
     Ok(Exhibit {

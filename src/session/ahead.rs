@@ -85,14 +85,13 @@ impl Tracking {
         self.found().map(object).collect()
     }
 
-    /// As objects of a frozen frame.
+    /// As objects of a frozen frame, the last of them the active one.
     pub fn objects(&self) -> Objects {
         let mut objects = Objects::default();
         for (colour, found) in self.found() {
             // As many as there were before.
             let _ = objects.add_found(found.clone(), Some(colour));
         }
-        objects.begin_another();
         objects
     }
 }

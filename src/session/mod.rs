@@ -333,6 +333,15 @@ impl Session {
         self.encode(commands);
     }
 
+    /// Freezes the picture for a prompt, which begins another object beside those that were tracked.
+    fn freeze_for_prompt(&mut self, by_drag: bool, commands: &mut Vec<Command>) {
+        let followed = self.tracking.is_some();
+        self.freeze(by_drag, commands);
+        if let Some(frozen) = self.frozen.as_mut().filter(|_| followed) {
+            frozen.objects.begin_another();
+        }
+    }
+
     /// Has the frozen frame encoded unless it is, or is on its way.
     fn encode(&mut self, commands: &mut Vec<Command>) {
         let Some(frozen) = &self.frozen else { return };
@@ -372,7 +381,7 @@ impl Session {
         if !self.size().is_some_and(|size| at.is_inside(size)) {
             return;
         }
-        self.freeze(false, commands);
+        self.freeze_for_prompt(false, commands);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
         if self.pick(at) {
@@ -393,14 +402,14 @@ impl Session {
     fn drag_moved(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
         let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
         self.corner = None;
-        self.freeze(true, commands);
+        self.freeze_for_prompt(true, commands);
         self.rubber_band = Some(b);
     }
 
     fn drag(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
         self.corner = None;
         self.rubber_band = None;
-        self.freeze(true, commands);
+        self.freeze_for_prompt(true, commands);
         self.place_box(b);
     }
 

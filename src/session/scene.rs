@@ -19,7 +19,11 @@ impl Session {
         let followed = self.tracking.as_ref().map(Tracking::scene_objects).unwrap_or_default();
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
-            objects: found.into_iter().chain(followed).chain(objects.into_iter().flatten()).collect(),
+            objects: found
+                .into_iter()
+                .chain(followed)
+                .chain(objects.into_iter().flatten())
+                .collect(),
             rubber_band: self.rubber_band.or(self.corner.map(|c| FrameBox::centred(c, 0.0, 0.0))),
             buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
             status: self.status(),

@@ -438,3 +438,6 @@ fn contrast_of(frame: &Frame, mask: &Mask, bounds: FrameBox) -> f64 {
     let around = grown(bounds, 0.1 * bounds.width().max(bounds.height()));
     around.clipped(frame.size()).map_or(0.0, |around| contrast(frame, mask, around))
 }
+
+#[cfg(test)]
+mod tests;

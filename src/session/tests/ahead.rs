@@ -147,10 +147,8 @@ fn the_tracked_are_asked_for_again_and_again() {
     assert_eq!(encoded_sequence(&bed.shows(textured(3, 2))), None, "answers come first");
     bed.decoded(asked[0].0, disc(1));
     let took = Duration::from_millis(20);
-    let commands = bed.on(Event::Decoded {
-        request: asked[1].0,
-        result: Ok(Decoded { took, masks: disc(1) }),
-    });
+    let commands = bed
+        .on(Event::Decoded { request: asked[1].0, result: Ok(Decoded { took, masks: disc(1) }) });
     assert_eq!(encoded_sequence(&commands), Some(3));
 }
 
