@@ -5,6 +5,7 @@
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
 //! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
+//! [`region`] finds the picture on a scanner's screen, so that the network sees no margins.
 //! [`propagate`] follows a structure through the slices of a volume, [`track`] along a live picture.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how large a structure is, [`machine`] how fast it all
@@ -48,6 +49,7 @@ pub mod prompt;
 pub mod propagate;
 mod random;
 pub mod record;
+pub mod region;
 mod rle;
 pub mod screen;
 pub mod session;

@@ -67,6 +67,16 @@ pub enum PromptError {
         /// The frame's size.
         frame: FrameSize,
     },
+    /// A point or box outside the part of the frame that the network is shown.
+    #[error("({x}, {y}) is outside the region the network is shown, ({}, {}, {}, {})", .region.x0, .region.y0, .region.x1, .region.y1)]
+    PointOutsideRegion {
+        /// Its x.
+        x: f32,
+        /// Its y.
+        y: f32,
+        /// The region.
+        region: FrameBox,
+    },
     /// A box that does not touch the frame, or whose corners are not numbers.
     #[error("the box ({}, {}, {}, {}) is not on the frame of {frame} pixels", .found.x0, .found.y0, .found.x1, .found.y1)]
     BoxOutside {

@@ -16,7 +16,7 @@ use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
 
 pub use report::{Report, StepReport, Timings};
-pub use worker::Predictor;
+pub use worker::{Predictor, RegionSegmenter};
 
 use run_loop::RunLoop;
 

@@ -11,9 +11,10 @@ use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 use crate::frame::Frame;
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, Segmenter};
 use crate::prompt::Prompt;
+use crate::region::{RegionChoice, RegionFinder};
 use crate::session::{Decoded, Encoded, Event, Job};
 
-/// What answers prompts: [`Segmenter`], or a stand-in for it.
+/// What answers prompts: [`RegionSegmenter`], or a stand-in for it.
 pub trait Predictor: Send {
     /// What it makes of a frame; cheap to clone.
     type Embedding: Clone + Send + SizeBytes;
@@ -46,22 +47,36 @@ pub trait Predictor: Send {
     ) -> Result<Vec<MaskCandidate>, ModelError>;
 }
 
+/// A model that is shown the picture without the scanner's margins.
+pub struct RegionSegmenter {
+    segmenter: Segmenter,
+    finder: RegionFinder,
+}
+
+impl RegionSegmenter {
+    /// `segmenter`, shown what `choice` says.
+    pub fn new(segmenter: Segmenter, choice: RegionChoice) -> Self {
+        Self { segmenter, finder: RegionFinder::new(choice) }
+    }
+}
+
 /// Bytes that the masks of everything on a frame may take; the last ones are left out.
 const MAX_FOUND_BYTES: usize = 128 << 20;
 
-impl Predictor for Segmenter {
+impl Predictor for RegionSegmenter {
     type Embedding = ImageEmbedding;
 
     fn name(&self) -> &str {
-        &self.manifest().name
+        &self.segmenter.manifest().name
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
-        self.set_image(frame)
+        let region = self.finder.of(frame);
+        self.segmenter.set_image_in(frame, region)
     }
 
     fn decode(&mut self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Masks, ModelError> {
-        self.predict(embedding, prompt)
+        self.segmenter.predict(embedding, prompt)
     }
 
     fn everything(
@@ -69,13 +84,16 @@ impl Predictor for Segmenter {
         frame: &Frame,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<MaskCandidate>, ModelError> {
-        let options = AutomaticOptions::for_model(self.manifest());
-        let found = segment_everything(self, frame, &options, progress)?.masks;
+        let segmenter = &self.segmenter;
+        let options = AutomaticOptions::for_model(segmenter.manifest());
+        let region = self.finder.of(frame);
+        let picture = region.map_or_else(|| frame.clone(), |region| region.cut_from(frame));
+        let found = segment_everything(segmenter, &picture, &options, progress)?.masks;
         let candidates = found.into_iter().map(|found| {
             let mask = found.segmentation.to_mask();
             MaskCandidate {
-                low_res_logits: Arc::new(self.logits_of(&mask)),
-                mask,
+                low_res_logits: Arc::new(segmenter.logits_of(&mask)),
+                mask: region.map_or_else(|| mask.clone(), |region| region.mask_on_frame(&mask)),
                 predicted_iou: found.predicted_iou,
                 stability_score: found.stability_score,
             }

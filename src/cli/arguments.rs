@@ -14,6 +14,7 @@ use tapseg::feed::{self, Clip};
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
 use tapseg::model::{Library, user_data_folder};
 use tapseg::prompt::{MaskPrompt, PointLabel, Prior, PromptPoint, Scribble, gaze_points};
+use tapseg::region::RegionChoice;
 use tapseg::screen::Canvas;
 use tapseg::{Frame, Mask, Package, Prompt, Segmenter};
 
@@ -173,6 +174,33 @@ pub fn read_mask(path: &Path) -> Result<Mask> {
     let frame = feed::read_still(path)?;
     let inside = frame.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
     Ok(Mask::from_pixels(frame.size(), inside))
+}
+
+/// Which part of pictures the network is shown.
+#[derive(Args, Debug)]
+pub struct RegionArguments {
+    /// What of the picture the network is shown: auto, the picture without the scanner's margins, text
+    /// and rulers where such are found; none, all of it; or X0,Y0,X1,Y1
+    #[arg(long, value_name = "REGION", default_value = "auto", value_parser = region, allow_hyphen_values = true)]
+    region: RegionChoice,
+}
+
+impl RegionArguments {
+    pub fn choice(&self) -> RegionChoice {
+        self.region
+    }
+}
+
+fn region(text: &str) -> Result<RegionChoice, String> {
+    match text {
+        "auto" => Ok(RegionChoice::Auto),
+        "none" => Ok(RegionChoice::Whole),
+        corners => {
+            let b = frame_box(corners).map_err(|e| format!("give auto, none or a box: {e}"))?;
+            let corner = |x, y| FramePoint::new(x, y);
+            Ok(RegionChoice::Fixed(FrameBox::from_corners(corner(b.x0, b.y0), corner(b.x1, b.y1))))
+        }
+    }
 }
 
 /// How a NIfTI volume is looked at.

@@ -7,12 +7,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use serde::Serialize;
-use tapseg::app::{self, Report, RunOptions, StepReport, Until};
+use tapseg::app::{self, RegionSegmenter, Report, RunOptions, StepReport, Until};
 use tapseg::feed::images::ImageClip;
 use tapseg::feed::phantom::{Phantom, PhantomOptions};
 use tapseg::feed::{Clip, Playback, Player, Rate};
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
 use tapseg::overlay::{Button, Layout, Overlay};
+use tapseg::region::RegionChoice;
 use tapseg::screen::window::WindowScreen;
 use tapseg::screen::{Canvas, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
@@ -99,7 +100,12 @@ impl Demo {
             until: Until::ScriptDone,
             ..RunOptions::default()
         };
-        let report = app::run(Box::new(player), segmenter, screen.as_mut(), options)?;
+        let report = app::run(
+            Box::new(player),
+            RegionSegmenter::new(segmenter, RegionChoice::Auto),
+            screen.as_mut(),
+            options,
+        )?;
         let mut lines = Vec::new();
         for (planned, done) in steps.iter().zip(&report.steps) {
             if let Some(title) = planned.title {

@@ -13,6 +13,7 @@ use tapseg::eval::{
     count_problems, evaluate,
 };
 use tapseg::model::{PromptKind, Threads};
+use tapseg::region::RegionChoice;
 use tapseg::{Package, Segmenter};
 
 use super::arguments::LibraryArguments;
@@ -49,6 +50,10 @@ pub struct Eval {
 
     #[command(flatten)]
     library: LibraryArguments,
+
+    /// Show the network the pictures without the scanner's margins, as run does
+    #[arg(long)]
+    regions: bool,
 
     /// Decides on points, boxes and the bootstrap
     #[arg(long, value_name = "N", default_value = "1")]
@@ -153,9 +158,10 @@ impl Eval {
                 let known = journal.as_mut().and_then(|journal| journal.take(index, at));
                 let outcome = match (known, &mut journal) {
                     (Some(known), _) => known,
-                    (None, None) => evaluate(&segmenter, item, settings, self.seed)?,
+                    (None, None) => evaluate(&segmenter, item, settings, self.seed, self.region())?,
                     (None, Some(journal)) => {
-                        let outcome = evaluate(&segmenter, item, settings, self.seed)?;
+                        let outcome =
+                            evaluate(&segmenter, item, settings, self.seed, self.region())?;
                         journal.keep(index, at, outcome)?
                     }
                 };
@@ -170,7 +176,14 @@ impl Eval {
             bar.finish_and_clear();
             if self.report.is_some() {
                 let cases = &model.cases;
-                shown.extend(best_and_worst(&segmenter, name, dataset, cases, self.seed)?);
+                shown.extend(best_and_worst(
+                    &segmenter,
+                    name,
+                    dataset,
+                    cases,
+                    self.seed,
+                    self.region(),
+                )?);
             }
             models.push(model);
         }
@@ -183,6 +196,10 @@ impl Eval {
         let counts = (pictures, structures);
         let evaluation = Evaluation::new(dataset, counts, problems, self.seed, settings, models);
         Ok((evaluation, shown, journal))
+    }
+
+    fn region(&self) -> RegionChoice {
+        if self.regions { RegionChoice::Auto } else { RegionChoice::Whole }
     }
 
     /// The journal beside what is to be written, if anything is.
@@ -203,6 +220,7 @@ impl Eval {
             models: models.map(|(name, p)| ModelKey::new(name, p.manifest())).collect(),
             protocols: protocols.to_vec(),
             seed: self.seed,
+            regions: self.regions,
         };
         let journal = Journal::open(Path::new(&path), &key)?;
         if journal.known() > 0 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use embedded_graphics::geometry::Size;
-use tapseg::app::{self, Report, RunOptions, Timings, Until};
+use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Playback, Player, Rate};
 use tapseg::model::{PromptKind, user_data_folder};
@@ -13,7 +13,7 @@ use tapseg::screen::Screen;
 use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
 
-use super::arguments::{ModelArguments, VolumeArguments, screen_size, share};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, screen_size, share};
 use super::scale::{ScaleArguments, Scaled};
 use super::{board, output};
 
@@ -75,6 +75,9 @@ pub struct Run {
     ahead: f64,
 
     #[command(flatten)]
+    region: RegionArguments,
+
+    #[command(flatten)]
     scale: ScaleArguments,
 
     #[command(flatten)]
@@ -117,7 +120,12 @@ impl Run {
             until: if picture_folder.is_some() { Until::FeedEnded } else { Until::Closed },
             ..RunOptions::default()
         };
-        let report = app::run(Box::new(feed), segmenter, screen.as_mut(), options)?;
+        let report = app::run(
+            Box::new(feed),
+            RegionSegmenter::new(segmenter, self.region.choice()),
+            screen.as_mut(),
+            options,
+        )?;
         if json {
             output::json(&report)?;
         } else {

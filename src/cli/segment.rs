@@ -9,10 +9,11 @@ use image::{GrayImage, ImageFormat};
 use serde::Serialize;
 use tapseg::measure::Measurements;
 use tapseg::overlay::{SceneObject, draw_still};
+use tapseg::region::{RegionChoice, RegionFinder};
 use tapseg::{Frame, Mask, Masks, Prompt};
 
 use super::arguments::{
-    ModelArguments, PriorArguments, PromptArguments, VolumeArguments, milliseconds,
+    ModelArguments, PriorArguments, PromptArguments, RegionArguments, VolumeArguments, milliseconds,
 };
 use super::output;
 use super::scale::ScaleArguments;
@@ -47,6 +48,9 @@ pub struct Segment {
 
     #[command(flatten)]
     volume: VolumeArguments,
+
+    #[command(flatten)]
+    region: RegionArguments,
 
     #[command(flatten)]
     scale: ScaleArguments,
@@ -97,7 +101,11 @@ impl Segment {
         let prompt = self.prompt.prompt(frame.size())?;
         let input = self.prior.blended_into(&frame)?;
         let (segmenter, load) = self.model.load()?;
-        let embedding = segmenter.set_image(&input)?;
+        let region = self.region.choice();
+        let found = RegionFinder::new(region).of(&input);
+        // What was found is for the better; a prompt outside is answered on the whole picture.
+        let found = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());
+        let embedding = segmenter.set_image_in(&input, found)?;
         let start = Instant::now();
         let masks = segmenter.predict(&embedding, &prompt)?;
         let decode = start.elapsed();

@@ -9,11 +9,12 @@ use clap::Args;
 use serde::Serialize;
 use tapseg::feed::phantom::Phantom;
 use tapseg::feed::{self, Clip};
-use tapseg::model::MaskCandidate;
+use tapseg::model::{MaskCandidate, ModelError};
+use tapseg::region::{Region, RegionFinder};
 use tapseg::track::{Structure, TrackLimits, TrackScore, TrackedFrame, Tracker};
 use tapseg::{Frame, Mask, Prompt, Segmenter};
 
-use super::arguments::{ModelArguments, PromptArguments, milliseconds, read_mask};
+use super::arguments::{ModelArguments, PromptArguments, RegionArguments, milliseconds, read_mask};
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
 
@@ -49,6 +50,9 @@ pub struct Track {
 
     #[command(flatten)]
     prompt: PromptArguments,
+
+    #[command(flatten)]
+    region: RegionArguments,
 
     /// A folder with the true masks: NAME_mask0.png, NAME_mask1.png… for a frame NAME.png, without one
     /// where the structure isn't to be seen. The structure is that which fits best on the first frame
@@ -110,7 +114,8 @@ impl Track {
         let prompt = self.first_prompt(&first, &truth)?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
-        let found = predicted(&segmenter, &first, &prompt)?;
+        let mut finder = RegionFinder::new(self.region.choice());
+        let found = predicted(&segmenter, &first, finder.of(&first), &prompt)?;
         if found.mask.bounding_box().is_none() {
             bail!("nothing was found at the prompt on frame {}: try another", self.start);
         }
@@ -118,7 +123,8 @@ impl Track {
 
         let structure = Structure { id: 0, found, prompted: prompt.bounding_box };
         let latency = Duration::from_millis(self.encode_ms);
-        let mut board = Board { segmenter: &segmenter, latency, busy: None, took: Vec::new() };
+        let mut board =
+            Board { segmenter: &segmenter, finder, latency, busy: None, took: Vec::new() };
         let mut tracker = Tracker::new(&first, [structure], TrackLimits::default());
         let (mut reports, mut scored, mut follow) = (Vec::new(), Vec::new(), Vec::new());
         let bar = progress::bar("tracking", "{pos} of {len}", last - self.start + 1);
@@ -227,6 +233,7 @@ impl Track {
 /// The network as slow as on some board.
 struct Board<'a> {
     segmenter: &'a Segmenter,
+    finder: RegionFinder,
     latency: Duration,
     /// What is being encoded, and until when.
     busy: Option<(Frame, Duration)>,
@@ -244,10 +251,14 @@ impl Board<'_> {
             return Ok(());
         };
         let started = Instant::now();
-        let embedding = self.segmenter.set_image(&frame)?;
+        let embedding = self.segmenter.set_image_in(&frame, self.finder.of(&frame))?;
         for (id, question) in tracker.questions(&frame) {
-            let answer = self.segmenter.predict(&embedding, &question.prompt())?;
-            tracker.correct(id, question, &frame, &answer);
+            // What left the region isn't asked for: it is lost soon if it doesn't come back.
+            match self.segmenter.predict(&embedding, &question.prompt()) {
+                Ok(answer) => tracker.correct(id, question, &frame, &answer),
+                Err(ModelError::Prompt(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         self.took.push(started.elapsed());
         if !self.latency.is_zero() {
@@ -257,8 +268,13 @@ impl Board<'_> {
     }
 }
 
-fn predicted(segmenter: &Segmenter, frame: &Frame, prompt: &Prompt) -> Result<MaskCandidate> {
-    let embedding = segmenter.set_image(frame)?;
+fn predicted(
+    segmenter: &Segmenter,
+    frame: &Frame,
+    region: Option<Region>,
+    prompt: &Prompt,
+) -> Result<MaskCandidate> {
+    let embedding = segmenter.set_image_in(frame, region)?;
     Ok(segmenter.predict(&embedding, prompt)?.best().clone())
 }
 

@@ -11,7 +11,8 @@ use super::metrics::{Overlap, Scores};
 use super::protocol::{MAX_CLICKS, Setting, deepest, tight_box};
 use crate::mask::Mask;
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, PromptKind, Segmenter};
-use crate::prompt::{MaskPrompt, PointLabel, Prompt};
+use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
+use crate::region::{RegionChoice, RegionFinder};
 
 /// A prompt and how well its answer fits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +74,8 @@ pub struct Answer<'a> {
 }
 
 /// Asks `segmenter` about `picture`, which is encoded once, in all `settings`, and hands out what
-/// came of it. What is random follows from `seed` and the names of picture and structure.
+/// came of it. The network is shown what `region` says, and all of the picture where a prompt lies
+/// outside. What is random follows from `seed` and the names of picture and structure.
 ///
 /// # Errors
 /// [`ModelError`] where the engine fails.
@@ -82,16 +84,18 @@ pub fn ask(
     picture: &Picture,
     settings: &[Setting],
     seed: u64,
+    region: RegionChoice,
     each: impl FnMut(Answer<'_>),
 ) -> Result<(), ModelError> {
-    let embedding = segmenter.set_image(&picture.frame)?;
+    let region = RegionFinder::new(region).of(&picture.frame);
+    let embedding = segmenter.set_image_in(&picture.frame, region)?;
     let masks = || picture.structures.iter().map(|structure| &structure.mask);
     let all = union(masks());
     let factors = |mask| Factors::of(&picture.frame, mask);
     let structures: Vec<(&Structure, Factors)> =
         picture.structures.iter().zip(masks().map(factors)).collect();
     let all = (&all, factors(&all));
-    let mut asking = Asking { segmenter, picture, structures, embedding, each };
+    let mut asking = Asking { segmenter, picture, structures, embedding, whole: None, each };
     for setting in settings.iter().copied() {
         match setting {
             Setting::AllStructures => asking.all_structures(all)?,
@@ -118,14 +122,28 @@ struct Asking<'a, E> {
     picture: &'a Picture,
     structures: Vec<(&'a Structure, Factors)>,
     embedding: ImageEmbedding,
+    /// Of all of the picture, once it was needed beside that of a region.
+    whole: Option<ImageEmbedding>,
     each: E,
 }
 
 impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
+    fn predict(&mut self, prompt: &Prompt) -> Result<Masks, ModelError> {
+        match self.segmenter.predict(&self.embedding, prompt) {
+            Err(ModelError::Prompt(PromptError::PointOutsideRegion { .. })) => {}
+            answer => return answer,
+        }
+        let whole = match self.whole.take() {
+            Some(whole) => whole,
+            None => self.segmenter.set_image(&self.picture.frame)?,
+        };
+        self.segmenter.predict(self.whole.insert(whole), prompt)
+    }
+
     fn prompts(&mut self, setting: Setting, seed: u64) -> Result<(), ModelError> {
         for (structure, factors) in self.structures.clone() {
             for (repeat, prompt) in (0..).zip(setting.prompts(self.picture, structure, seed)) {
-                let masks = self.segmenter.predict(&self.embedding, &prompt)?;
+                let masks = self.predict(&prompt)?;
                 let truth = &structure.mask;
                 let best = masks.best();
                 let mut case =
@@ -143,7 +161,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
         let mut found = Vec::new();
         for structure in &self.picture.structures {
             let prompt = Prompt::default().in_box(tight_box(&structure.mask));
-            found.push(self.segmenter.predict(&self.embedding, &prompt)?.best().mask.clone());
+            found.push(self.predict(&prompt)?.best().mask.clone());
         }
         let found = union(found.iter());
         let case = self.case(Setting::AllStructures, None, factors, &found, truth);
@@ -180,7 +198,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
                         let logits = Arc::clone(&candidate.low_res_logits);
                         prompt = prompt.refining(MaskPrompt::LowResLogits(logits));
                     }
-                    let masks = self.segmenter.predict(&self.embedding, &prompt)?;
+                    let masks = self.predict(&prompt)?;
                     last = masks.candidates.into_iter().next();
                 }
                 let found = last.as_ref().map_or(&nothing, |candidate| &candidate.mask);

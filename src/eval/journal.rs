@@ -52,6 +52,8 @@ pub struct Key {
     pub protocols: Vec<Protocol>,
     /// The seed.
     pub seed: u64,
+    /// Whether the networks are shown regions.
+    pub regions: bool,
 }
 
 /// A file of JSON lines: the key, then what came of each item and model.

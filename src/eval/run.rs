@@ -6,6 +6,7 @@ use super::case::{Case, ask};
 use super::dataset::{Item, Problem};
 use super::protocol::Setting;
 use crate::model::{ModelError, Segmenter};
+use crate::region::RegionChoice;
 
 /// What came of an item.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,8 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
 }
 
-/// Reads `item` and asks `segmenter` about all its pictures in all `settings`.
+/// Reads `item` and asks `segmenter` about all its pictures in all `settings`, showing it what
+/// `region` says.
 ///
 /// # Errors
 /// [`ModelError`] where the engine fails. What can't be read is among the problems.
@@ -29,12 +31,13 @@ pub fn evaluate(
     item: &Item,
     settings: &[Setting],
     seed: u64,
+    region: RegionChoice,
 ) -> Result<Outcome, ModelError> {
     let (mut outcome, mut problems) = (Outcome::default(), Vec::new());
     item.read(&mut problems, |picture| {
         outcome.pictures += 1;
         outcome.structures += picture.structures.len();
-        ask(segmenter, &picture, settings, seed, |answer| outcome.cases.push(answer.case))
+        ask(segmenter, &picture, settings, seed, region, |answer| outcome.cases.push(answer.case))
     })?;
     Ok(Outcome { problems, ..outcome })
 }

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};
+use crate::region::Region;
 
 use super::decoder::{Decoded, Decoder, Prepared, Tokens, label};
 use super::encoder::Encoder;
@@ -27,7 +28,9 @@ use super::tap_head::TapHead;
 #[derive(Clone, Debug)]
 pub struct ImageEmbedding {
     pub(super) prepared: Prepared,
+    /// Of the region, where there is one.
     pub(super) geometry: InputGeometry,
+    region: Option<Region>,
     /// How long the frame took to become the encoder's input.
     pub preprocess_time: Duration,
     /// How long the encoder ran, and the decoder for what depends on the image alone.
@@ -49,9 +52,17 @@ impl ImageEmbedding {
         view.into_dimensionality().map_err(|e| wrong(e.to_string()))
     }
 
+    /// Masks of the region as masks of the frame.
+    fn on_frame(&self, masks: Masks) -> Masks {
+        match &self.region {
+            None => masks,
+            Some(region) => region.masks_on_frame(masks),
+        }
+    }
+
     /// The size of the frame it was made from.
     pub fn frame_size(&self) -> FrameSize {
-        self.geometry.frame
+        self.region.map_or(self.geometry.frame, |region| region.frame_size())
     }
 
     /// The corners of a box in frame pixels as `[x, y]` in model input pixels, top left first.
@@ -131,7 +142,22 @@ impl Segmenter {
     /// # Errors
     /// [`ModelError::Run`] where the engine fails.
     pub fn set_image(&self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
+        self.set_image_in(frame, None)
+    }
+
+    /// Encodes what of a frame lies in a region, or all of it. Prompts and masks stay in pixels of the
+    /// frame; a prompt outside the region is refused.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the engine fails.
+    pub fn set_image_in(
+        &self,
+        frame: &Frame,
+        region: Option<Region>,
+    ) -> Result<ImageEmbedding, ModelError> {
         let start = Instant::now();
+        let region = region.filter(|region| region.frame_size() == frame.size());
+        let frame = &region.map_or_else(|| frame.clone(), |region| region.cut_from(frame));
         let input = self.encoder.prepare(frame);
         let prepared = Instant::now();
         let features = self.encoder.encode(input)?;
@@ -139,6 +165,7 @@ impl Segmenter {
         Ok(ImageEmbedding {
             prepared: embedded,
             geometry: InputGeometry::new(frame.size(), self.encoder.preprocessing()),
+            region,
             preprocess_time: prepared - start,
             encode_time: prepared.elapsed(),
         })
@@ -162,11 +189,11 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let prompt = self.checked(embedding, prompt)?;
-        if self.manifest.was_trained_for(PromptKind::Point) {
-            self.predict_directly(embedding, &prompt)
-        } else {
-            self.predict_through_boxes(embedding, &prompt)
-        }
+        let masks = match self.manifest.was_trained_for(PromptKind::Point) {
+            true => self.predict_directly(embedding, &prompt),
+            false => self.predict_through_boxes(embedding, &prompt),
+        };
+        masks.map(|masks| embedding.on_frame(masks))
     }
 
     /// Decodes a prompt as the tokens that it is made of, whatever the model was trained on: to
@@ -180,7 +207,8 @@ impl Segmenter {
         embedding: &ImageEmbedding,
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
-        self.predict_directly(embedding, &self.checked(embedding, prompt)?)
+        let masks = self.predict_directly(embedding, &self.checked(embedding, prompt)?)?;
+        Ok(embedding.on_frame(masks))
     }
 
     /// Decodes what the model takes to be there without being asked. A model trained on boxes alone
@@ -190,12 +218,14 @@ impl Segmenter {
     /// [`ModelError::Run`] where the engine fails.
     pub fn predict_unprompted(&self, embedding: &ImageEmbedding) -> Result<Masks, ModelError> {
         if self.manifest.was_trained_for(PromptKind::Point) {
-            return self.predict_directly(embedding, &Prompt::default());
+            let masks = self.predict_directly(embedding, &Prompt::default())?;
+            return Ok(embedding.on_frame(masks));
         }
         let FrameSize { width, height } = embedding.geometry.frame;
         let corner = FramePoint::new(width as f32 - 1.0, height as f32 - 1.0);
         let whole = FrameBox::from_corners(FramePoint::new(0.0, 0.0), corner);
-        self.predict_through_boxes(embedding, &Prompt::default().in_box(whole))
+        let masks = self.predict_through_boxes(embedding, &Prompt::default().in_box(whole))?;
+        Ok(embedding.on_frame(masks))
     }
 
     fn predict_directly(
@@ -297,7 +327,10 @@ impl Segmenter {
     }
 
     fn checked(&self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Prompt, ModelError> {
-        let prompt = prompt.clone().checked(embedding.geometry.frame)?;
+        let prompt = match &embedding.region {
+            None => prompt.clone().checked(embedding.geometry.frame)?,
+            Some(region) => region.prompt(prompt)?,
+        };
         if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
             self.check_logits(logits)?;
         }

@@ -4,6 +4,7 @@ use crate::eval::{Problem, ProblemKind};
 fn key(seed: u64) -> Key {
     Key {
         tapseg: "1".into(),
+        regions: false,
         dataset: "d".into(),
         items: vec!["a".into(), "b".into()],
         models: vec![],

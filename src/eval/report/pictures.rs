@@ -10,6 +10,7 @@ use super::super::dataset::{Dataset, Picture};
 use super::super::protocol::Setting;
 use crate::model::{ModelError, Segmenter};
 use crate::overlay::{SceneObject, draw_still};
+use crate::region::RegionChoice;
 
 /// How many of the worst and how many of the best are shown.
 const SHOWN: usize = 3;
@@ -44,6 +45,7 @@ pub fn best_and_worst(
     dataset: &Dataset,
     cases: &[Case],
     seed: u64,
+    region: RegionChoice,
 ) -> Result<Vec<Shown>, ModelError> {
     let chosen = choose(cases);
     let mut by_item: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -62,7 +64,7 @@ pub fn best_and_worst(
             if settings.is_empty() {
                 return Ok(());
             }
-            ask(segmenter, &picture, &settings, seed, |answer| {
+            ask(segmenter, &picture, &settings, seed, region, |answer| {
                 let is_it = |at: &usize| is_same(chosen[*at].0, &answer.case);
                 if let Some(at) = wanted().find(is_it) {
                     shown[at] = Some(Shown {

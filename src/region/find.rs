@@ -1,0 +1,189 @@
+//! Where the picture is on a scanner's screen.
+//!
+//! Tissue lights wide areas, text and rulers thin strokes, and margins are black. The screen is looked at
+//! in cells; what is lit and wide enough to survive an opening belongs to the picture, if it is large or
+//! lies in the same columns (above or below an anechoic part, a full bladder or an eye).
+
+use crate::frame::Frame;
+use crate::geometry::{FrameBox, FrameSize};
+
+use super::Region;
+
+/// Cells along the frame's longer side.
+const CELLS: usize = 128;
+/// A pixel whose brightest colour exceeds this is lit; compression makes black a little grey.
+const LIT: u8 = 10;
+/// The share of lit pixels from which a cell is.
+const LIT_SHARE: f32 = 0.3;
+/// The share of the largest part's cells from which another part in its columns belongs to it.
+const PART: f32 = 0.04;
+/// What is left round the picture, as a share of its longer side.
+const MARGIN: f32 = 0.03;
+/// The largest share of the frame that is worth cutting out.
+const WORTHWHILE: f32 = 0.8;
+/// The least share of the frame that can be a picture.
+const LEAST: f32 = 0.04;
+
+/// The picture on `frame`; `None` where it fills the frame, or nothing is to be seen.
+pub fn find_region(frame: &Frame) -> Option<Region> {
+    let size = frame.size();
+    let cell = (size.longest_side() as usize).div_ceil(CELLS).max(1);
+    let (columns, rows) = (size.width as usize / cell, size.height as usize / cell);
+    if columns < 8 || rows < 8 {
+        return None;
+    }
+    let lit = opened(&lit_cells(frame, cell, columns, rows), columns, rows);
+    let parts = parts(&lit, columns, rows);
+    let largest = parts.iter().max_by_key(|part| part.cells)?;
+    let [left, _, right, _] = largest.bounds;
+    let belongs = |part: &&Part| {
+        let [l, _, r, _] = part.bounds;
+        let shared = (right.min(r) + 1).saturating_sub(left.max(l));
+        part.cells as f32 >= PART * largest.cells as f32 && 2 * shared >= r + 1 - l
+    };
+    let bounds = parts.iter().filter(belongs).fold(largest.bounds, |a, part| {
+        let b = part.bounds;
+        [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
+    });
+    let at = |v: usize| (v * cell) as f32;
+    let (x0, y0) = (at(bounds[0]), at(bounds[1]));
+    let (x1, y1) = (at(bounds[2] + 1) - 1.0, at(bounds[3] + 1) - 1.0);
+    let margin = MARGIN * (x1 - x0).max(y1 - y0);
+    let found = FrameBox { x0: x0 - margin, y0: y0 - margin, x1: x1 + margin, y1: y1 + margin };
+    let region = Region::of(found, size)?;
+    let share = region.size().pixels() as f32 / size.pixels() as f32;
+    (LEAST..=WORTHWHILE).contains(&share).then_some(region)
+}
+
+/// Which cells are lit, row-major. Of each at most 5 × 5 pixels are read.
+fn lit_cells(frame: &Frame, cell: usize, columns: usize, rows: usize) -> Vec<bool> {
+    let width = frame.size().width as usize;
+    let every = cell.div_ceil(5);
+    let inside: Vec<usize> = (every / 2..cell).step_by(every).collect();
+    let needed = LIT_SHARE * (inside.len() * inside.len()) as f32;
+    let is_lit = |row: usize, column: usize| {
+        let lit = inside
+            .iter()
+            .flat_map(|y| inside.iter().map(move |x| (row * cell + y, column * cell + x)))
+            .filter(|(y, x)| frame.rgb()[(y * width + x) * 3..][..3].iter().any(|&v| v > LIT));
+        lit.count() as f32 >= needed
+    };
+    (0..rows * columns).map(|k| is_lit(k / columns, k % columns)).collect()
+}
+
+/// What is left after an erosion and a dilation by 3 × 3 cells; beyond the rim all is as at it.
+fn opened(cells: &[bool], columns: usize, rows: usize) -> Vec<bool> {
+    let over = |cells: &[bool], wanted: bool| -> Vec<bool> {
+        let any = |k: usize| {
+            let (row, column) = (k / columns, k % columns);
+            (row.saturating_sub(1)..=(row + 1).min(rows - 1)).any(|y| {
+                let x = column.saturating_sub(1)..=(column + 1).min(columns - 1);
+                x.into_iter().any(|x| cells[y * columns + x] == wanted)
+            })
+        };
+        (0..cells.len()).map(any).collect()
+    };
+    let eroded: Vec<bool> = over(cells, false).into_iter().map(|dark| !dark).collect();
+    over(&eroded, true)
+}
+
+/// Cells that hang together.
+struct Part {
+    cells: usize,
+    /// First column and row, last column and row.
+    bounds: [usize; 4],
+}
+
+fn parts(lit: &[bool], columns: usize, rows: usize) -> Vec<Part> {
+    let mut seen = vec![false; lit.len()];
+    let mut parts = Vec::new();
+    for start in 0..lit.len() {
+        if !lit[start] || seen[start] {
+            continue;
+        }
+        let mut part = Part { cells: 0, bounds: [columns, rows, 0, 0] };
+        let mut open = vec![start];
+        seen[start] = true;
+        while let Some(k) = open.pop() {
+            let (row, column) = (k / columns, k % columns);
+            let b = part.bounds;
+            part.cells += 1;
+            part.bounds = [b[0].min(column), b[1].min(row), b[2].max(column), b[3].max(row)];
+            // Gaps of a cell are bridged: speckle has dark ones.
+            for y in row.saturating_sub(2)..=(row + 2).min(rows - 1) {
+                for x in column.saturating_sub(2)..=(column + 2).min(columns - 1) {
+                    let next = y * columns + x;
+                    if lit[next] && !seen[next] {
+                        seen[next] = true;
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+/// Finds the region of a feed and keeps to it while it fits: a structure that darkens a corner for a
+/// while doesn't change what the network sees, another depth or scanner does.
+#[derive(Clone, Debug)]
+pub struct RegionFinder {
+    choice: RegionChoice,
+    region: Option<Region>,
+}
+
+/// Which part of frames the network is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum RegionChoice {
+    /// All of them.
+    #[default]
+    Whole,
+    /// What is found.
+    Auto,
+    /// This, in frame pixels.
+    Fixed(FrameBox),
+}
+
+/// How much larger than the picture the region kept may be.
+const LOOSE: f32 = 1.5;
+
+impl RegionFinder {
+    /// For a feed that hasn't begun.
+    pub fn new(choice: RegionChoice) -> Self {
+        Self { choice, region: None }
+    }
+
+    /// The region of a feed whose newest frame this is; `None` for all of it.
+    pub fn of(&mut self, frame: &Frame) -> Option<Region> {
+        let size = frame.size();
+        match self.choice {
+            RegionChoice::Whole => return None,
+            RegionChoice::Fixed(b) => return Region::of(b, size),
+            RegionChoice::Auto => {}
+        }
+        let before = self.region.filter(|region| region.frame_size() == size);
+        self.region = match (before, find_region(frame)) {
+            (before, None) => before.filter(|_| is_dark(frame)),
+            (None, found) => found,
+            (Some(before), Some(found)) => {
+                let both = joined(before.bounding_box(), found.bounding_box());
+                let both = Region::of(both, size).unwrap_or(found);
+                let loose = both.size().pixels() as f32 > LOOSE * found.size().pixels() as f32;
+                Some(if loose { found } else { both })
+            }
+        };
+        self.region
+    }
+}
+
+/// Whether there is nothing to be seen that a region could be told from: the probe is off.
+fn is_dark(frame: &Frame) -> bool {
+    let FrameSize { width, height } = frame.size();
+    let lit = frame.rgb().chunks_exact(3).step_by(7).filter(|p| p.iter().any(|&v| v > LIT));
+    (lit.count() as f32) < LEAST * (width * height) as f32 / 7.0
+}
+
+fn joined(a: FrameBox, b: FrameBox) -> FrameBox {
+    FrameBox { x0: a.x0.min(b.x0), y0: a.y0.min(b.y0), x1: a.x1.max(b.x1), y1: a.y1.max(b.y1) }
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::feed::read_still;
+
+const SIZE: FrameSize = FrameSize::new(320, 240);
+
+/// Grey noise in `parts` of a black frame, and a line of text at the bottom left.
+fn screen(parts: &[FrameBox]) -> Frame {
+    let inside =
+        |b: &FrameBox, x: f32, y: f32| (b.x0..=b.x1).contains(&x) && (b.y0..=b.y1).contains(&y);
+    let pixel = |k: usize| {
+        let (x, y) = (k % SIZE.width as usize, k / SIZE.width as usize);
+        let text = (200..210).contains(&y) && x < 80 && (x / 2 + y / 3) % 3 == 0;
+        match parts.iter().any(|b| inside(b, x as f32, y as f32)) {
+            true => 30 + ((x * 31 + y * 17) % 60) as u8,
+            false if text => 255,
+            false => 2,
+        }
+    };
+    let rgb: Vec<u8> = (0..SIZE.pixels()).flat_map(|k| [pixel(k); 3]).collect();
+    Frame::from_rgb(SIZE, rgb).unwrap()
+}
+
+fn near(found: FrameBox, expected: FrameBox, off: f32) -> bool {
+    let sides = |b: FrameBox| [b.x0, b.y0, b.x1, b.y1];
+    sides(found).iter().zip(sides(expected)).all(|(a, b)| (a - b).abs() <= off)
+}
+
+#[test]
+fn the_picture_is_found_without_text_and_margins() {
+    let sector = FrameBox { x0: 120.0, y0: 30.0, x1: 260.0, y1: 220.0 };
+    let found = find_region(&screen(&[sector])).unwrap().bounding_box();
+    assert!(near(found, sector, 12.0), "{found:?}");
+}
+
+#[test]
+fn what_lies_above_and_below_something_black_belongs_together() {
+    let above = FrameBox { x0: 120.0, y0: 20.0, x1: 260.0, y1: 70.0 };
+    let below = FrameBox { x0: 120.0, y0: 140.0, x1: 260.0, y1: 225.0 };
+    let beside = FrameBox { x0: 10.0, y0: 20.0, x1: 60.0, y1: 60.0 };
+    let found = find_region(&screen(&[above, below, beside])).unwrap().bounding_box();
+    let expected = FrameBox { x0: 120.0, y0: 20.0, x1: 260.0, y1: 225.0 };
+    assert!(near(found, expected, 12.0), "{found:?}");
+}
+
+#[test]
+fn pictures_that_fill_the_frame_and_black_ones_have_no_region() {
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 };
+    assert_eq!(find_region(&screen(&[all])), None);
+    assert_eq!(find_region(&screen(&[])), None);
+    let tiny = Frame::from_rgb(FrameSize::new(1, 1), vec![200; 3]).unwrap();
+    assert_eq!(find_region(&tiny), None);
+}
+
+/// The scanned area of real screens holds every structure that was outlined on them.
+#[test]
+fn real_screens_keep_their_structures() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for (picture, mask) in [
+        ("frames/clarius_eye.png", "frames/clarius_eye_mask0.png"),
+        ("frames/clarius_contrast.png", "frames/clarius_contrast_mask0.png"),
+        ("clip/f010.png", "clip/f010_mask0.png"),
+        ("clip/f013.png", "clip/f013_mask1.png"),
+    ] {
+        let frame = read_still(&data.join(picture)).unwrap();
+        let region = find_region(&frame).expect(picture);
+        let share = region.size().pixels() as f32 / frame.size().pixels() as f32;
+        assert!((0.25..0.7).contains(&share), "{picture}: {region:?}");
+        let truth = read_still(&data.join(mask)).unwrap();
+        let inside = truth.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
+        let truth = Mask::from_pixels(truth.size(), inside);
+        let (b, r) = (truth.bounding_box().unwrap(), region.bounding_box());
+        assert!(r.x0 <= b.x0 && r.y0 <= b.y0 && r.x1 >= b.x1 && r.y1 >= b.y1, "{picture}");
+    }
+}
+
+#[test]
+fn a_finder_keeps_its_region_until_the_picture_is_another() {
+    let sector = FrameBox { x0: 120.0, y0: 30.0, x1: 260.0, y1: 220.0 };
+    let darker = FrameBox { y1: 180.0, ..sector };
+    let other = FrameBox { x0: 20.0, y0: 20.0, x1: 110.0, y1: 120.0 };
+    let mut finder = RegionFinder::new(RegionChoice::Auto);
+    let first = finder.of(&screen(&[sector]));
+    assert_eq!(finder.of(&screen(&[darker])), first);
+    assert_eq!(finder.of(&screen(&[])), first, "the probe is off");
+    let moved = finder.of(&screen(&[other])).unwrap();
+    assert!(near(moved.bounding_box(), other, 12.0), "{moved:?}");
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 };
+    assert_eq!(finder.of(&screen(&[all])), None);
+}
+
+#[test]
+fn prompts_and_masks_go_in_and_come_back() {
+    let region = Region::of(FrameBox { x0: 100.2, y0: 50.0, x1: 199.0, y1: 149.0 }, SIZE).unwrap();
+    assert_eq!((region.size(), region.frame_size()), (FrameSize::new(100, 100), SIZE));
+    let b = FrameBox { x0: 90.0, y0: 60.0, x1: 150.0, y1: 160.0 };
+    let prompt = Prompt::default().positive(120.0, 70.0).negative(5.0, 5.0).in_box(b);
+    let inner = region.prompt(&prompt).unwrap();
+    assert_eq!(inner.points.len(), 1, "a point off it all says nothing");
+    assert_eq!((inner.points[0].position.x, inner.points[0].position.y), (20.0, 20.0));
+    let cut = FrameBox { x0: 0.0, y0: 10.0, x1: 50.0, y1: 99.0 };
+    assert_eq!(inner.bounding_box, Some(cut));
+    for outside in [
+        Prompt::default().positive(10.0, 10.0),
+        Prompt::default().in_box(FrameBox { x0: 0.0, y0: 0.0, x1: 20.0, y1: 20.0 }),
+    ] {
+        let error = region.prompt(&outside).unwrap_err().to_string();
+        assert!(error.contains("outside the region"), "{error}");
+    }
+    let mask =
+        Mask::from_pixels(region.size(), (0..10_000).map(|k| u8::from(k % 3 == 0)).collect());
+    let placed = region.mask_on_frame(&mask);
+    assert_eq!(placed.area_px(), mask.area_px());
+    let back = region.prompt(&Prompt::default().refining(MaskPrompt::Binary(placed))).unwrap();
+    assert!(matches!(back.mask, Some(MaskPrompt::Binary(m)) if m == mask));
+}
