@@ -164,13 +164,14 @@ fn demo_outlines_real_ultrasound() {
         step["dice"].as_f64().unwrap()
     };
     // The outlines are good to 0.03; which frame is frozen depends on how fast the machine is.
-    assert!(dice("box round the eye") > 0.88);
-    assert!(dice("tap on the eye") > 0.88);
-    assert!(dice("tap on the nerve") > 0.5);
-    assert!(dice("a point off its bright wall") > 0.5);
-    // The second picture may happen to be the first one again, which is not encoded twice.
+    assert!(dice("box round the eye") > 0.91);
+    assert!(dice("tap on the eye") > 0.9);
+    assert!(dice("tap on the nerve") > 0.7);
+    assert!(dice("a point off its bright wall") > 0.7);
+    assert!(dice("the eye followed live") > 0.88);
+    // Two are tapped, one of which may be kept from before; while it is followed there are others.
     let count = |figure: &Value| figure.as_u64().unwrap();
-    assert_eq!(count(&report["run"]["encode"]["count"]) + count(&report["run"]["cache_hits"]), 2);
+    assert!(count(&report["run"]["encode"]["count"]) + count(&report["run"]["cache_hits"]) >= 3);
     assert!(report["run"]["decode"]["median_ms"].as_f64() > Some(0.0));
 }
 

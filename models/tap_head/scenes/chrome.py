@@ -13,7 +13,8 @@ WORDS = (
 
 
 def margins(rng, image, masks, room=0.9, background=0.0):
-    """Sets a picture on a larger, mostly black screen and draws what stands there."""
+    """Sets a picture on a larger, mostly black screen and draws what stands there. Half of the screens
+    are cut to the picture again, as the program does where it finds it."""
     h, w = image.shape[:2]
     if chance(rng, 1 - room):
         return image, masks
@@ -31,7 +32,13 @@ def margins(rng, image, masks, room=0.9, background=0.0):
         big = np.zeros((screen_h, screen_w), bool)
         big[top : top + h, left : left + w] = mask
         moved.append(big)
-    return draw(rng, screen, (left, top, left + w, top + h)), moved
+    drawn = draw(rng, screen, (left, top, left + w, top + h))
+    if chance(rng, 0.5):
+        rim = int(rng.uniform(0, 0.06) * max(h, w))
+        rows = slice(max(top - rim, 0), top + h + rim)
+        columns = slice(max(left - rim, 0), left + w + rim)
+        return drawn[rows, columns], [mask[rows, columns] for mask in moved]
+    return drawn, moved
 
 
 def draw(rng, screen, picture):
