@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod board;
+mod calibrate;
 mod convert;
 mod demo;
 mod doctor;
@@ -20,7 +21,9 @@ mod proposals;
 mod records;
 mod run;
 mod scale;
+mod screens;
 mod segment;
+mod service;
 mod volume;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +51,7 @@ enum Verb {
     Run(run::Run),
     Records(records::Records),
     Doctor(doctor::Doctor),
+    Calibrate(calibrate::Calibrate),
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
@@ -71,6 +75,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Records(verb) => verb.run(cli.json),
         Verb::Doctor(verb) => verb.run(cli.json),
+        Verb::Calibrate(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),
