@@ -149,6 +149,10 @@ impl<'a> RunLoop<'a> {
 
     fn saved(&mut self, saving: Saving) -> Result<(), AppError> {
         let outcome = saving.join().unwrap_or_else(|_| Err("writing it broke off".into()));
+        match &outcome {
+            Ok(path) => log::info!("saved {}", path.display()),
+            Err(reason) => log::warn!("not saved: {reason}"),
+        }
         self.tell(Event::Saved(outcome.map(|path| path.display().to_string())))
     }
 

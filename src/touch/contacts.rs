@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::screen::PointerPhase;
 
 /// Kinds and codes of events (`linux/input-event-codes.h`).
-pub(super) mod code {
+pub(in crate::touch) mod code {
     pub const EV_SYN: u16 = 0;
     pub const EV_KEY: u16 = 1;
     pub const EV_REL: u16 = 2;

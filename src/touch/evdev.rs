@@ -1,21 +1,22 @@
 //! Touch panels, tablets and mice of a board without a desktop: the kernel's event devices.
 
+mod raw;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::evdev::raw_stream::RawDevice;
-use ::evdev::{AbsoluteAxisCode, KeyCode, PropType, RelativeAxisCode};
 use embedded_graphics::geometry::{Point, Size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::screen::{PointerEvent, PointerPhase, Rotation, ScreenEvent, now};
 
 use super::alignment::{Alignment, AxisRange, TouchDevice, TouchSpec, pixel};
-use super::contacts::{Abilities, Contact, Contacts, Protocol, RawEvent};
+use super::contacts::{Contact, Contacts, Protocol};
+
+use raw::RawDevice;
 
 /// How often it is looked for devices that were plugged in.
 const LOOK: Duration = Duration::from_secs(1);
@@ -197,23 +198,11 @@ impl Device {
     /// Opens a device, unless it is nothing to point with.
     fn open(path: &Path, number: u64) -> io::Result<Option<Self>> {
         let raw = RawDevice::open(path)?;
-        let absolute = |code| raw.supported_absolute_axes().is_some_and(|axes| axes.contains(code));
-        let relative = |code| raw.supported_relative_axes().is_some_and(|axes| axes.contains(code));
-        let key = |code| raw.supported_keys().is_some_and(|keys| keys.contains(code));
-        let abilities = Abilities {
-            multitouch: absolute(AbsoluteAxisCode::ABS_MT_POSITION_X)
-                && absolute(AbsoluteAxisCode::ABS_MT_POSITION_Y),
-            slots: absolute(AbsoluteAxisCode::ABS_MT_SLOT),
-            absolute: absolute(AbsoluteAxisCode::ABS_X) && absolute(AbsoluteAxisCode::ABS_Y),
-            relative: relative(RelativeAxisCode::REL_X) && relative(RelativeAxisCode::REL_Y),
-            touch: key(KeyCode::BTN_TOUCH),
-            left_button: key(KeyCode::BTN_LEFT),
-            pointer: raw.properties().contains(PropType::POINTER),
-        };
+        let abilities = raw.abilities()?;
         let Some(protocol) = Protocol::of(abilities) else { return Ok(None) };
         let mut device = Self {
             path: path.to_owned(),
-            name: raw.name().unwrap_or("without a name").to_owned(),
+            name: raw.name(),
             number,
             protocol,
             contacts: Contacts::new(protocol),
@@ -231,25 +220,16 @@ impl Device {
         if self.protocol == Protocol::Mouse {
             return Ok(());
         }
-        let state = self.raw.get_abs_state()?;
-        let axis = |code: AbsoluteAxisCode| state[code.0 as usize];
-        let (x, y) = match self.protocol {
-            Protocol::Single => (AbsoluteAxisCode::ABS_X, AbsoluteAxisCode::ABS_Y),
-            _ => (AbsoluteAxisCode::ABS_MT_POSITION_X, AbsoluteAxisCode::ABS_MT_POSITION_Y),
-        };
-        let range = |code| AxisRange { min: axis(code).minimum, max: axis(code).maximum };
-        self.axes = (range(x), range(y));
-        let slot = axis(AbsoluteAxisCode::ABS_MT_SLOT).value;
-        self.contacts.stand(slot, (axis(x).value, axis(y).value));
+        let stand = self.raw.stand(self.protocol != Protocol::Single)?;
+        self.axes = stand.ranges;
+        self.contacts.stand(stand.slot, stand.at);
         Ok(())
     }
 
     /// Reads what is there.
     fn read(&mut self, found: &mut Vec<Contact>) -> io::Result<()> {
         let mut lost = false;
-        for event in self.raw.fetch_events()? {
-            let event =
-                RawEvent { kind: event.event_type().0, code: event.code(), value: event.value() };
+        for event in self.raw.read()? {
             lost |= self.contacts.handle(event, found);
         }
         if lost { self.stand() } else { Ok(()) }
@@ -278,11 +258,5 @@ impl Device {
         }
         let place = (self.axes.0.share(contact.at.0), self.axes.1.share(contact.at.1));
         rotation.to_canvas(pixel(alignment.place(place), panel), panel)
-    }
-}
-
-impl AsFd for Device {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.raw.as_fd()
     }
 }
