@@ -14,6 +14,7 @@ mod everything;
 mod fidelity;
 mod instances;
 mod interrupt;
+mod man;
 mod models;
 mod output;
 mod progress;
@@ -63,6 +64,8 @@ enum Verb {
     Convert(convert::Convert),
     Bench(bench::Bench),
     Eval(eval::Eval),
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// Reads the command line and does what it says.
@@ -87,5 +90,6 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
         Verb::Eval(verb) => verb.run(cli.json),
+        Verb::Man(verb) => verb.run(),
     }
 }
