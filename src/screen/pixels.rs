@@ -24,18 +24,18 @@ impl PixelFormat {
             Self::Rgb565 => 2,
         }
     }
+}
 
-    /// Writes a `0x00RRGGBB` word as the panel stores it.
-    fn store(self, word: u32, to: &mut [u8]) {
-        match self {
-            // Some panels blend with what is below by the byte that is not shown.
-            Self::Xrgb8888 => to.copy_from_slice(&(word | 0xFF00_0000).to_le_bytes()),
-            Self::Rgb565 => {
-                let packed = (word >> 8 & 0xF800) | (word >> 5 & 0x07E0) | (word >> 3 & 0x001F);
-                to.copy_from_slice(&(packed as u16).to_le_bytes());
-            }
-        }
-    }
+/// A `0x00RRGGBB` word as `XRGB8888`. Some panels blend with what is below by the byte that is not
+/// shown.
+fn xrgb8888(word: u32) -> [u8; 4] {
+    (word | 0xFF00_0000).to_le_bytes()
+}
+
+/// A `0x00RRGGBB` word as `RGB565`.
+fn rgb565(word: u32) -> [u8; 2] {
+    let packed = (word >> 8 & 0xF800) | (word >> 5 & 0x07E0) | (word >> 3 & 0x001F);
+    (packed as u16).to_le_bytes()
 }
 
 /// By how much the picture is turned on the panel, clockwise: for panels that are mounted on their
@@ -116,7 +116,7 @@ impl fmt::Display for Rotation {
 /// cover becomes black. Bytes are written in order, as memory that is not cached wants it.
 ///
 /// # Panics
-/// If `stride` is less than a row's pixels take, or `memory` is shorter than all rows.
+/// If `stride` is less than a row's pixels take, or `memory` ends within a row.
 pub fn write_rotated(
     canvas: &Canvas,
     rotation: Rotation,
@@ -125,32 +125,52 @@ pub fn write_rotated(
     stride: usize,
     memory: &mut [u8],
 ) {
-    let bytes = format.bytes();
-    let (columns, rows) = (panel.width as usize, panel.height as usize);
-    assert!(columns * bytes <= stride, "rows of {columns} pixels don't fit into {stride} bytes");
-    let Size { width, height } = canvas.size();
-    let turned = rotation.turned(canvas.size());
-    let (width, height) = (width as isize, height as isize);
-    let covered = turned.width.min(panel.width) as usize;
-    for y in 0..rows {
-        let row = &mut memory[y * stride..][..columns * bytes];
-        let (picture, rest) =
-            row.split_at_mut(if y < turned.height as usize { covered * bytes } else { 0 });
-        // The canvas's pixel for the row's first, and how far it is from one to the next.
-        let y = y as isize;
-        let (first, step) = match rotation {
-            Rotation::None => (y * width, 1),
-            Rotation::Quarter => ((height - 1) * width + y, -width),
-            Rotation::Half => ((height - y) * width - 1, -1),
-            Rotation::ThreeQuarters => (width - 1 - y, width),
-        };
-        let mut at = first;
-        for pixel in picture.chunks_exact_mut(bytes) {
-            format.store(canvas.pixels()[at as usize], pixel);
-            at += step;
+    let columns = panel.width as usize * format.bytes();
+    assert!(columns <= stride, "rows of {columns} bytes don't fit into {stride}");
+    let rows = memory.chunks_mut(stride.max(1)).take(panel.height as usize);
+    let rows = rows.map(|row| &mut row[..columns]).enumerate();
+    match format {
+        PixelFormat::Xrgb8888 => {
+            rows.for_each(|(y, row)| write_row(canvas, rotation, y, row, xrgb8888));
         }
-        rest.chunks_exact_mut(bytes).for_each(|pixel| format.store(0, pixel));
+        PixelFormat::Rgb565 => {
+            rows.for_each(|(y, row)| write_row(canvas, rotation, y, row, rgb565))
+        }
     }
+}
+
+/// Writes the row `y` of the canvas, turned by `rotation`, in pixels that `store` makes of its words.
+fn write_row<const BYTES: usize>(
+    canvas: &Canvas,
+    rotation: Rotation,
+    y: usize,
+    row: &mut [u8],
+    store: impl Fn(u32) -> [u8; BYTES],
+) {
+    let Size { width, height } = canvas.size();
+    let (width, height) = (width as usize, height as usize);
+    let (pixels, mut row) = (canvas.pixels(), row.chunks_exact_mut(BYTES));
+    let mut put = |word: &u32| row.next().map(|pixel| pixel.copy_from_slice(&store(*word)));
+    let turned = rotation.turned(canvas.size());
+    if turned.width > 0 && y < turned.height as usize {
+        // A row of the canvas, or a column of it, in the one direction or the other; it ends with
+        // the canvas or with the panel.
+        let _ = match rotation {
+            Rotation::None => pixels[y * width..][..width].iter().try_for_each(&mut put),
+            Rotation::Quarter => pixels[..=(height - 1) * width + y]
+                .iter()
+                .rev()
+                .step_by(width)
+                .try_for_each(&mut put),
+            Rotation::Half => {
+                pixels[(height - 1 - y) * width..][..width].iter().rev().try_for_each(&mut put)
+            }
+            Rotation::ThreeQuarters => {
+                pixels[width - 1 - y..].iter().step_by(width).try_for_each(&mut put)
+            }
+        };
+    }
+    while put(&0).is_some() {}
 }
 
 #[cfg(test)]
@@ -232,17 +252,20 @@ mod tests {
     #[test]
     fn words_are_packed_as_the_format_says() {
         let cases = [
-            (PixelFormat::Rgb565, 0x00FF_0000, vec![0x00, 0xF8]),
-            (PixelFormat::Rgb565, 0x0000_FF00, vec![0xE0, 0x07]),
-            (PixelFormat::Rgb565, 0x0000_00FF, vec![0x1F, 0x00]),
-            (PixelFormat::Rgb565, 0x0012_3456, vec![0xAA, 0x11]),
-            (PixelFormat::Xrgb8888, 0x0012_3456, vec![0x56, 0x34, 0x12, 0xFF]),
+            (0x00FF_0000, [0x00, 0xF8]),
+            (0x0000_FF00, [0xE0, 0x07]),
+            (0x0000_00FF, [0x1F, 0x00]),
+            (0x0012_3456, [0xAA, 0x11]),
         ];
-        for (format, word, expected) in cases {
-            let mut bytes = vec![0; format.bytes()];
-            format.store(word, &mut bytes);
-            assert_eq!(bytes, expected, "{format:?} {word:06x}");
+        for (word, expected) in cases {
+            assert_eq!(rgb565(word), expected, "{word:06x}");
         }
+        assert_eq!(xrgb8888(0x0012_3456), [0x56, 0x34, 0x12, 0xFF]);
+        let mut memory = [9; 6];
+        let canvas = numbered(Size::new(2, 1));
+        let panel = Size::new(2, 1);
+        write_rotated(&canvas, Rotation::Half, PixelFormat::Rgb565, panel, 6, &mut memory);
+        assert_eq!(memory, [0, 0, 0, 0, 9, 9]);
     }
 
     #[test]

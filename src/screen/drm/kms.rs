@@ -38,8 +38,9 @@ const KINDS: [&str; 21] = [
     "USB",
 ];
 
-/// `DRM_MODE_CONNECTED`.
+/// `DRM_MODE_CONNECTED` and `DRM_MODE_DISCONNECTED`; some drivers can't tell.
 const CONNECTED: u32 = 1;
+const DISCONNECTED: u32 = 2;
 
 /// A graphics card's device.
 pub(super) struct Card(File);
@@ -56,6 +57,7 @@ pub(super) struct Connector {
     pub id: u32,
     kind: u32,
     number: u32,
+    /// A display is connected, or its driver can't tell and has modes for one.
     pub is_connected: bool,
     /// The display's size; none where it tells none.
     pub millimetres: Option<Size>,
@@ -122,7 +124,8 @@ impl Card {
             id,
             kind: told.connector_type,
             number: told.connector_type_id,
-            is_connected: told.connection == CONNECTED,
+            is_connected: told.connection == CONNECTED
+                || told.connection != DISCONNECTED && told.count_modes > 0,
             millimetres: (size != Size::zero()).then_some(size),
             modes,
             encoder: told.encoder_id,
