@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::screen::PointerPhase;
 
-/// Kinds and codes of events (`linux/input-event-codes.h`).
-pub(in crate::touch) mod code {
+/// Kinds and codes of events, and properties (`linux/input-event-codes.h`).
+pub(crate) mod code {
     pub const EV_SYN: u16 = 0;
     pub const EV_KEY: u16 = 1;
     pub const EV_REL: u16 = 2;
@@ -24,6 +24,7 @@ pub(in crate::touch) mod code {
     pub const ABS_MT_POSITION_X: u16 = 0x35;
     pub const ABS_MT_POSITION_Y: u16 = 0x36;
     pub const ABS_MT_TRACKING_ID: u16 = 0x39;
+    pub const INPUT_PROP_POINTER: u16 = 0;
 }
 use code::*;
 

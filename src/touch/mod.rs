@@ -15,6 +15,7 @@ mod gesture;
 mod script;
 
 pub use alignment::{Alignment, AxisRange, CalibrationError, Pair, TouchDevice, TouchSpec};
+pub(crate) use contacts::code;
 pub use contacts::{Abilities, Contact, Contacts, Protocol, RawEvent};
 pub use gesture::{Gesture, GestureRecogniser};
 pub use script::{Action, Script, Step, When};

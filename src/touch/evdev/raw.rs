@@ -27,9 +27,6 @@ const GET_SLOT: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_SLOT as 
 const GET_FINGER_X: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_POSITION_X as u8);
 const GET_FINGER_Y: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_POSITION_Y as u8);
 
-/// `INPUT_PROP_POINTER`.
-const PROPERTY_POINTER: u16 = 0;
-
 /// Bytes of `struct input_event`: the time in two words, kind, code, value.
 const EVENT: usize = 2 * size_of::<usize>() + 8;
 
@@ -96,7 +93,7 @@ impl RawDevice {
             relative: both(&relative, code::REL_X, code::REL_Y),
             touch: has(&keys, code::BTN_TOUCH),
             left_button: has(&keys, code::BTN_LEFT),
-            pointer: has(&properties, PROPERTY_POINTER),
+            pointer: has(&properties, code::INPUT_PROP_POINTER),
         })
     }
 
