@@ -46,6 +46,20 @@ impl Mask {
         &self.pixels[y as usize * width..][..width]
     }
 
+    /// The part of `size` whose top left pixel is (`left`, `top`), where all of it is on the mask.
+    pub(crate) fn cropped(&self, left: u32, top: u32, size: FrameSize) -> Option<Self> {
+        let fits = |from: u32, length: u32, whole: u32| {
+            length > 0 && from.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        let inside =
+            fits(left, size.width, self.size.width) && fits(top, size.height, self.size.height);
+        inside.then(|| {
+            let rows = (top..top + size.height).map(|y| self.row(y));
+            let part = |row: &'_ [u8]| row[left as usize..][..size.width as usize].to_vec();
+            Self { pixels: rows.flat_map(part).collect(), size }
+        })
+    }
+
     /// Whether the pixel nearest to `point` is inside; points off the frame are not.
     pub fn contains(&self, point: FramePoint) -> bool {
         point.is_inside(self.size) && {
@@ -134,5 +148,15 @@ mod tests {
         assert_eq!(none.iou(&none), 1.0);
         assert!(a.contains(FramePoint::new(2.4, 1.6)) && !a.contains(FramePoint::new(0.0, 0.0)));
         assert!(!a.contains(FramePoint::new(f32::NAN, 1.0)));
+    }
+
+    #[test]
+    fn a_crop_stays_on_the_mask() {
+        let a = mask(["....", ".##.", ".##."]);
+        let part = a.cropped(2, 1, FrameSize::new(2, 2)).unwrap();
+        assert_eq!(part.pixels(), [1, 0, 1, 0]);
+        for (left, top, w, h) in [(3, 0, 2, 1), (0, 0, 0, 1), (u32::MAX, 0, 2, 1)] {
+            assert_eq!(a.cropped(left, top, FrameSize::new(w, h)), None);
+        }
     }
 }

@@ -98,7 +98,11 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
     let now = Timestamp::now();
     let name = now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
     let unfinished = parent.join(format!(".{name}.part"));
-    fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
+    if !parent.exists() {
+        fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
+        // Its own name as well must outlive a power cut.
+        sync_folder(parent.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))?;
+    }
     private_folder(&unfinished)?;
     let finished = fill(&unfinished, now, snapshot).and_then(|()| {
         let folder = parent.join(name);

@@ -44,10 +44,15 @@ def grey(path):
     return (width, height), rows
 
 
-(board_size, board), (host_size, host) = grey(sys.argv[1]), grey(sys.argv[2])
-assert board_size == host_size, f"sizes differ: {board_size}, {host_size}"
-both = sum(1 for b, h in zip(board, host) if b > 127 and h > 127)
-either = sum(1 for b, h in zip(board, host) if b > 127 or h > 127)
-assert either > 0, "both masks are empty"
-print(f"IoU of the board's mask with the host's: {both / either:.4f}")
-sys.exit(0 if both / either >= 0.95 else 1)
+def main():
+    (board_size, board), (host_size, host) = grey(sys.argv[1]), grey(sys.argv[2])
+    assert board_size == host_size, f"sizes differ: {board_size}, {host_size}"
+    both = sum(1 for b, h in zip(board, host) if b > 127 and h > 127)
+    either = sum(1 for b, h in zip(board, host) if b > 127 or h > 127)
+    assert either > 0, "both masks are empty"
+    print(f"IoU of the board's mask with the host's: {both / either:.4f}")
+    sys.exit(0 if both / either >= 0.95 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,11 +13,11 @@ const REACH_MM: f32 = 2.5;
 /// A finger's reach in frame pixels, for a screen with `pixels_per_mm`.
 pub(super) fn reach(layout: &Layout, pixels_per_mm: f32) -> f32 {
     let viewport = layout.viewport();
-    let zoom = viewport.area().size.width as f32 / viewport.frame().width.max(1) as f32;
+    let zoom = viewport.area().size.width as f32 / viewport.region().size.width.max(1) as f32;
     REACH_MM * pixels_per_mm.max(0.0) / zoom.max(f32::MIN_POSITIVE)
 }
 
-/// What a gesture means. Taps count on buttons and on the picture. A drag spans a box, cut to the
+/// What a gesture means. Taps count on buttons and on the picture, and so do long presses. A drag spans a box, cut to the
 /// picture, unless it began on a button or the status line; one that began and ended on the same
 /// button is a clumsy press.
 pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Option<Event> {
@@ -27,6 +27,10 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
             let reach = reach(layout, pixels_per_mm);
             layout.frame_point_at(at).map(|at| Event::Tap { at, reach })
         }),
+        Gesture::LongPress { at } => layout.button_at(at).map(Event::Pressed).or_else(|| {
+            let reach = reach(layout, pixels_per_mm);
+            layout.frame_point_at(at).map(|at| Event::LongPress { at, reach })
+        }),
         Gesture::DragMoved { from, to } => dragged_box(layout, from, to).map(Event::DragMoved),
         Gesture::Drag { from, to } => match layout.button_at(from) {
             Some(button) => {
@@ -35,6 +39,8 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
             None => dragged_box(layout, from, to).map(Event::Drag),
         },
         Gesture::Cancelled => Some(Event::Cancelled),
+        // It changes what is looked at, and nothing of the session.
+        Gesture::Pinched { .. } => None,
     }
 }
 
@@ -64,6 +70,8 @@ mod tests {
         let cases = [
             ("a tap", Gesture::Tap { at: on(200.0, 150.0) }, "Tap"),
             ("a button", Gesture::Tap { at: undo }, "Pressed(Undo)"),
+            ("a long press", Gesture::LongPress { at: on(200.0, 150.0) }, "LongPress"),
+            ("a button held", Gesture::LongPress { at: undo }, "Pressed(Undo)"),
             ("a clumsy press", Gesture::Drag { from: undo, to: undo }, "Pressed(Undo)"),
             ("from button to button", Gesture::Drag { from: undo, to: save }, "none"),
             (

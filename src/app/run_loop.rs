@@ -9,10 +9,10 @@ use embedded_graphics::geometry::Size;
 
 use crate::feed::FeedEvent;
 use crate::geometry::FrameSize;
-use crate::overlay::{Layout, Overlay};
-use crate::screen::{Canvas, Screen, ScreenEvent};
+use crate::overlay::{Layout, Overlay, Zoom};
+use crate::screen::{self, Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Event, Job, Session, Snapshot, State};
-use crate::touch::{Action, GestureRecogniser};
+use crate::touch::{Action, Gesture, GestureRecogniser};
 
 use super::report::{Report, Samples, StepReport};
 use super::{AppError, RunOptions, Until, pointer};
@@ -37,6 +37,7 @@ pub(super) struct RunLoop<'a> {
     recogniser: GestureRecogniser,
     overlay: Overlay,
     layout: Layout,
+    zoom: Zoom,
     canvas: Canvas,
     started: Instant,
     drawn: Option<Drawn>,
@@ -55,6 +56,7 @@ struct Drawn {
     at: Instant,
     revision: u64,
     screen: Size,
+    zoom: Zoom,
     /// The sequence number of the picture.
     sequence: Option<u64>,
 }
@@ -72,6 +74,7 @@ impl<'a> RunLoop<'a> {
             recogniser: GestureRecogniser::new(options.pixels_per_mm),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
+            zoom: Zoom::default(),
             canvas: Canvas::new(screen.size()),
             started: Instant::now(),
             saving: None,
@@ -146,6 +149,10 @@ impl<'a> RunLoop<'a> {
 
     fn saved(&mut self, saving: Saving) -> Result<(), AppError> {
         let outcome = saving.join().unwrap_or_else(|_| Err("writing it broke off".into()));
+        match &outcome {
+            Ok(path) => log::info!("saved {}", path.display()),
+            Err(reason) => log::warn!("not saved: {reason}"),
+        }
         self.tell(Event::Saved(outcome.map(|path| path.display().to_string())))
     }
 
@@ -157,17 +164,25 @@ impl<'a> RunLoop<'a> {
                 // The size is asked for with every picture.
                 ScreenEvent::Resized(_) => {}
                 ScreenEvent::Pointer(event) => {
-                    let gesture = self.recogniser.handle(&event);
-                    let scale = self.options.pixels_per_mm;
-                    if let Some(event) =
-                        gesture.and_then(|gesture| pointer::event(gesture, &self.layout, scale))
-                    {
-                        self.tell(event)?;
+                    if let Some(gesture) = self.recogniser.handle(&event) {
+                        self.take_gesture(gesture)?;
                     }
                 }
             }
         }
+        if let Some(gesture) = self.recogniser.tick(screen::now()) {
+            self.take_gesture(gesture)?;
+        }
         Ok(false)
+    }
+
+    fn take_gesture(&mut self, gesture: Gesture) -> Result<(), AppError> {
+        if let Gesture::Pinched { from, to } = gesture {
+            self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
+            self.layout = self.layout.clone().zoomed(self.zoom);
+        }
+        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm);
+        event.map_or(Ok(()), |event| self.tell(event))
     }
 
     /// Takes what the feed has, up to one frame: one that can't be shown need not be taken.
@@ -218,7 +233,7 @@ impl<'a> RunLoop<'a> {
         let size = self.screen.size();
         if let Some(drawn) = &self.drawn {
             let age = drawn.at.elapsed();
-            let new = !self.is_drawn(drawn) || drawn.screen != size;
+            let new = !self.is_drawn(drawn) || drawn.screen != size || drawn.zoom != self.zoom;
             let progress = !self.session.is_idle() && age >= PROGRESS;
             if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
                 return Ok(());
@@ -230,7 +245,7 @@ impl<'a> RunLoop<'a> {
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
         if !same_screen || self.layout.viewport().frame() != frame_size {
-            self.layout = Layout::new(size, frame_size);
+            self.layout = Layout::new(size, frame_size).zoomed(self.zoom);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -241,7 +256,7 @@ impl<'a> RunLoop<'a> {
         let sequence = scene.frame.as_ref().map(|frame| frame.sequence);
         let before = self.drawn.as_ref().and_then(|drawn| drawn.sequence);
         self.report.frames_shown += u64::from(sequence.is_some() && sequence != before);
-        self.drawn = Some(Drawn { at, revision, screen: size, sequence });
+        self.drawn = Some(Drawn { at, revision, screen: size, zoom: self.zoom, sequence });
         scene.frame.map_or(Ok(()), |frame| self.tell(Event::Presented(frame)))
     }
 

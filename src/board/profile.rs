@@ -19,8 +19,19 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 9] =
-    ["compatible", "feed", "screen", "size", "model", "precision", "threads", "cores", "memory_mb"];
+const KEYS: [&str; 11] = [
+    "compatible",
+    "feed",
+    "screen",
+    "size",
+    "rotation",
+    "touch",
+    "model",
+    "precision",
+    "threads",
+    "cores",
+    "memory_mb",
+];
 
 /// How `tapseg run` is set up on a board. What isn't there is as without a profile.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +48,10 @@ pub struct Profile {
     pub screen: Option<String>,
     /// The screen's size, as `--size` takes it.
     pub size: Option<String>,
+    /// By how many degrees the picture is turned on the panel, as `--rotate` takes it.
+    pub rotation: Option<u32>,
+    /// What is pointed with, as `--touch` takes it.
+    pub touch: Option<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).

@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod board;
+mod calibrate;
 mod convert;
 mod demo;
 mod doctor;
@@ -13,6 +14,7 @@ mod everything;
 mod fidelity;
 mod instances;
 mod interrupt;
+mod man;
 mod models;
 mod output;
 mod progress;
@@ -20,7 +22,9 @@ mod proposals;
 mod records;
 mod run;
 mod scale;
+mod screens;
 mod segment;
+mod service;
 mod track;
 mod volume;
 
@@ -49,6 +53,7 @@ enum Verb {
     Run(run::Run),
     Records(records::Records),
     Doctor(doctor::Doctor),
+    Calibrate(calibrate::Calibrate),
     Segment(segment::Segment),
     Everything(everything::Everything),
     Instances(instances::Instances),
@@ -61,6 +66,8 @@ enum Verb {
     Convert(convert::Convert),
     Bench(bench::Bench),
     Eval(eval::Eval),
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// Reads the command line and does what it says.
@@ -73,6 +80,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Run(verb) => verb.run(cli.json),
         Verb::Records(verb) => verb.run(cli.json),
         Verb::Doctor(verb) => verb.run(cli.json),
+        Verb::Calibrate(verb) => verb.run(cli.json),
         Verb::Segment(verb) => verb.run(cli.json),
         Verb::Everything(verb) => verb.run(cli.json),
         Verb::Instances(verb) => verb.run(cli.json),
@@ -85,5 +93,6 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
         Verb::Eval(verb) => verb.run(cli.json),
+        Verb::Man(verb) => verb.run(),
     }
 }

@@ -2,32 +2,30 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
-use embedded_graphics::geometry::Size;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Playback, Player, Rate};
 use tapseg::model::{PromptKind, user_data_folder};
 use tapseg::screen::Screen;
-use tapseg::screen::picture::PictureScreen;
-use tapseg::screen::window::WindowScreen;
 
-use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, screen_size, share};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::scale::{ScaleArguments, Scaled};
+use super::screens::ScreenArguments;
+use super::service::Attended;
 use super::{board, output};
-
-/// The screen's size where nothing is said, in pixels.
-const DEFAULT_SIZE: Size = Size::new(1280, 800);
 
 /// Show a feed, and outline what is tapped on it
 ///
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
-/// Tap again to refine. "Live" goes back to the feed, "Track" too, with the outlines following it.
+/// Tap again to refine, press long for a point off it; two fingers look closer. "Live" goes back to
+/// the feed, "Track" too, with the outlines following it.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
+    tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
@@ -45,13 +43,8 @@ pub struct Run {
     #[command(flatten)]
     volume: VolumeArguments,
 
-    /// Where to show it: window, or picture:DIR for numbered PNG files; window where not given
-    #[arg(long, value_name = "SCREEN")]
-    screen: Option<String>,
-
-    /// The screen's size in pixels; 1280x800 where not given
-    #[arg(long, value_name = "WxH", value_parser = screen_size)]
-    size: Option<Size>,
+    #[command(flatten)]
+    screen: ScreenArguments,
 
     /// Frames a second, or max for as fast as they can be had; the feed's own rate where not given
     #[arg(long, value_name = "FPS", value_parser = rate)]
@@ -91,41 +84,30 @@ impl Run {
             board::keep_within(&profile)?;
             self.fill_from(&profile)?;
         }
-        let screen = self.screen.as_deref().unwrap_or("window");
-        let size = self.size.unwrap_or(DEFAULT_SIZE);
-        let picture_folder = match screen.split_once(':') {
-            None if screen == "window" => None,
-            Some(("picture", folder)) if !folder.is_empty() => Some(folder),
-            _ => bail!("--screen {screen:?}: give window or picture:DIR"),
-        };
         let clip = self.volume.open(&self.feed)?.into_clip();
         let endless = clip.frame_count().is_none() || self.looping;
-        if picture_folder.is_some() && endless && self.frames.is_none() {
+        if self.screen.is_picture() && endless && self.frames.is_none() {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");
         }
         let playback = Playback { rate: self.fps.unwrap_or(Rate::Native), looping: self.looping };
         let feed = Limited { feed: Player::new(clip, playback)?, left: self.frames };
         let feed = Scaled { feed, scale: self.scale };
-        // The window first: without a display there is no point in loading a model.
-        let mut screen: Box<dyn Screen> = match picture_folder {
-            None => Box::new(WindowScreen::open(size)?),
-            Some(folder) => Box::new(PictureScreen::new(folder, size)?),
-        };
+        // The screen first: without one there is no point in loading a model.
+        let mut screen = Attended::new(self.screen.open()?)?;
         let (segmenter, _) = self.model.load()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             save_dir: self.save_dir.or_else(default_save_dir),
             // Nobody taps on picture files.
-            ahead: (self.ahead > 0.0 && picture_folder.is_none()).then_some(self.ahead as f32),
-            until: if picture_folder.is_some() { Until::FeedEnded } else { Until::Closed },
+            ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
+            until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
+            pixels_per_mm: screen.pixels_per_mm().unwrap_or(RunOptions::default().pixels_per_mm),
             ..RunOptions::default()
         };
-        let report = app::run(
-            Box::new(feed),
-            RegionSegmenter::new(segmenter, self.region.choice()),
-            screen.as_mut(),
-            options,
-        )?;
+        let predictor = RegionSegmenter::new(segmenter, self.region.choice());
+        let report = app::run(Box::new(feed), predictor, &mut screen, options)?;
+        // The text console is there again before anything is printed on it.
+        drop(screen);
         if json {
             output::json(&report)?;
         } else {
@@ -141,13 +123,7 @@ impl Run {
             self.feed.extend(profile.feed.clone());
         }
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
-        if self.screen.is_none() {
-            self.screen.clone_from(&profile.screen);
-        }
-        if let (None, Some(size)) = (self.size, &profile.size) {
-            let named = |e| anyhow!("board profile {name}: size = {size:?}: {e}");
-            self.size = Some(screen_size(size).map_err(named)?);
-        }
+        self.screen.fill_from(profile)?;
         self.model.fill_from(profile)
     }
 }

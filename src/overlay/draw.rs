@@ -48,7 +48,7 @@ impl Overlay {
             target.fill_solid(&rest, BACKGROUND)?;
         }
         match &scene.frame {
-            Some(frame) => self.picture.draw(frame, &scene.objects, area, unit, target)?,
+            Some(frame) => self.picture.draw(frame, &scene.objects, &viewport, unit, target)?,
             None => target.fill_solid(&area, BLACK)?,
         }
         let mut picture = target.clipped(&area);

@@ -8,6 +8,7 @@ use crate::screen::Canvas;
 
 use super::scene::Button;
 use super::viewport::Viewport;
+use super::zoom::Zoom;
 
 /// The share of the screen's shorter side that makes a finger-sized button: 64 pixels of 800,
 /// about 10 mm on the 7 to 10 inch panels of bedside devices.
@@ -63,6 +64,13 @@ impl Layout {
             buttons: std::array::from_fn(|index| band.cell(body, index as u32)),
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
         }
+    }
+
+    /// The same layout with the part of the picture that is looked at.
+    #[must_use]
+    pub fn zoomed(self, zoom: Zoom) -> Self {
+        let region = zoom.region(self.viewport.frame());
+        Self { viewport: self.viewport.showing(region), ..self }
     }
 
     /// The picture alone, pixel for pixel (up to [`Canvas::MAX_SIDE`]): no buttons and no status

@@ -17,10 +17,12 @@ mod sizes;
 mod status;
 mod text;
 mod viewport;
+mod zoom;
 
 pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::OBJECT_COLOURS;
 pub use scene::{Button, ButtonState, Scene, SceneObject, Status};
-pub use viewport::Viewport;
+pub use viewport::{Region, Viewport};
+pub use zoom::Zoom;

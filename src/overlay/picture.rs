@@ -16,6 +16,7 @@ use super::outline::{Outline, Part, Stroke};
 use super::palette::{BLACK, object_colour};
 use super::scale::Scaler;
 use super::scene::SceneObject;
+use super::viewport::{Region, Viewport};
 
 /// Draws frames with masks; keeps what stays the same from one frame to the next.
 #[derive(Default)]
@@ -29,6 +30,7 @@ pub(super) struct PictureLayer {
 /// An outline and what it was made from.
 struct KeptOutline {
     mask: Mask,
+    region: Region,
     to: FrameSize,
     stroke: Stroke,
     outline: Outline,
@@ -36,28 +38,38 @@ struct KeptOutline {
 }
 
 impl KeptOutline {
-    fn is_of(&self, mask: &Mask, to: FrameSize, stroke: Stroke) -> bool {
+    fn is_of(&self, mask: &Mask, region: Region, to: FrameSize, stroke: Stroke) -> bool {
         // The kept mask shares its pixels, so nothing else can have come to lie at their address.
-        std::ptr::eq(self.mask.pixels(), mask.pixels()) && self.to == to && self.stroke == stroke
+        let same_mask = std::ptr::eq(self.mask.pixels(), mask.pixels());
+        same_mask && self.region == region && self.to == to && self.stroke == stroke
     }
 }
 
 impl PictureLayer {
-    /// Draws `frame`, scaled to `area`, and the masks of `objects`, with lines `unit` times as
-    /// thick as on a plain screen.
+    /// Draws what `viewport` shows of `frame` and of the masks of `objects`, with lines `unit` times
+    /// as thick as on a plain screen.
     pub fn draw<D: DrawTarget<Color = Rgb888>>(
         &mut self,
         frame: &Frame,
         objects: &[SceneObject],
-        area: Rectangle,
+        viewport: &Viewport,
         unit: u32,
         target: &mut D,
     ) -> Result<(), D::Error> {
+        let area = viewport.area();
         let to = FrameSize::new(area.size.width, area.size.height);
         if to.pixels() == 0 {
             return Ok(());
         }
-        self.outline(frame, objects, to, unit);
+        // A frame of another size than the viewport was made for is shown whole.
+        let region = match viewport.region() {
+            region if viewport.frame() == frame.size() => region,
+            _ => Region::whole(frame.size()),
+        };
+        self.outline(frame, objects, region, to, unit);
+        let Region { left, top, size } = region;
+        let part = (size != frame.size()).then(|| frame.cropped(left, top, size).ok()).flatten();
+        let frame = part.as_ref().unwrap_or(frame);
         let scaler = match self.scaler.take().filter(|kept| kept.is_for(frame.size(), to)) {
             Some(kept) => self.scaler.insert(kept),
             None => self.scaler.insert(Scaler::new(frame.size(), to)),
@@ -93,17 +105,29 @@ impl PictureLayer {
     }
 
     /// Makes the outlines that are not there yet.
-    fn outline(&mut self, frame: &Frame, objects: &[SceneObject], to: FrameSize, unit: u32) {
+    fn outline(
+        &mut self,
+        frame: &Frame,
+        objects: &[SceneObject],
+        region: Region,
+        to: FrameSize,
+        unit: u32,
+    ) {
         self.outlines.resize_with(objects.len(), || None);
         for (object, kept) in objects.iter().zip(&mut self.outlines) {
             let stroke = stroke(object.active, unit);
             let current = object.mask.as_ref().filter(|mask| mask.size().pixels() > 0);
-            let wanted = |kept: &KeptOutline| current.is_some_and(|m| kept.is_of(m, to, stroke));
+            let wanted =
+                |kept: &KeptOutline| current.is_some_and(|m| kept.is_of(m, region, to, stroke));
             if !kept.as_ref().is_some_and(wanted) {
                 *kept = current.map(|mask| {
-                    let outline = Outline::new(mask, to, stroke);
+                    // A mask of another size is stretched as it is.
+                    let Region { left, top, size } = region;
+                    let part =
+                        mask.cropped(left, top, size).filter(|_| mask.size() == frame.size());
+                    let outline = Outline::new(part.as_ref().unwrap_or(mask), to, stroke);
                     let sizes = Measurements::on(frame, mask);
-                    KeptOutline { mask: mask.clone(), to, stroke, outline, sizes }
+                    KeptOutline { mask: mask.clone(), region, to, stroke, outline, sizes }
                 });
             }
         }
@@ -257,14 +281,31 @@ mod tests {
                 (40, 30),
             ),
             ("another size", frame(91), vec![object(first.clone(), 0, true)], (24, 18)),
-            ("smaller", frame(91), vec![object(first, 0, true)], (9, 7)),
+            ("smaller", frame(91), vec![object(first, 0, true)], (8, 6)),
         ];
         let mut layer = PictureLayer::default();
         for (name, frame, objects, (w, h)) in cases {
             let mut canvas = Canvas::new(Size::new(w, h));
-            let area = Rectangle::new(Point::zero(), Size::new(w, h));
-            layer.draw(&frame, &objects, area, 1, &mut canvas).unwrap();
+            let viewport = stretched(frame.size(), w, h);
+            layer.draw(&frame, &objects, &viewport, 1, &mut canvas).unwrap();
             assert!(canvas.pixels() == slowly(&frame, &objects, FrameSize::new(w, h)), "{name}");
+            // A part of it is what the part alone would be.
+            let (left, top, size) = (5, 3, FrameSize::new(12, 9));
+            let part = viewport.showing(Region { left, top, size });
+            layer.draw(&frame, &objects, &part, 1, &mut canvas).unwrap();
+            let mut cropped = objects.clone();
+            for object in &mut cropped {
+                object.mask = object.mask.as_ref().and_then(|m| m.cropped(left, top, size));
+            }
+            let frame = frame.cropped(left, top, size).unwrap();
+            assert!(canvas.pixels() == slowly(&frame, &cropped, FrameSize::new(w, h)), "{name}");
         }
+    }
+
+    /// All of a canvas of `w` × `h` as viewport; both keep the frames' aspect ratio.
+    fn stretched(frame: FrameSize, w: u32, h: u32) -> Viewport {
+        let viewport = Viewport::fit(Rectangle::new(Point::zero(), Size::new(w, h)), frame);
+        assert_eq!(viewport.area().size, Size::new(w, h));
+        viewport
     }
 }

@@ -8,12 +8,32 @@ use crate::geometry::{FramePoint, FrameSize};
 /// Screen positions beyond this are cut to it, so that sums of a few of them can't overflow.
 const FAR: f32 = 1e6;
 
-/// A frame scaled to a rectangle on the screen. The edges of both coincide, so that the centre of
-/// frame pixel `x`, the coordinate `x`, lies `x + ½` frame pixels from the left edge.
+/// The pixels of a frame that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first column.
+    pub left: u32,
+    /// The first row.
+    pub top: u32,
+    /// Columns and rows.
+    pub size: FrameSize,
+}
+
+impl Region {
+    /// All of a frame.
+    pub fn whole(frame: FrameSize) -> Self {
+        Self { left: 0, top: 0, size: frame }
+    }
+}
+
+/// A frame, or a region of it, scaled to a rectangle on the screen. The edges of both coincide, so
+/// that of a whole frame the centre of pixel `x`, the coordinate `x`, lies `x + ½` frame pixels from
+/// the left edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewport {
     area: Rectangle,
     frame: FrameSize,
+    region: Region,
 }
 
 impl Viewport {
@@ -32,7 +52,19 @@ impl Viewport {
             Size::new(side(frame.width, room.size.width), side(frame.height, room.size.height))
         };
         let margin = (room.size - size) / 2;
-        Self { area: Rectangle::new(room.top_left + margin, size), frame }
+        let area = Rectangle::new(room.top_left + margin, size);
+        Self { area, frame, region: Region::whole(frame) }
+    }
+
+    /// The same rectangle with a part of the frame in it, cut to the frame.
+    pub(super) fn showing(self, region: Region) -> Self {
+        let FrameSize { width, height } = self.frame;
+        let (left, top) = (region.left.min(width.max(1) - 1), region.top.min(height.max(1) - 1));
+        let size = FrameSize::new(
+            region.size.width.clamp(width.min(1), width - left.min(width)),
+            region.size.height.clamp(height.min(1), height - top.min(height)),
+        );
+        Self { region: Region { left, top, size }, ..self }
     }
 
     /// The rectangle on the screen.
@@ -45,15 +77,22 @@ impl Viewport {
         self.frame
     }
 
+    /// The part of the frame that is shown.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
     /// The screen pixel on which a frame position falls. Positions off the frame fall off the
     /// viewport; what is not a number falls on a pixel nonetheless.
     pub fn to_screen(&self, position: FramePoint) -> Point {
-        let along = |v: f32, from: u32, to: u32| {
-            ((v + 0.5) * to as f32 / from.max(1) as f32).floor().clamp(-FAR, FAR) as i32
+        let along = |v: f32, first: u32, from: u32, to: u32| {
+            let inside = v - first as f32 + 0.5;
+            (inside * to as f32 / from.max(1) as f32).floor().clamp(-FAR, FAR) as i32
         };
         let Size { width, height } = self.area.size;
-        let x = along(position.x, self.frame.width, width);
-        self.area.top_left + Point::new(x, along(position.y, self.frame.height, height))
+        let Region { left, top, size } = self.region;
+        let x = along(position.x, left, size.width, width);
+        self.area.top_left + Point::new(x, along(position.y, top, size.height, height))
     }
 
     /// The frame position at the centre of a screen pixel; off the frame where the pixel is off
@@ -64,9 +103,10 @@ impl Viewport {
             _ => (v as f32 - start as f32 + 0.5) * to as f32 / from as f32 - 0.5,
         };
         let Rectangle { top_left, size } = self.area;
+        let Region { left, top, size: shown } = self.region;
         FramePoint::new(
-            along(pixel.x, top_left.x, size.width, self.frame.width),
-            along(pixel.y, top_left.y, size.height, self.frame.height),
+            left as f32 + along(pixel.x, top_left.x, size.width, shown.width),
+            top as f32 + along(pixel.y, top_left.y, size.height, shown.height),
         )
     }
 
@@ -75,13 +115,16 @@ impl Viewport {
         self.area.contains(pixel).then(|| self.to_frame(pixel))
     }
 
-    /// The position on the frame nearest to a screen pixel, between the centres of the outermost
-    /// pixels; `None` where there is no picture.
+    /// The position on the shown part of the frame nearest to a screen pixel, between the centres of
+    /// the outermost pixels; `None` where there is no picture.
     pub fn nearest_frame_point(&self, pixel: Point) -> Option<FramePoint> {
         (!self.area.is_zero_sized()).then(|| {
             let FramePoint { x, y } = self.to_frame(pixel);
-            let (right, bottom) = (self.frame.width as f32 - 1.0, self.frame.height as f32 - 1.0);
-            FramePoint::new(x.clamp(0.0, right), y.clamp(0.0, bottom))
+            let Region { left, top, size } = self.region;
+            let within = |v: f32, first: u32, length: u32| {
+                v.clamp(first as f32, (first + length.max(1) - 1) as f32)
+            };
+            FramePoint::new(within(x, left, size.width), within(y, top, size.height))
         })
     }
 }
@@ -90,7 +133,7 @@ impl Viewport {
 mod tests {
     use super::*;
 
-    fn cases() -> [(&'static str, Viewport); 5] {
+    fn cases() -> [(&'static str, Viewport); 6] {
         let at = |x, y, w, h, fw, fh| {
             let room = Rectangle::new(Point::new(x, y), Size::new(w, h));
             Viewport::fit(room, FrameSize::new(fw, fh))
@@ -101,6 +144,14 @@ mod tests {
             ("shrunk", at(-3, 9, 300, 900, 1280, 960)),
             ("a column", at(1, 1, 5, 400, 1, 999)),
             ("a pixel", at(3, 3, 50, 40, 1, 1)),
+            (
+                "a part",
+                at(7, 5, 900, 700, 320, 240).showing(Region {
+                    left: 100,
+                    top: 33,
+                    size: FrameSize::new(160, 120),
+                }),
+            ),
         ]
     }
 
@@ -117,8 +168,8 @@ mod tests {
     fn frame_points_survive_the_round_trip_within_half_a_screen_pixel() {
         for (name, viewport) in cases() {
             let (scale_x, scale_y) = (
-                viewport.area.size.width as f32 / viewport.frame.width as f32,
-                viewport.area.size.height as f32 / viewport.frame.height as f32,
+                viewport.area.size.width as f32 / viewport.region.size.width as f32,
+                viewport.area.size.height as f32 / viewport.region.size.height as f32,
             );
             for (fx, fy) in [(0.0, 0.0), (0.13, 0.77), (0.5, 0.5), (1.0, 1.0)] {
                 let x = fx * (viewport.frame.width - 1) as f32;
@@ -158,6 +209,19 @@ mod tests {
         assert_eq!(far, Some(FramePoint::new(0.0, 10.5)));
         let empty = Viewport::fit(Rectangle::zero(), FrameSize::new(40, 40));
         assert_eq!(empty.nearest_frame_point(Point::zero()), None);
+    }
+
+    #[test]
+    fn a_part_is_cut_to_the_frame_and_drags_end_at_its_edge() {
+        let room = Rectangle::new(Point::zero(), Size::new(100, 100));
+        let whole = Viewport::fit(room, FrameSize::new(10, 10));
+        let region = |left, top, w, h| Region { left, top, size: FrameSize::new(w, h) };
+        let part = whole.showing(region(5, 0, 5, 5));
+        assert_eq!(part.nearest_frame_point(Point::new(-50, 500)), Some(FramePoint::new(5.0, 4.0)));
+        assert_eq!(part.to_screen(FramePoint::new(5.0, 0.0)), Point::new(10, 10));
+        assert_eq!(whole.showing(region(8, 99, 5, 0)).region(), region(8, 9, 2, 1));
+        let empty = Viewport::fit(room, FrameSize::new(0, 0));
+        assert_eq!(empty.showing(region(3, 3, 3, 3)).region(), region(0, 0, 0, 0));
     }
 
     #[test]

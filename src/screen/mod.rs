@@ -1,17 +1,37 @@
 //! Where the picture is shown, and where pointers come from.
 //!
-//! A [`Screen`] takes a finished [`Canvas`] and tells what was pressed. Two are here: [`window`],
-//! on a desktop, and [`picture`], which writes PNG files where there is no display.
+//! A [`Screen`] takes a finished [`Canvas`] and tells what was pressed: [`window`] on a desktop,
+//! [`panel`] on a board without one ([`drm`] or [`framebuffer`], with touch by
+//! [`evdev`](crate::touch::evdev)), and [`picture`], which writes PNG files where there is no display.
+//! [`ScreenSpec`] is how a screen is named on the command line.
 
 mod canvas;
+#[cfg(target_os = "linux")]
+pub mod drm;
+#[cfg(target_os = "linux")]
+pub mod framebuffer;
+#[cfg(target_os = "linux")]
+pub mod panel;
 pub mod picture;
+mod pixels;
+mod spec;
 pub mod window;
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use embedded_graphics::geometry::{Point, Size};
 
 pub use canvas::Canvas;
+pub use pixels::{PixelFormat, Rotation, write_rotated};
+pub use spec::{DrmChoice, ModeWish, ScreenSpec, SpecError};
+
+/// The time since it was first asked for in this process: the clock of pointer events, and of what
+/// they are measured by.
+pub fn now() -> Duration {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
+}
 
 /// Why a screen can't show.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +47,14 @@ pub enum ScreenError {
     #[error("the window can't be drawn: {reason}")]
     Draw {
         /// What it said.
+        reason: String,
+    },
+    /// A panel can't be used.
+    #[error("{device}: {reason}")]
+    Panel {
+        /// The device.
+        device: String,
+        /// Why, and what helps.
         reason: String,
     },
     /// A PNG file can't be written.
@@ -61,7 +89,7 @@ pub struct PointerEvent {
     pub phase: PointerPhase,
     /// Where, in screen pixels; may lie outside the screen while dragging.
     pub position: Point,
-    /// When, since the program began.
+    /// When, by [`now`].
     pub time: Duration,
 }
 
@@ -80,6 +108,11 @@ pub enum ScreenEvent {
 pub trait Screen {
     /// Width and height in screen pixels.
     fn size(&self) -> Size;
+
+    /// Screen pixels to the millimetre, where the screen tells its size.
+    fn pixels_per_mm(&self) -> Option<f32> {
+        None
+    }
 
     /// Waits up to `timeout` and appends what happened to `events`.
     ///

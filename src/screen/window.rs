@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use softbuffer::{Context, Surface};
@@ -17,7 +17,7 @@ use winit::window::{Window, WindowId};
 
 use crate::contain::contain;
 
-use super::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
+use super::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent, now};
 
 /// The mouse's pointer; fingers count from the next on.
 const MOUSE: u64 = 0;
@@ -30,7 +30,7 @@ const REMEDY: &str = "a window needs a running X11 or Wayland session and its li
 
 /// A window titled `tapseg` with mouse (left button, pointer 0) and touch.
 ///
-/// Sizes and positions are physical pixels. Times count from the moment it was opened.
+/// Sizes and positions are physical pixels.
 pub struct WindowScreen {
     event_loop: EventLoop<()>,
     view: View,
@@ -233,14 +233,13 @@ fn copy_picture(canvas: &Canvas, buffer: &mut [u32], width: usize) {
 
 /// Which pointers are down, and where.
 struct Pointers {
-    opened: Instant,
     mouse: Point,
     down: BTreeMap<u64, Point>,
 }
 
 impl Pointers {
     fn new() -> Self {
-        Self { opened: Instant::now(), mouse: Point::zero(), down: BTreeMap::new() }
+        Self { mouse: Point::zero(), down: BTreeMap::new() }
     }
 
     fn mouse_moved(&mut self, position: Point) -> Option<ScreenEvent> {
@@ -264,7 +263,7 @@ impl Pointers {
             PointerPhase::Move => self.down.get_mut(&id).map(|last| *last = position).is_some(),
             PointerPhase::Up | PointerPhase::Cancel => self.down.remove(&id).is_some(),
         };
-        let time = self.opened.elapsed();
+        let time = now();
         known.then_some(ScreenEvent::Pointer(PointerEvent { id, phase, position, time }))
     }
 

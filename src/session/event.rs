@@ -30,6 +30,14 @@ pub enum Event {
         /// The finger's radius: points of the active object within it are hit.
         reach: f32,
     },
+    /// A finger that rests on the picture: a point off the active object. Where there is none it
+    /// counts as a tap.
+    LongPress {
+        /// Where.
+        at: FramePoint,
+        /// As for a tap.
+        reach: f32,
+    },
     /// A box is being dragged.
     DragMoved(FrameBox),
     /// A box was dragged.

@@ -8,8 +8,9 @@
 //!   screen when the finger came down; newer frames wait until the person goes back to live.
 //! - The frozen frame is encoded once, from the moment it is frozen. Prompts made meanwhile are
 //!   decoded together as soon as the embedding is there; each further prompt is decoded alone.
-//! - A tap adds a point to the active object, or removes the point of it that it hits. A drag, or
-//!   two taps with the box tool, set its box: an object has at most one, and a new one replaces it.
+//! - A tap adds a point to the active object, or removes the point of it that it hits; a long press
+//!   adds one that is off it, whatever the tool. A drag, or two taps with the box tool, set its box:
+//!   an object has at most one, and a new one replaces it.
 //! - Every such change is a step that [`Button::Undo`] takes back, across objects, newest first.
 //!   Going back needs no network where the step's masks are still kept.
 //! - [`Button::Everything`] has all of the frozen frame outlined; a tap then makes the smallest mask
@@ -234,7 +235,8 @@ impl Session {
             Event::FeedFailed(reason) => self.say(reason),
             Event::FeedEnded => self.feed.ended = true,
             Event::Touched => self.touched = self.presented.clone(),
-            Event::Tap { at, reach } => self.tap(at, reach, &mut commands),
+            Event::Tap { at, reach } => self.tap(at, reach, false, &mut commands),
+            Event::LongPress { at, reach } => self.tap(at, reach, true, &mut commands),
             Event::DragMoved(b) => self.drag_moved(b, &mut commands),
             Event::Drag(b) => self.drag(b, &mut commands),
             Event::Cancelled => self.cancelled(),
@@ -376,7 +378,8 @@ impl Session {
         self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
     }
 
-    fn tap(&mut self, at: FramePoint, reach: f32, commands: &mut Vec<Command>) {
+    /// A tap, or a `long` one.
+    fn tap(&mut self, at: FramePoint, reach: f32, long: bool, commands: &mut Vec<Command>) {
         self.rubber_band = None;
         if !self.size().is_some_and(|size| at.is_inside(size)) {
             return;
@@ -388,7 +391,9 @@ impl Session {
             return;
         }
         let Some(frozen) = &mut self.frozen else { return };
-        let changed = match (self.tool, self.corner.take()) {
+        let off_object = long && frozen.objects.active().is_some();
+        let tool = if off_object { Tool::Point(PointLabel::Negative) } else { self.tool };
+        let changed = match (tool, self.corner.take()) {
             (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {
                 Some(hit) => frozen.objects.remove_point(hit),
                 None => frozen.objects.add_point(PromptPoint { position: at, label }),

@@ -352,6 +352,24 @@ fn tools_choose_what_a_tap_means() {
 }
 
 #[test]
+fn a_long_press_is_off_the_active_object() {
+    let mut bed = Bed::live();
+    let press = |x: f32| Event::LongPress { at: FramePoint::new(x, 20.0), reach: 3.0 };
+    let labels = |bed: &Bed| -> Vec<PointLabel> {
+        let objects = bed.scene().objects;
+        objects.iter().flat_map(|o| o.points.iter().map(|p| p.label)).collect()
+    };
+    bed.on(press(10.0));
+    assert_eq!(labels(&bed), [PointLabel::Positive], "there is nothing yet to be off of");
+    bed.on(press(30.0));
+    assert_eq!(labels(&bed), [PointLabel::Positive, PointLabel::Negative]);
+    bed.tap(50.0, 20.0);
+    assert_eq!(labels(&bed).last(), Some(&PointLabel::Positive), "the tool stays");
+    bed.on(press(30.5));
+    assert_eq!(labels(&bed), [PointLabel::Positive; 2], "one on a point takes it away");
+}
+
+#[test]
 fn next_mask_goes_round_and_is_what_gets_refined() {
     for refine_with_mask in [true, false] {
         let mut bed = Bed::new(refine_with_mask);

@@ -86,3 +86,49 @@ fn the_doctor_tells_by_its_exit_code() {
     assert!(text(&output.stderr).contains("one thing needs mending"));
     assert!(refused(["doctor", "--root", "/nowhere"]).contains("no such folder"));
 }
+
+#[test]
+fn panels_that_are_not_there_are_named_with_the_remedy() {
+    let cases = [
+        ("drm:card=/nowhere/card3", "/nowhere/card3: it is not there"),
+        ("fb:/nowhere/fb3", "/nowhere/fb3: it is not there"),
+        ("fb:/dev/null", "/dev/null: it isn't a framebuffer"),
+        ("drm:card=/dev/null", "/dev/null: it drives no display"),
+        ("drm:mode=wide", "1280x800@60"),
+        ("panel", "drm:card=/dev/dri/card1"),
+    ];
+    for (screen, expected) in cases {
+        let complaint =
+            refused(["run", "--feed", "phantom", "--screen", screen, "--touch", "none"]);
+        assert!(complaint.contains(expected), "{screen}: {complaint}");
+    }
+    let complaint = refused(["calibrate", "--screen", "window"]);
+    assert!(complaint.contains("only panels"), "{complaint}");
+}
+
+#[test]
+fn profiles_of_panels_are_checked() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("ward.toml");
+    let path = path.to_str().unwrap();
+    let cases = [
+        ("rotation = 45", "rotation = \"45\": give 0, 90, 180 or 270"),
+        ("touch = \"event5\"", "touch = \"event5\": \"event5\" is no touch device"),
+        ("screen = \"dmr\"", "screen = \"dmr\": \"dmr\" is no screen"),
+        ("toch = \"auto\"", "did you mean \"touch\"?"),
+    ];
+    for (text, expected) in cases {
+        fs::write(path, text).unwrap();
+        let complaint = refused(["run", "--board", path, "--feed", "phantom"]);
+        assert!(complaint.contains(expected), "{text}: {complaint}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written_for_each_verb() {
+    let out = tempfile::tempdir().unwrap();
+    ok(["man", out.path().to_str().unwrap()]);
+    let page = fs::read_to_string(out.path().join("tapseg-run.1")).unwrap();
+    assert!(page.starts_with(".ie") && page.contains("screen"), "{page}");
+    assert!(out.path().join("tapseg.1").exists() && out.path().join("tapseg-calibrate.1").exists());
+}

@@ -290,6 +290,7 @@ fn help_has_an_example_for_every_verb() {
         "convert",
         "bench",
         "eval",
+        "calibrate",
     ] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");

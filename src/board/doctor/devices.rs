@@ -5,12 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, entries, name, text};
-
-/// The bit of `ABS_MT_POSITION_X` in a device's absolute axes (`linux/input-event-codes.h`).
-const ABS_MT_POSITION_X: usize = 0x35;
-
-/// The bit of `INPUT_PROP_DIRECT`: what is touched is what is shown.
-const PROP_DIRECT: usize = 1;
+use crate::touch::{Abilities, Protocol, code};
 
 pub(super) fn examine(root: &Path) -> Vec<Finding> {
     let mut nodes = Vec::new();
@@ -66,24 +61,37 @@ fn panels(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
 
 fn touch(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
     let list = text(root.join("proc/bus/input/devices")).unwrap_or_default();
-    let mut found = Vec::new();
+    let (mut found, mut mice) = (Vec::new(), Vec::new());
     for device in list.split("\n\n") {
         let line = |prefix: &str| device.lines().find_map(|l| l.strip_prefix(prefix));
-        let bit = |prefix, bit| line(prefix).is_some_and(|words| has_bit(words, bit));
+        let bit = |prefix, code: u16| line(prefix).is_some_and(|words| has_bit(words, code.into()));
         let handlers = line("H: Handlers=").unwrap_or_default();
+        let abilities = Abilities {
+            multitouch: bit("B: ABS=", code::ABS_MT_POSITION_X),
+            slots: bit("B: ABS=", code::ABS_MT_SLOT),
+            absolute: bit("B: ABS=", code::ABS_X),
+            relative: bit("B: REL=", code::REL_X),
+            touch: bit("B: KEY=", code::BTN_TOUCH),
+            left_button: bit("B: KEY=", code::BTN_LEFT),
+            pointer: bit("B: PROP=", code::INPUT_PROP_POINTER),
+        };
         let event = handlers.split_whitespace().find(|h| h.starts_with("event"));
-        if let Some(event) = event
-            && bit("B: ABS=", ABS_MT_POSITION_X)
-            && bit("B: PROP=", PROP_DIRECT)
-        {
+        let protocol = Protocol::of(abilities);
+        if let (Some(event), Some(protocol)) = (event, protocol) {
             let called = line("N: Name=").unwrap_or_default().trim_matches('"');
-            found.push(format!("/dev/input/{event} ({called})"));
             nodes.push(PathBuf::from("dev/input").join(event));
+            let told = format!("/dev/input/{event} ({called})");
+            let panel = protocol != Protocol::Mouse && (abilities.touch || abilities.multitouch);
+            if panel { found.push(told) } else { mice.push(told) }
         }
     }
     if found.is_empty() {
-        let remedy = "connect the panel's touch cable (USB or I²C). A mouse works in a window";
-        return Finding::warning("touch", "no multitouch panel", remedy);
+        let remedy = "connect the panel's touch cable (USB or I²C). A mouse points as well";
+        let no_panel = match mice.is_empty() {
+            true => "no panel, and no mouse".into(),
+            false => format!("no panel, but {}", mice.join(", ")),
+        };
+        return Finding::warning("touch", no_panel, remedy);
     }
     Finding::ok("touch", found.join(", "))
 }

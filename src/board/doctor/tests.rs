@@ -117,6 +117,21 @@ fn devices_that_may_not_be_used_name_the_groups() {
 }
 
 #[test]
+fn single_touch_counts_and_a_mouse_is_told() {
+    let board = Board::sound();
+    let devices = "proc/bus/input/devices";
+    let touch =
+        "N: Name=\"ADS7846\"\nH: Handlers=event2 \nB: PROP=0\nB: KEY=400 0 0 0 0 0\nB: ABS=3\n\n";
+    // Some kernels say nothing of properties, and only panels have BTN_TOUCH without a pointer.
+    board.put(devices, &touch.replace("B: PROP=0\n", ""));
+    board.tells("touch", State::Ok, "/dev/input/event2 (ADS7846)");
+    let mouse =
+        "N: Name=\"Mouse\"\nH: Handlers=event1 \nB: PROP=0\nB: KEY=70000 0 0 0 0\nB: REL=903\n\n";
+    board.put(devices, mouse);
+    board.tells("touch", State::Warning, "no panel, but /dev/input/event1 (Mouse)");
+}
+
+#[test]
 fn an_empty_machine_is_told_without_a_panic() {
     let root = tempfile::tempdir().unwrap();
     let findings = examine(root.path());

@@ -13,6 +13,7 @@ enum Op {
     Present,
     Touch,
     Tap(f32, f32),
+    LongPress(f32, f32),
     DragMoved(f32, f32),
     Drag(f32, f32),
     Cancel,
@@ -34,6 +35,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Present),
         1 => Just(Op::Touch),
         5 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Tap(x, y)),
+        2 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::LongPress(x, y)),
         1 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::DragMoved(x, y)),
         2 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Drag(x, y)),
         1 => Just(Op::Cancel),
@@ -57,6 +59,7 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Present => Event::Presented(bed.scene().frame?),
         Op::Touch => Event::Touched,
         Op::Tap(x, y) => Event::Tap { at: FramePoint::new(x, y), reach: 3.0 },
+        Op::LongPress(x, y) => Event::LongPress { at: FramePoint::new(x, y), reach: 3.0 },
         Op::DragMoved(x, y) => {
             Event::DragMoved(FrameBox::from_corners(corner, FramePoint::new(x, y)))
         }
