@@ -1,7 +1,7 @@
 //! A picture from a feed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -54,6 +54,8 @@ pub struct Frame {
     pub sequence: u64,
     /// When the frame was taken, since the feed's first frame.
     pub captured_at: Duration,
+    /// When the frame was taken, by this machine's clock: of live sources alone.
+    pub taken_at: Option<Instant>,
     /// Pixel spacing, where the source states it.
     pub pixel_spacing: Option<PixelSpacing>,
     /// The row of the transducer's face, from which depth is counted, where it is known.
@@ -97,6 +99,7 @@ impl Frame {
             size,
             sequence: 0,
             captured_at: Duration::ZERO,
+            taken_at: None,
             pixel_spacing: None,
             transducer_y: None,
             source: "".into(),

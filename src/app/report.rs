@@ -47,6 +47,8 @@ pub struct Report {
     pub draw: Timings,
     /// Pictures handed to the screen.
     pub present: Timings,
+    /// From the moment a frame was taken until it was on the screen; live feeds alone.
+    pub latency: Timings,
     /// The script's steps, in order.
     #[serde(skip)]
     pub steps: Vec<StepReport>,

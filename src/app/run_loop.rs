@@ -49,6 +49,7 @@ pub(super) struct RunLoop<'a> {
     decode: Samples,
     draw: Samples,
     present: Samples,
+    latency: Samples,
 }
 
 /// What is on the screen.
@@ -86,6 +87,7 @@ impl<'a> RunLoop<'a> {
             decode: Samples::default(),
             draw: Samples::default(),
             present: Samples::default(),
+            latency: Samples::default(),
             session,
             screen,
             options,
@@ -122,6 +124,7 @@ impl<'a> RunLoop<'a> {
             decode: self.decode.timings(),
             draw: self.draw.timings(),
             present: self.present.timings(),
+            latency: self.latency.timings(),
             ..self.report
         })
     }
@@ -255,7 +258,11 @@ impl<'a> RunLoop<'a> {
         self.present.add(presenting.elapsed());
         let sequence = scene.frame.as_ref().map(|frame| frame.sequence);
         let before = self.drawn.as_ref().and_then(|drawn| drawn.sequence);
-        self.report.frames_shown += u64::from(sequence.is_some() && sequence != before);
+        if sequence.is_some() && sequence != before {
+            self.report.frames_shown += 1;
+            let taken_at = scene.frame.as_ref().and_then(|frame| frame.taken_at);
+            taken_at.into_iter().for_each(|taken_at| self.latency.add(taken_at.elapsed()));
+        }
         self.drawn = Some(Drawn { at, revision, screen: size, zoom: self.zoom, sequence });
         scene.frame.map_or(Ok(()), |frame| self.tell(Event::Presented(frame)))
     }

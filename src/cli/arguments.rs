@@ -234,6 +234,11 @@ pub enum Recording {
 }
 
 impl VolumeArguments {
+    /// Whether any of them is given.
+    pub fn is_given(&self) -> bool {
+        self.axis.is_some() || self.window.is_some()
+    }
+
     /// Opens what `specs` name, as [`feed::open_clip`] does.
     pub fn open(&self, specs: &[String]) -> Result<Recording> {
         let axis = match self.axis {
@@ -252,7 +257,7 @@ impl VolumeArguments {
             log::info!("{one}: axes run to {codes}, shown from {} to {}", shown.black, shown.white);
             return Ok(Recording::Volume(Box::new(volume)));
         }
-        if self.axis.is_some() || self.window.is_some() {
+        if self.is_given() {
             bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {specs:?}");
         }
         Ok(Recording::Other(feed::open_clip(specs)?))

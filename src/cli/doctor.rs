@@ -1,13 +1,13 @@
 //! `tapseg doctor`: what this machine has, and what is wrong with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::board::doctor::{Finding, State, examine};
 
 use super::arguments::LibraryArguments;
-use super::output;
+use super::{feeds, output};
 
 /// Tell what this machine has, what is wrong with it, and how to mend that
 ///
@@ -29,6 +29,9 @@ impl Doctor {
         let root = &self.root;
         ensure!(root.is_dir(), "--root {}: there is no such folder", root.display());
         let mut findings = examine(root);
+        if root == Path::new("/") {
+            findings.extend(feeds::findings());
+        }
         findings.push(self.models());
         if json {
             output::json(&findings)?;

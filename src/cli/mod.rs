@@ -11,6 +11,7 @@ mod edges;
 mod embed;
 mod eval;
 mod everything;
+mod feeds;
 mod fidelity;
 mod instances;
 mod interrupt;

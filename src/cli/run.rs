@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
-use tapseg::feed::{self, Feed, Playback, Player, Rate};
+use tapseg::feed::{self, Feed, Rate};
 use tapseg::model::{PromptKind, user_data_folder};
 use tapseg::screen::Screen;
 
@@ -14,7 +14,7 @@ use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::scale::{ScaleArguments, Scaled};
 use super::screens::ScreenArguments;
 use super::service::Attended;
-use super::{board, output};
+use super::{board, feeds, output};
 
 /// Show a feed, and outline what is tapped on it
 ///
@@ -26,13 +26,20 @@ use super::{board, output};
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
     tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
+    tapseg run --feed /dev/video0\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
-    /// A folder or list of pictures, a DICOM file, a NIfTI volume, or the simulator:
-    /// phantom[:seed=N,size=WxH,fps=F]
-    #[arg(long, required_unless_present = "board", num_args = 1.., value_name = "SPEC")]
+    /// A folder or list of pictures, a DICOM file, a NIfTI volume, the simulator:
+    /// phantom[:seed=N,size=WxH,fps=F], or a capture device: /dev/video0, v4l for the first one,
+    /// v4l:by-id/…, v4l:by-path/… or v4l:by-name/…, with ,size=WxH,fps=F,format=YUYV behind it where
+    /// the best is not wanted
+    #[arg(long, required_unless_present_any = ["board", "list_feeds"], num_args = 1.., value_name = "SPEC")]
     feed: Vec<String>,
+
+    /// List the capture devices with their formats, sizes and rates, and do nothing else
+    #[arg(long)]
+    list_feeds: bool,
 
     /// How this board is set up, where the other arguments don't say: raspberry-pi-4,
     /// raspberry-pi-5, jetson-orin-nano, generic-arm64, pc, one of yours in /etc/tapseg/boards, a path
@@ -46,7 +53,8 @@ pub struct Run {
     #[command(flatten)]
     screen: ScreenArguments,
 
-    /// Frames a second, or max for as fast as they can be had; the feed's own rate where not given
+    /// Frames a second of a recording, or max for as fast as they can be had; its own rate where not
+    /// given
     #[arg(long, value_name = "FPS", value_parser = rate)]
     fps: Option<Rate>,
 
@@ -79,18 +87,19 @@ pub struct Run {
 
 impl Run {
     pub fn run(mut self, json: bool) -> Result<()> {
+        if self.list_feeds {
+            return feeds::list(json);
+        }
         if let Some(board) = &self.board {
             let profile = board::profile(board)?;
             board::keep_within(&profile)?;
             self.fill_from(&profile)?;
         }
-        let clip = self.volume.open(&self.feed)?.into_clip();
-        let endless = clip.frame_count().is_none() || self.looping;
+        let (feed, endless) = feeds::open(&self.feed, &self.volume, self.fps, self.looping)?;
         if self.screen.is_picture() && endless && self.frames.is_none() {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");
         }
-        let playback = Playback { rate: self.fps.unwrap_or(Rate::Native), looping: self.looping };
-        let feed = Limited { feed: Player::new(clip, playback)?, left: self.frames };
+        let feed = Limited { feed, left: self.frames };
         let feed = Scaled { feed, scale: self.scale };
         // The screen first: without one there is no point in loading a model.
         let mut screen = Attended::new(self.screen.open()?)?;
@@ -138,13 +147,15 @@ pub fn print_report(report: &Report) -> Result<()> {
         "{:<10}{:>7}{:>10}{:>10}{:>10}",
         "", "times", "min ms", "median", "max"
     ))?;
-    let rows: [(&str, Timings); 4] = [
+    let rows: [(&str, Timings); 5] = [
         ("encode", report.encode),
         ("decode", report.decode),
         ("draw", report.draw),
         ("present", report.present),
+        ("latency", report.latency),
     ];
-    for (name, t) in rows {
+    let live = report.latency.count > 0;
+    for (name, t) in rows.into_iter().filter(|(name, _)| live || *name != "latency") {
         output::line(format_args!(
             "{name:<10}{:>7}{:>10.1}{:>10.1}{:>10.1}",
             t.count, t.min_ms, t.median_ms, t.max_ms
@@ -155,7 +166,7 @@ pub fn print_report(report: &Report) -> Result<()> {
 
 /// A feed that ends after some frames.
 struct Limited {
-    feed: Player,
+    feed: Box<dyn Feed>,
     left: Option<u64>,
 }
 

@@ -2,16 +2,20 @@
 //!
 //! A [`Clip`] is a recording that can be asked for any of its frames: [`images`], [`dicom`], the
 //! slices of a [`nifti`] volume and the [`phantom`] simulator. A [`Player`] plays a clip in real time as a [`Feed`], which is what the
-//! rest of the program sees; a capture card is a feed of its own. [`spawn_latest`] reads a feed on
-//! a thread and keeps its newest frame.
+//! rest of the program sees. A capture device is a feed of its own ([`capture`]), whose frames are
+//! made RGB by [`pixels`]. [`spawn_latest`] reads a feed on a thread and keeps its newest frame.
 
+pub mod capture;
 pub mod dicom;
 pub mod images;
 mod jpeg;
 mod latest;
 pub mod nifti;
 pub mod phantom;
+pub mod pixels;
 mod player;
+#[cfg(feature = "v4l")]
+pub mod v4l;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,6 +66,14 @@ pub enum FeedError {
         spec: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A capture device delivers no frame.
+    #[error("{device}: {fault}")]
+    Capture {
+        /// Which.
+        device: String,
+        /// Why, and what to do about it.
+        fault: capture::CaptureFault,
     },
     /// A frame rate that can't be played.
     #[error("{0} frames a second can't be played: give a number greater than 0, such as 25")]

@@ -39,6 +39,13 @@ pub struct Avx2(());
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512Vnni(());
 
+#[cfg(target_arch = "x86_64")]
+impl From<Avx512Vnni> for Avx2 {
+    fn from(_: Avx512Vnni) -> Self {
+        Self(())
+    }
+}
+
 /// A proof that the processor has NEON.
 #[cfg(target_arch = "aarch64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,10 @@ pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, TILE, att
 pub(crate) use conv::{Conv, Window};
 pub(crate) use few_keys::{FEW_KEYS, FewKeys};
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use isa::Avx2;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use isa::Neon;
 pub use isa::{Isa, IsaError};
 pub(crate) use linear::FloatLinear;
 pub(crate) use quantize_rows::{LEVELS, SMALLEST};

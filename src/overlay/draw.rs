@@ -15,7 +15,7 @@ use super::picture::PictureLayer;
 use super::prompts::{draw_prompts, draw_rubber_band};
 use super::scene::{Scene, SceneObject};
 use super::sizes::{draw_diameters, draw_list};
-use super::status::{draw_status, draw_working};
+use super::status::{draw_alert, draw_status, draw_working};
 
 /// Draws scenes. It keeps the outlines of the masks and its row buffer from one to the next, so
 /// one overlay should draw all the scenes of a screen.
@@ -70,6 +70,9 @@ impl Overlay {
         }
         if let Some(elapsed) = scene.working {
             draw_working(elapsed, area, unit, &mut picture)?;
+        }
+        if let Some(alert) = &scene.alert {
+            draw_alert(alert, area, unit, &mut picture)?;
         }
         for state in &scene.buttons {
             draw_button(state, layout.button_area(state.button), unit, target)?;

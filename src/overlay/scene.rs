@@ -115,4 +115,6 @@ pub struct Scene {
     pub status: Status,
     /// How long the network has been at work, while it is.
     pub working: Option<Duration>,
+    /// Why the picture is not live though it should be: written across it.
+    pub alert: Option<String>,
 }

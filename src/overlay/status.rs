@@ -109,6 +109,32 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     letters.write(&text, place, Alignment::Left, (TEXT, Some(BACKGROUND)), target)
 }
 
+/// Draws a bar across the middle of the picture that says why it is not live, a sentence a line.
+pub(super) fn draw_alert<D: DrawTarget<Color = Rgb888>>(
+    alert: &str,
+    picture: Rectangle,
+    unit: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let side = 8 * unit;
+    let width = picture.size.width.saturating_sub(2 * side);
+    // What is wrong, and what to do about it.
+    let lines: Vec<&str> = alert.splitn(3, ": ").collect();
+    let height = 28 * unit;
+    let bar = Size::new(picture.size.width, (lines.len() as u32 * height).min(picture.size.height));
+    let top = (picture.size.height - bar.height) / 2;
+    let bar = Rectangle::new(picture.top_left + Point::new(0, top as i32), bar);
+    target.fill_solid(&bar, BACKGROUND)?;
+    for (i, line) in lines.into_iter().enumerate() {
+        let corner = bar.top_left + Point::new(side as i32, (i as u32 * height) as i32);
+        let room = Size::new(width, height);
+        let letters = Letters::fitting(room, line.chars().count(), unit);
+        let bright = (TEXT, Some(BACKGROUND));
+        letters.write(line, Rectangle::new(corner, room), Alignment::Center, bright, target)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(super) struct FeedWatch {
     /// No more frames will come.
     pub ended: bool,
+    /// Why no frame came the last time; none once one has come.
+    pub fault: Option<String>,
     stated_interval: Option<Duration>,
     last_at: Duration,
     /// Sequence number and time of arrival over the last second.
@@ -25,6 +27,7 @@ impl FeedWatch {
     pub fn new(stated_interval: Option<Duration>) -> Self {
         Self {
             ended: false,
+            fault: None,
             stated_interval,
             last_at: Duration::ZERO,
             arrivals: VecDeque::with_capacity(Self::MAX_ARRIVALS),
@@ -33,6 +36,7 @@ impl FeedWatch {
 
     pub fn frame(&mut self, sequence: u64, now: Duration) {
         self.ended = false;
+        self.fault = None;
         self.last_at = now;
         if self.arrivals.back().is_some_and(|&(last, _)| sequence <= last) {
             self.arrivals.clear();
@@ -54,6 +58,14 @@ impl FeedWatch {
         let (&(first, begin), &(last, end)) = (self.arrivals.front()?, self.arrivals.back()?);
         let seconds = end.saturating_sub(begin).as_secs_f32();
         (seconds > 0.0).then(|| (last - first) as f32 / seconds)
+    }
+
+    /// What is wrong with the feed, if anything is.
+    pub fn trouble(&self, now: Duration) -> Option<&str> {
+        if self.ended {
+            return None;
+        }
+        self.fault.as_deref().or_else(|| self.is_stalled(now).then_some("No signal"))
     }
 
     /// Whether frames should have come and did not.

@@ -232,7 +232,7 @@ impl Session {
                 self.newest = Some(frame);
             }
             Event::Presented(frame) => self.presented = Some(frame),
-            Event::FeedFailed(reason) => self.say(reason),
+            Event::FeedFailed(reason) => self.feed_failed(reason),
             Event::FeedEnded => self.feed.ended = true,
             Event::Touched => self.touched = self.presented.clone(),
             Event::Tap { at, reach } => self.tap(at, reach, false, &mut commands),
@@ -282,6 +282,14 @@ impl Session {
         self.now = self.now.max(now);
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
+    }
+
+    /// Tells what is new; what goes on is told as long as nothing else is.
+    fn feed_failed(&mut self, reason: String) {
+        if self.feed.fault.as_ref() != Some(&reason) {
+            self.say(reason.clone());
+            self.feed.fault = Some(reason);
+        }
     }
 
     fn say(&mut self, notice: impl Into<String>) {

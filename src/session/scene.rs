@@ -28,7 +28,16 @@ impl Session {
             buttons: Button::ALL.map(|button| self.button(button)).to_vec(),
             status: self.status(),
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
+            alert: self.alert(),
         }
+    }
+
+    /// What is wrong with the feed, where the picture should be live and is not.
+    fn alert(&self) -> Option<String> {
+        // A recording's picture that can't be read is replaced by the next one.
+        let lost = self.feed.is_stalled(self.now) || self.newest.is_none();
+        let trouble = self.feed.trouble(self.now).filter(|_| lost && self.frozen.is_none());
+        trouble.map(str::to_owned)
     }
 
     fn status(&self) -> Status {
@@ -55,8 +64,11 @@ impl Session {
         if let Some(everything) = self.frozen.as_ref().and_then(|f| f.everything.as_ref()) {
             return Some(everything.message());
         }
-        let sentence = if self.feed.is_stalled(self.now) {
-            "No signal"
+        let trouble = self.feed.trouble(self.now);
+        let sentence = if let Some(trouble) = trouble
+            && (self.frozen.is_none() || self.feed.is_stalled(self.now))
+        {
+            trouble
         } else if self.corner.is_some() {
             "Tap the opposite corner"
         } else if self.feed.ended && self.frozen.is_none() {

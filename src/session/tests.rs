@@ -455,6 +455,38 @@ fn feeds_that_fail_end_stall_or_change_size() {
 }
 
 #[test]
+fn a_feed_in_trouble_says_so_until_a_frame_comes() {
+    let mut bed = Bed::live();
+    let failed = || Event::FeedFailed("cam: unplugged".into());
+    bed.on(failed());
+    assert_eq!((bed.message(), bed.scene().alert), ("cam: unplugged".into(), None), "not yet");
+    for second in 1..9 {
+        bed.on(Event::Tick(Duration::from_secs(second)));
+        bed.on(failed());
+    }
+    assert_eq!(bed.message(), "cam: unplugged", "longer than other messages");
+    assert_eq!(bed.scene().alert.as_deref(), Some("cam: unplugged"));
+    bed.press(Button::Save);
+    bed.on(Event::Saved(Ok("there".into())));
+    bed.on(failed());
+    assert_eq!(bed.message(), "Saved to there", "what goes on hides nothing that is new");
+
+    bed.tap(5.0, 5.0);
+    let first = bed.encoded();
+    bed.answer(&first);
+    let scene = bed.scene();
+    assert_eq!((scene.alert, scene.objects.len()), (None, 1), "what is frozen is meant to stay");
+    bed.on(failed());
+    bed.on(Event::Tick(Duration::from_secs(20)));
+    assert_eq!(bed.message(), "cam: unplugged");
+    bed.on(Event::Frame(frame(2)));
+    bed.on(Event::Tick(Duration::from_secs(21)));
+    assert_eq!(bed.message(), "");
+    bed.press(Button::LiveFreeze);
+    assert_eq!(bed.scene().alert, None);
+}
+
+#[test]
 fn saving_takes_what_is_shown() {
     let mut bed = Bed::live();
     let Command::Save(live) = &bed.press(Button::Save)[0] else { panic!() };

@@ -132,3 +132,34 @@ fn manual_pages_are_written_for_each_verb() {
     assert!(page.starts_with(".ie") && page.contains("screen"), "{page}");
     assert!(out.path().join("tapseg.1").exists() && out.path().join("tapseg-calibrate.1").exists());
 }
+
+#[test]
+fn capture_devices_that_cannot_be_shown_are_told() {
+    let out = tempfile::tempdir().unwrap();
+    let screen = format!("picture:{}", out.path().join("shown").display());
+    let complaint = |feed: &str, more: &[&str]| {
+        let run = ["run", "--feed", feed, "--screen", &screen, "--size", "320x240"];
+        refused(run.iter().chain(more).copied())
+    };
+    let built_in = cfg!(feature = "v4l");
+    let cases = [
+        ("/dev/video-none", "not there: plug it in"),
+        ("v4l:by-name/nobody", "not there: plug it in"),
+        ("/dev/null", "no capture device"),
+    ];
+    for (feed, reason) in cases {
+        let told = complaint(feed, &["--frames", "2"]);
+        assert!(told.contains(if built_in { reason } else { "--features v4l" }), "{feed}: {told}");
+    }
+    assert!(complaint("/dev/video0,size=0x0", &[]).contains("size=0x0"));
+    assert!(complaint("v4l:sideways", &[]).contains("--list-feeds"));
+    assert!(complaint("/dev/video0", &["--loop"]).contains("fps=30"));
+    assert!(complaint("/dev/video0", &["--axis", "i"]).contains("NIfTI"));
+    assert!(complaint("phantom", &["--feed", "/dev/video0"]).contains("give it alone"));
+    if built_in {
+        assert!(complaint("/dev/video-none", &[]).contains("give --frames"));
+        ok(["run", "--list-feeds"]);
+    } else {
+        assert!(refused(["run", "--list-feeds"]).contains("--features v4l"));
+    }
+}
