@@ -22,7 +22,7 @@ use tract_onnx::pb::{NodeProto, OperatorSetIdProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::{Isa, PackedLinear};
+use crate::kernels::{Isa, PackedLinear, Scores};
 
 use super::attention::{CrossAttention, WindowAttention};
 use super::conv::ConvNode;
@@ -67,7 +67,7 @@ pub(super) fn register(onnx: &mut Onnx) {
     onnx.op_register.insert(WINDOW_ATTENTION, |_, node| {
         checked(node, 3..=4, &["heads", "window"])?;
         let (heads, window) = (node.get_attr("heads")?, node.get_attr("window")?);
-        let op = WindowAttention { heads, window, scale: 1f32.to_bits() };
+        let op = WindowAttention { heads, window, scale: 1f32.to_bits(), scores: Scores::Float };
         Ok((expand(Wired(op)), vec![]))
     });
     onnx.op_register.insert(DEPTHWISE_CONV, |_, node| {
