@@ -21,8 +21,9 @@ use super::isa::Isa;
 use super::quantize_rows::quantize_row;
 use super::simd::{LANES, Simd, Task};
 
-/// The most queries of a tile: their scores for a chunk of keys stay in the first cache.
-pub(crate) const TILE: usize = 48;
+/// The most queries of a tile, so that their scores for a chunk of keys stay in the cache: all of a
+/// window of 7, and a multiple of the rows of most kernels' tiles.
+pub(crate) const TILE: usize = 60;
 
 /// About how many keys are in a chunk.
 const CHUNK: usize = 256;
@@ -287,7 +288,7 @@ impl Task for Attend<'_> {
         let positions = Positions::of(s, bias, unit, queries);
         let stride = head.stride();
         let mut scores = vec![0.0; count * stride];
-        let mut largest = [f32::NEG_INFINITY; TILE];
+        let (mut largest, mut before) = ([f32::NEG_INFINITY; TILE], [0.0; TILE]);
         let mut sums = [s.splat(0.0); TILE];
         out.fill(0.0);
         let panels = head.v.chunks((head.chunk * padded(width)).max(1));
@@ -306,27 +307,34 @@ impl Task for Attend<'_> {
                     }
                     Bias::Relative(..) => positions.add(s, row, first, &mut scores[..keys]),
                 }
-                let before = largest[row];
-                let mut most = s.splat(before);
+                before[row] = largest[row];
+                let mut most = s.splat(before[row]);
                 for score in scores.as_chunks().0 {
                     most = s.max(most, s.load(score));
                 }
-                let most = s.largest(most);
-                largest[row] = most;
-                let fade = s.splat(before - most);
-                let (fade, sum) = match head.k {
-                    Keys::Float(_) => {
-                        (exp_of_negative(s, fade), shares::<S, false>(s, scores, most))
-                    }
-                    Keys::Int8(_) => {
-                        (coarse_exp2_of_negative(s, fade), shares::<S, true>(s, scores, most))
-                    }
+                largest[row] = s.largest(most);
+            }
+            for row in 0..count {
+                let scores = &mut scores[row * stride..][..padded(keys)];
+                let most = largest[row];
+                let sum = match head.k {
+                    Keys::Float(_) => shares::<S, false>(s, scores, most),
+                    Keys::Int8(_) => shares::<S, true>(s, scores, most),
                 };
-                sums[row] = s.mul_add(sums[row], fade, sum);
-                let fade = s.lanes(fade)[0];
-                if fade != 1.0 {
-                    scale(s, &mut out[row * width..][..width], fade);
+                // What was summed of chunks before fades by as much as the scores of this are larger.
+                if chunk > 0 {
+                    let less = s.splat(before[row] - most);
+                    let fade = match head.k {
+                        Keys::Float(_) => exp_of_negative(s, less),
+                        Keys::Int8(_) => coarse_exp2_of_negative(s, less),
+                    };
+                    sums[row] = s.mul(sums[row], fade);
+                    let fade = s.lanes(fade)[0];
+                    if fade != 1.0 {
+                        scale(s, &mut out[row * width..][..width], fade);
+                    }
                 }
+                sums[row] = s.add(sums[row], sum);
             }
             let shares = Rows { values: &scores, stride, count };
             multiply(s, shares, keys, v, Start::Output, (out, width, width));

@@ -12,7 +12,8 @@
 //! | `Neighbourhoods` | `x`: 1 × row × column × channel; gives 1 × row × column × (row of the kernel, column of it, channel) | `kernel`, `stride`, `padding` |
 //!
 //! [`PackedLinear`] tells what `QuantizedLinear` computes, [`attention`](super::attention) what
-//! attention is.
+//! attention is. Where a `QuantizedLinear` makes `qkv`, or takes a GELU, [`coarse`](super::coarse) tells
+//! what is done less exactly.
 
 use std::sync::Arc;
 
