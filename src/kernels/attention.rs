@@ -4,18 +4,26 @@
 //! *FlashAttention* (Dao et al., 2022, algorithm 1), so that neither they nor the biases are ever
 //! stored whole. SAM's decomposed relative positions are added to a chunk of scores row by row of
 //! keys.
+//!
+//! Where queries and keys come of int8 layers, their products are taken in int8 too: keys less their
+//! mean, which adds the same to all scores of a query and so changes nothing, but takes away what the
+//! channels of all keys have in common (*SageAttention*, Zhang et al., 2024).
 
 #[cfg(test)]
 mod tests;
 
-use super::functions::exp_of_negative;
+use std::f32::consts::LOG2_E;
+
+use super::functions::{coarse_exp2_of_negative, exp_of_negative};
 use super::gemm::{Rows, Start, multiply, pack_columns, pack_rows, padded};
+use super::int8_gemm::PackedLinear;
 use super::isa::Isa;
-use super::rows::add_to;
+use super::quantize_rows::quantize_row;
 use super::simd::{LANES, Simd, Task};
 
-/// The most queries of a tile: their scores for a chunk of keys stay in the first cache.
-pub(crate) const TILE: usize = 48;
+/// The most queries of a tile, so that their scores for a chunk of keys stay in the cache: all of a
+/// window of 7, and a multiple of the rows of most kernels' tiles.
+pub(crate) const TILE: usize = 60;
 
 /// About how many keys are in a chunk.
 const CHUNK: usize = 256;
@@ -23,16 +31,31 @@ const CHUNK: usize = 256;
 /// All keys are one chunk up to this many.
 const SINGLE_CHUNK: usize = 512;
 
+/// How the products of queries and keys are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scores {
+    /// In f32.
+    Float,
+    /// In int8, queries and keys quantized one by one; and shares of e within 1e-5.
+    Int8,
+}
+
 /// The keys and values of a head, packed.
 pub(crate) struct KeysValues {
     width: usize,
     keys: usize,
     /// Keys of a chunk; the last may have fewer.
     chunk: usize,
-    /// Of each chunk the keys' panels: channel × key.
-    k: Vec<f32>,
+    k: Keys,
     /// Of each chunk the values' panels: key × channel.
     v: Vec<f32>,
+}
+
+enum Keys {
+    /// Of each chunk the panels: channel × key.
+    Float(Vec<f32>),
+    /// Each chunk.
+    Int8(Vec<PackedLinear>),
 }
 
 impl KeysValues {
@@ -44,44 +67,104 @@ impl KeysValues {
     /// If there are more keys than values, or one is shorter than `width`.
     pub(crate) fn pack(
         isa: Isa,
-        width: usize,
-        row: usize,
+        scores: Scores,
+        (width, row): (usize, usize),
         keys: &[&[f32]],
         values: &[&[f32]],
     ) -> Self {
         let chunk = chunk(row, keys.len());
-        isa.run(Pack { width, chunk, keys, values })
+        let k = match scores {
+            Scores::Float => Keys::Float(isa.run(PackKeys { width, chunk, keys })),
+            Scores::Int8 => {
+                let (quantized, steps) = isa.run(QuantizeKeys { width, keys });
+                let chunks = steps.chunks(chunk).zip(quantized.chunks((chunk * width).max(1)));
+                let packed =
+                    chunks.map(|(steps, keys)| PackedLinear::of_columns(isa, width, keys, steps));
+                Keys::Int8(packed.collect())
+            }
+        };
+        let mut v = vec![];
+        for values in values[..keys.len()].chunks(chunk) {
+            pack_rows(width, values, &mut v);
+        }
+        Self { width, keys: keys.len(), chunk, k, v }
     }
 
-    /// The panels of each chunk, with its keys.
-    fn chunks(&self) -> impl Iterator<Item = (usize, &[f32], &[f32])> {
-        let (k_size, v_size) = (self.width * padded(self.chunk), self.chunk * padded(self.width));
-        let keys =
-            (0..self.keys).step_by(self.chunk).map(|first| self.chunk.min(self.keys - first));
-        keys.zip(self.k.chunks(k_size.max(1)).zip(self.v.chunks(v_size.max(1))))
-            .map(|(keys, (k, v))| (keys, k, v))
+    /// How far apart rows of a chunk's scores are.
+    fn stride(&self) -> usize {
+        match &self.k {
+            Keys::Float(_) => padded(self.chunk),
+            Keys::Int8(chunks) => padded(chunks.first().map_or(0, PackedLinear::padded_outputs)),
+        }
+    }
+
+    /// The products of `count` queries `q`, query × channel, with the keys of a chunk: query × key,
+    /// the first `keys` of each [`stride`](Self::stride).
+    #[inline(always)]
+    fn scores<S: Simd>(
+        &self,
+        s: S,
+        (q, count): (&[f32], usize),
+        (chunk, keys): (usize, usize),
+        out: &mut [f32],
+    ) {
+        let (width, stride) = (self.width, self.stride());
+        match &self.k {
+            Keys::Float(panels) => {
+                let first = chunk * width * padded(self.chunk);
+                let panels = &panels[first..][..width * padded(keys)];
+                let q = Rows { values: q, stride: width, count };
+                multiply(s, q, width, panels, Start::Zero, (out, stride, keys));
+            }
+            Keys::Int8(chunks) => chunks[chunk].apply_strided(count, q, (out, stride)),
+        }
     }
 }
 
-struct Pack<'a> {
+struct PackKeys<'a> {
     width: usize,
     chunk: usize,
     keys: &'a [&'a [f32]],
-    values: &'a [&'a [f32]],
 }
 
-impl Task for Pack<'_> {
-    type Output = KeysValues;
+impl Task for PackKeys<'_> {
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> KeysValues {
-        let Self { width, chunk, keys, values } = self;
-        let (mut k, mut v) = (vec![], vec![]);
-        for (keys, values) in keys.chunks(chunk).zip(values.chunks(chunk)) {
-            pack_columns(s, width, keys, &mut k);
-            pack_rows(width, values, &mut v);
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let mut packed = vec![];
+        for keys in self.keys.chunks(self.chunk) {
+            pack_columns(s, self.width, keys, &mut packed);
         }
-        KeysValues { width, keys: keys.len(), chunk, k, v }
+        packed
+    }
+}
+
+/// Quantizes each key less the mean of all: key × channel, and what a step of each is worth.
+struct QuantizeKeys<'a> {
+    width: usize,
+    keys: &'a [&'a [f32]],
+}
+
+impl Task for QuantizeKeys<'_> {
+    type Output = (Vec<i8>, Vec<f32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> (Vec<i8>, Vec<f32>) {
+        let Self { width, keys } = self;
+        let mut mean = vec![0.0; width];
+        for key in keys {
+            add_scaled(s, &mut mean, &key[..width], 1.0);
+        }
+        scale(s, &mut mean, 1.0 / keys.len() as f32);
+        let (mut quantized, mut steps) = (vec![0; keys.len() * width], vec![]);
+        let mut less = vec![0.0; width];
+        for (key, quantized) in keys.iter().zip(quantized.chunks_exact_mut(width.max(1))) {
+            less.copy_from_slice(&key[..width]);
+            add_scaled(s, &mut less, &mean, -1.0);
+            steps.push(quantize_row(&less, quantized, |q| q));
+        }
+        (quantized, steps)
     }
 }
 
@@ -192,59 +275,101 @@ impl Task for Attend<'_> {
         let Self { queries, scale: q_scale, head, bias, out } = self;
         let (count, width) = (queries.len(), head.width);
         assert!(count <= TILE && out.len() == count * width);
+        // In int8, scores are exponents of 2.
+        let unit = match head.k {
+            Keys::Float(_) => 1.0,
+            Keys::Int8(_) => LOG2_E,
+        };
+        let factor = q_scale * unit;
         let mut q = Vec::with_capacity(count * width);
         for (query, _) in queries {
-            q.extend(query[..width].iter().map(|value| value * q_scale));
+            q.extend(query[..width].iter().map(|value| value * factor));
         }
-        let positions = Positions::of(s, bias, queries);
-        let q = Rows { values: &q, stride: width, count };
-        let stride = padded(head.chunk);
+        let positions = Positions::of(s, bias, unit, queries);
+        let stride = head.stride();
         let mut scores = vec![0.0; count * stride];
-        let mut largest = [f32::NEG_INFINITY; TILE];
+        let (mut largest, mut before) = ([f32::NEG_INFINITY; TILE], [0.0; TILE]);
         let mut sums = [s.splat(0.0); TILE];
         out.fill(0.0);
-        let mut first = 0;
-        for (keys, k, v) in head.chunks() {
-            multiply(s, q, width, k, Start::Zero, (&mut scores, stride, keys));
+        let panels = head.v.chunks((head.chunk * padded(width)).max(1));
+        for (chunk, v) in panels.enumerate() {
+            let first = chunk * head.chunk;
+            let keys = head.chunk.min(head.keys - first);
+            head.scores(s, (&q, count), (chunk, keys), &mut scores);
             for row in 0..count {
-                let scores = &mut scores[row * stride..][..stride];
+                let scores = &mut scores[row * stride..][..padded(keys)];
                 scores[keys..].fill(f32::NEG_INFINITY);
-                let scores = &mut scores[..padded(keys)];
                 match bias {
                     Bias::None => {}
                     Bias::Table(table) => {
                         let table = &table[queries[row].1 * head.keys + first..][..keys];
-                        add_to(s, scores, table);
+                        add_scaled(s, &mut scores[..keys], table, unit);
                     }
                     Bias::Relative(..) => positions.add(s, row, first, &mut scores[..keys]),
                 }
-                let before = largest[row];
-                let mut most = s.splat(before);
+                before[row] = largest[row];
+                let mut most = s.splat(before[row]);
                 for score in scores.as_chunks().0 {
                     most = s.max(most, s.load(score));
                 }
-                let most = s.largest(most);
-                largest[row] = most;
-                let fade = s.lanes(exp_of_negative(s, s.splat(before - most)))[0];
-                let mut sum = s.mul(sums[row], s.splat(fade));
-                for score in scores.as_chunks_mut().0 {
-                    let share = exp_of_negative(s, s.sub(s.load(score), s.splat(most)));
-                    sum = s.add(sum, share);
-                    s.store(share, score);
+                largest[row] = s.largest(most);
+            }
+            for row in 0..count {
+                let scores = &mut scores[row * stride..][..padded(keys)];
+                let most = largest[row];
+                let sum = match head.k {
+                    Keys::Float(_) => shares::<S, false>(s, scores, most),
+                    Keys::Int8(_) => shares::<S, true>(s, scores, most),
+                };
+                // What was summed of chunks before fades by as much as the scores of this are larger.
+                if chunk > 0 {
+                    let less = s.splat(before[row] - most);
+                    let fade = match head.k {
+                        Keys::Float(_) => exp_of_negative(s, less),
+                        Keys::Int8(_) => coarse_exp2_of_negative(s, less),
+                    };
+                    sums[row] = s.mul(sums[row], fade);
+                    let fade = s.lanes(fade)[0];
+                    if fade != 1.0 {
+                        scale(s, &mut out[row * width..][..width], fade);
+                    }
                 }
-                sums[row] = sum;
-                if fade != 1.0 {
-                    scale(s, &mut out[row * width..][..width], fade);
-                }
+                sums[row] = s.add(sums[row], sum);
             }
             let shares = Rows { values: &scores, stride, count };
             multiply(s, shares, keys, v, Start::Output, (out, width, width));
-            first += keys;
         }
         for (out, sum) in out.chunks_exact_mut(width.max(1)).zip(sums) {
             scale(s, out, 1.0 / s.sum(sum));
         }
     }
+}
+
+/// Turns the scores of a query into their shares beside one of `most`, by powers of e or, coarsely, of
+/// 2; gives the sum, by lanes.
+#[inline(always)]
+fn shares<S: Simd, const COARSE: bool>(s: S, scores: &mut [f32], most: f32) -> S::F {
+    let most = s.splat(most);
+    let mut sum = s.splat(0.0);
+    for score in scores.as_chunks_mut().0 {
+        let less = s.sub(s.load(score), most);
+        let share =
+            if COARSE { coarse_exp2_of_negative(s, less) } else { exp_of_negative(s, less) };
+        sum = s.add(sum, share);
+        s.store(share, score);
+    }
+    sum
+}
+
+/// x += factor · y, as far as both go.
+#[inline(always)]
+fn add_scaled<S: Simd>(s: S, x: &mut [f32], y: &[f32], factor: f32) {
+    let (both, factor) = (x.len().min(y.len()), s.splat(factor));
+    let ((vectors, x), (others, y)) = (x[..both].as_chunks_mut(), y[..both].as_chunks());
+    for (x, y) in vectors.iter_mut().zip(others) {
+        s.store(s.mul_add(s.load(y), factor, s.load(x)), x);
+    }
+    s.store_part(s.mul_add(s.load_part(y, 0.0), factor, s.load_part(x, 0.0)), x);
 }
 
 #[inline(always)]
@@ -254,7 +379,7 @@ fn scale<S: Simd>(s: S, values: &mut [f32], factor: f32) {
     }
 }
 
-/// The biases of a tile's queries for rows and columns of keys.
+/// The biases of a tile's queries for rows and columns of keys, in the unit of their scores.
 struct Positions {
     side: usize,
     /// Query × row, then query × column, each padded to whole vectors.
@@ -264,7 +389,7 @@ struct Positions {
 
 impl Positions {
     #[inline(always)]
-    fn of<S: Simd>(s: S, bias: Bias, queries: &[Query]) -> Self {
+    fn of<S: Simd>(s: S, bias: Bias, unit: f32, queries: &[Query]) -> Self {
         let Bias::Relative(positions) = bias else {
             return Self { side: 1, rows: vec![], columns: vec![] };
         };
@@ -276,6 +401,10 @@ impl Positions {
             let q = &q[..positions.width];
             positions.biases(s, &positions.rows, q, at / side, rows);
             positions.biases(s, &positions.columns, q, at % side, columns);
+        }
+        if unit != 1.0 {
+            scale(s, &mut rows, unit);
+            scale(s, &mut columns, unit);
         }
         Self { side, rows, columns }
     }

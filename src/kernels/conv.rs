@@ -183,6 +183,32 @@ impl<'a> Seen<'a> {
         let x = ((self.first + at) * stride + column).checked_sub(self.left)?;
         self.rows[row]?.get(x * channels..(x + 1) * channels)
     }
+
+    /// The pixels under the kernel that are there at the output's column `at`, with their places.
+    #[inline(always)]
+    fn taps(&self, at: usize, taps: &mut Vec<(&'a [f32], usize)>) {
+        let kernel = self.window.kernel;
+        taps.clear();
+        for place in 0..kernel * kernel {
+            if let Some(pixel) = self.pixel(at, place / kernel, place % kernel) {
+                taps.push((pixel, place));
+            }
+        }
+    }
+
+    /// The pixels under a kernel of the usual side at `columns` columns of the output from `at` on, row
+    /// by row, where all of them are there.
+    #[inline(always)]
+    fn whole(&self, at: usize, columns: usize) -> Option<[&'a [f32]; USUAL]> {
+        let Window { channels, stride, .. } = self.window;
+        let x = ((self.first + at) * stride).checked_sub(self.left)?;
+        let end = x + (columns - 1) * stride + USUAL;
+        let mut rows: [&[f32]; USUAL] = [&[]; USUAL];
+        for (to, row) in rows.iter_mut().zip(self.rows) {
+            *to = (*row)?.get(x * channels..end * channels)?;
+        }
+        Some(rows)
+    }
 }
 
 struct Depthwise<'a> {
@@ -197,54 +223,96 @@ impl Task for Depthwise<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { seen, packed, out } = self;
-        let Window { channels, kernel, .. } = seen.window;
-        let places = kernel * kernel;
-        // The pixels under the kernel that are there, with their places.
-        let mut taps: Vec<(&[f32], usize)> = Vec::with_capacity(places);
-        for (at, out) in out.chunks_exact_mut(channels).enumerate() {
-            taps.clear();
-            for place in 0..places {
-                if let Some(pixel) = seen.pixel(at, place / kernel, place % kernel) {
-                    taps.push((pixel, place));
+        let Window { channels, kernel, stride, .. } = seen.window;
+        let columns = out.len() / channels;
+        let mut taps = Vec::with_capacity(kernel * kernel);
+        let mut at = 0;
+        while at < columns {
+            let out = &mut out[at * channels..];
+            let mut done = (1, 0);
+            if kernel == USUAL {
+                if stride == 1
+                    && let Some(rows) = seen.whole(at, 2)
+                    && at + 2 <= columns
+                {
+                    done = (2, usual::<S, 2>(s, rows, channels, packed, &mut out[..2 * channels]));
+                } else if let Some(rows) = seen.whole(at, 1) {
+                    done = (1, usual::<S, 1>(s, rows, channels, packed, &mut out[..channels]));
                 }
             }
-            let whole = match taps[..].try_into() {
-                Ok(taps) if kernel == USUAL => usual(s, taps, packed, out),
-                _ => 0,
-            };
-            let vectors = out.chunks_mut(LANES).zip(packed.chunks_exact(1 + places)).enumerate();
-            for (vector, (out, weights)) in vectors.skip(whole) {
-                let mut sum = s.load(&weights[0]);
-                for &(pixel, place) in &taps {
-                    let pixel = s.load_part(&pixel[vector * LANES..], 0.0);
-                    sum = s.mul_add(pixel, s.load(&weights[1 + place]), sum);
+            let (count, vectors) = done;
+            if vectors * LANES < channels {
+                for (column, out) in out.chunks_exact_mut(channels).take(count).enumerate() {
+                    seen.taps(at + column, &mut taps);
+                    any(s, &taps, packed, (out, vectors));
                 }
-                s.store_part(sum, out);
             }
+            at += count;
         }
     }
 }
 
-/// Sums the whole vectors of a pixel whose neighbours are all there; gives how many there are.
+/// Sums the vectors of a pixel from vector `first` on, whatever is there under the kernel.
 #[inline(always)]
-fn usual<S: Simd>(
+fn any<S: Simd>(
     s: S,
-    taps: &[(&[f32], usize); USUAL * USUAL],
+    taps: &[(&[f32], usize)],
+    packed: &[[f32; LANES]],
+    (out, first): (&mut [f32], usize),
+) {
+    let weights = packed.chunks_exact(packed.len() / out.len().div_ceil(LANES));
+    for (vector, (out, weights)) in out.chunks_mut(LANES).zip(weights).enumerate().skip(first) {
+        let mut sum = s.load(&weights[0]);
+        for &(pixel, place) in taps {
+            let pixel = s.load_part(&pixel[vector * LANES..], 0.0);
+            sum = s.mul_add(pixel, s.load(&weights[1 + place]), sum);
+        }
+        s.store_part(sum, out);
+    }
+}
+
+/// Sums the whole vectors of `N` pixels side by side whose neighbours are all there, in `rows`; gives
+/// how many vectors a pixel has.
+#[inline(always)]
+fn usual<S: Simd, const N: usize>(
+    s: S,
+    rows: [&[f32]; USUAL],
+    channels: usize,
     packed: &[[f32; LANES]],
     out: &mut [f32],
 ) -> usize {
-    let out = out.as_chunks_mut::<LANES>().0;
-    let count = out.len();
-    let pixels: [&[[f32; LANES]]; USUAL * USUAL] =
-        std::array::from_fn(|place| &taps[place].0.as_chunks().0[..count]);
+    const { assert!(N == 1 || N == 2) };
+    let count = channels / LANES;
+    // Without a neighbour, the last column is the one before it, and isn't used.
+    let pixels: [[&[[f32; LANES]]; USUAL + 1]; USUAL] = std::array::from_fn(|row| {
+        std::array::from_fn(|column| {
+            let first = column.min(USUAL + N - 2) * channels;
+            &rows[row][first..][..channels].as_chunks().0[..count]
+        })
+    });
     let weights = &packed.as_chunks::<{ 1 + USUAL * USUAL }>().0[..count];
     for vector in 0..count {
         let [bias, weights @ ..] = &weights[vector];
-        let mut sum = s.load(bias);
-        for place in 0..USUAL * USUAL {
-            sum = s.mul_add(s.load(&pixels[place][vector]), s.load(&weights[place]), sum);
+        let mut sums = [s.load(bias); N];
+        for row in 0..USUAL {
+            let mut seen = [s.load(&pixels[row][0][vector]); N];
+            for column in 0..USUAL {
+                // What the second sum sees now, the first sees next.
+                if N == 2 {
+                    seen[N - 1] = s.load(&pixels[row][column + 1][vector]);
+                }
+                let weight = s.load(&weights[row * USUAL + column]);
+                for n in 0..N {
+                    sums[n] = s.mul_add(seen[n], weight, sums[n]);
+                }
+                seen[0] =
+                    if N == 2 { seen[N - 1] } else { s.load(&pixels[row][column + 1][vector]) };
+            }
         }
-        s.store(sum, &mut out[vector]);
+        for n in 0..N {
+            let out = &mut out[n * channels + vector * LANES..][..LANES];
+            s.store_part(sums[n], out);
+        }
     }
     count
 }

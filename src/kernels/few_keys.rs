@@ -126,7 +126,7 @@ impl<const KEYS: usize> Task for Attend<'_, KEYS> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attention::{Bias, KeysValues, Query, attend};
+    use super::super::attention::{Bias, KeysValues, Query, Scores, attend};
     use super::super::testing::{floats, same_on_all};
     use super::*;
 
@@ -160,7 +160,7 @@ mod tests {
             let (q, k, v) = (of(&q), of(&k), of(&v));
             let [k, v] = [&k, &v].map(|x| x.iter().map(|x| &x[..]).collect::<Vec<_>>());
             let isa = Isa::chosen().unwrap();
-            let packed = KeysValues::pack(isa, width, 1, &k, &v);
+            let packed = KeysValues::pack(isa, Scores::Float, (width, 1), &k, &v);
             for (token, query) in q.iter().enumerate() {
                 let mut expected = vec![0.0; width];
                 let query: Query = (query, 0);

@@ -1,4 +1,5 @@
-//! Functions of vectors, accurate to a few units in the last place.
+//! Functions of vectors, accurate to a few units in the last place; and coarser ones, for values that
+//! are rounded to int8 next.
 
 #[cfg(test)]
 mod tests;
@@ -71,4 +72,55 @@ pub(super) fn gelu<S: Simd>(s: S, v: S::F) -> S::F {
         p = s.mul_add(x4, p, s.mul_add(x3, s.splat(*c3), part));
     }
     s.mul(v, s.add(s.mul(bounded, p), s.splat(0.5)))
+}
+
+/// Where the normal distribution is taken to be 0 and 1: 5.3e-5 are left.
+const COARSE_GELU_LIMIT: f32 = 3.875;
+
+/// The distribution of a normal variable v is 1/2 + v · p(v²), for which these are the coefficients of
+/// p from the lowest power on: the polynomial with the least largest error of GELU (Lawson's algorithm)
+/// among those that give 0 and 1 at the limits. The second is moved by a last place, so that they do in
+/// f32 too.
+const COARSE_GELU: [f32; 7] = [
+    0.398_456_1,
+    -6.539_225e-2,
+    9.152_737e-3,
+    -8.940_183_3e-4,
+    5.637_809_6e-5,
+    -2.031_566e-6,
+    3.143_38e-8,
+];
+
+/// GELU within 7e-5 · max(1, |v|), for layers that round it to int8 next, some hundred times as
+/// coarsely; beyond ±3.875 it is v and 0.
+///
+/// By pairs of coefficients, for the reason [`gelu`] gives.
+#[inline(always)]
+pub(super) fn coarse_gelu<S: Simd>(s: S, v: S::F) -> S::F {
+    let bounded = s.at_most(s.at_least(v, -COARSE_GELU_LIMIT), COARSE_GELU_LIMIT);
+    let x = s.mul(bounded, bounded);
+    let x2 = s.mul(x, x);
+    let [c0, c1, c2, c3, c4, c5, c6] = COARSE_GELU;
+    let low = s.mul_add(x, s.splat(c1), s.splat(c0));
+    let middle = s.mul_add(x, s.splat(c3), s.splat(c2));
+    let high = s.mul_add(x, s.splat(c5), s.splat(c4));
+    let high = s.mul_add(x2, s.splat(c6), high);
+    let p = s.mul_add(x2, s.mul_add(x2, high, middle), low);
+    s.mul(v, s.add(s.mul(bounded, p), s.splat(0.5)))
+}
+
+/// 2ᵛ for v ≤ 0, within 3e-6 of its value; what is below -126 counts as -126. NaN stays NaN.
+///
+/// By v = n + r and the polynomial of 2ʳ with the least largest relative error (Lawson's algorithm)
+/// among those that are 1 at 0, by pairs of coefficients, for the reason [`gelu`] gives.
+#[inline(always)]
+pub(super) fn coarse_exp2_of_negative<S: Simd>(s: S, v: S::F) -> S::F {
+    let v = s.at_least(v, -126.0);
+    let rounded = s.add(v, s.splat(ROUNDER));
+    let r = s.sub(v, s.sub(rounded, s.splat(ROUNDER)));
+    let low = s.mul_add(r, s.splat(6.931_242e-1), s.splat(1.0));
+    let high = s.mul_add(r, s.splat(5.590_642_6e-2), s.splat(2.402_409_9e-1));
+    let r2 = s.mul(r, r);
+    let high = s.mul_add(r2, s.splat(9.582_853e-3), high);
+    s.mul(s.mul_add(r2, high, low), s.power_of_two(rounded))
 }

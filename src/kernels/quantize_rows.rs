@@ -20,9 +20,17 @@ const ROUNDER: f32 = 12_582_912.0;
 /// It is inlined into functions that have more instructions, so that it uses them too.
 #[inline(always)]
 pub(super) fn quantize_row<Q>(x: &[f32], q: &mut [Q], stored: impl Fn(i8) -> Q) -> f32 {
-    // The bits of positive floats are ordered as the floats are, and those of NaN come last.
-    let bits = x.iter().fold(0, |max, v| i32::max(max, (v.to_bits() & 0x7fff_ffff) as i32));
-    let largest = f32::from_bits(bits as u32);
+    // The bits of positive floats are ordered as the floats are, and those of NaN come last. So many
+    // side by side fill a few vectors.
+    let (parts, rest) = x.as_chunks::<16>();
+    let mut bits = [0; 16];
+    for part in parts {
+        for (max, v) in bits.iter_mut().zip(part) {
+            *max = i32::max(*max, (v.to_bits() & 0x7fff_ffff) as i32);
+        }
+    }
+    let rest = rest.iter().map(|v| (v.to_bits() & 0x7fff_ffff) as i32);
+    let largest = f32::from_bits(bits.into_iter().chain(rest).fold(0, i32::max) as u32);
     let per_step = LEVELS / largest.max(SMALLEST);
     for (q, &x) in q.iter_mut().zip(x) {
         *q = stored((x * per_step + ROUNDER).to_bits() as i8);

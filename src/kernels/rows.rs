@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::functions::gelu;
+use super::functions::{coarse_gelu, gelu};
 use super::isa::Isa;
 use super::simd::{LANES, Simd, Task};
 
@@ -68,6 +68,8 @@ impl Task for LayerNorm<'_> {
 pub(crate) enum Activation {
     /// The exact GELU.
     Gelu,
+    /// GELU as exact as it need be where int8 layers take it, within 7e-5 · max(1, |v|).
+    CoarseGelu,
     /// The larger of the value and 0.
     Relu,
 }
@@ -76,6 +78,7 @@ pub(crate) enum Activation {
 pub(crate) fn activate(isa: Isa, activation: Activation, x: &mut [f32]) {
     match activation {
         Activation::Gelu => isa.run(Gelu(x)),
+        Activation::CoarseGelu => isa.run(CoarseGelu(x)),
         Activation::Relu => isa.run(Relu(x)),
     }
 }
@@ -92,6 +95,21 @@ impl Task for Gelu<'_> {
             s.store(gelu(s, s.load(x)), x);
         }
         s.store_part(gelu(s, s.load_part(rest, 0.0)), rest);
+    }
+}
+
+struct CoarseGelu<'a>(&'a mut [f32]);
+
+impl Task for CoarseGelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (vectors, rest) = self.0.as_chunks_mut();
+        for x in vectors {
+            s.store(coarse_gelu(s, s.load(x)), x);
+        }
+        s.store_part(coarse_gelu(s, s.load_part(rest, 0.0)), rest);
     }
 }
 
@@ -134,7 +152,7 @@ impl Task for Add<'_> {
 
 /// x += y, as far as both go.
 #[inline(always)]
-pub(super) fn add_to<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
+fn add_to<S: Simd>(s: S, x: &mut [f32], y: &[f32]) {
     let both = x.len().min(y.len());
     let ((vectors, x), (others, y)) = (x[..both].as_chunks_mut(), y[..both].as_chunks());
     for (x, y) in vectors.iter_mut().zip(others) {

@@ -52,7 +52,7 @@ pub(crate) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
         f32.then_some(index)
     };
     let find = |(product, node): (usize, &pb::NodeProto)| {
-        let [_, weight] = node.input.as_slice() else { return None };
+        let ([_, weight], [output]) = (&node.input[..], &node.output[..]) else { return None };
         let index = constant(weight)?;
         let [inputs, outputs] = *graph.initializer[index].dims.as_slice() else { return None };
         let once = uses.get(&**weight).is_some_and(|uses| uses.len() == 1);
@@ -68,9 +68,9 @@ pub(crate) fn linear_layers(model: &pb::ModelProto) -> Vec<Linear> {
             None => node.name.clone(),
         };
         let bias = || {
-            let output = node.output.first()?;
             let [add] = *uses.get(&**output)?.as_slice() else { return None };
-            let next = graph.node.get(add).filter(|next| next.op_type == "Add")?;
+            let is_sum = |next: &&pb::NodeProto| next.op_type == "Add" && next.output.len() == 1;
+            let next = graph.node.get(add).filter(is_sum)?;
             let bias = next.input.iter().find(|input| *input != output)?;
             let bias = constant(bias)?;
             (graph.initializer[bias].dims == [outputs]).then_some((add, bias))

@@ -5,7 +5,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::{
-    Bias, FEW_KEYS, FewKeys, Isa, KeysValues, Query, RelativePositions, TILE, attend,
+    Bias, FEW_KEYS, FewKeys, Isa, KeysValues, Query, RelativePositions, Scores, TILE, attend,
 };
 
 use super::tensors::{ensure_f32, filled, values};
@@ -33,6 +33,8 @@ pub(super) struct WindowAttention {
     /// The bits of what queries are multiplied by for their products with keys, but not for
     /// relative positions.
     pub(super) scale: u32,
+    /// How products of queries and keys are taken.
+    pub(super) scores: Scores,
 }
 
 /// One head of one image or window.
@@ -155,7 +157,7 @@ impl EvalOp for CrossAttention {
                 (first..first + keys).map(|key| &x[at(key)..][..width]).collect()
             });
             Head {
-                keys_values: KeysValues::pack(isa, width, 1, &k, &v),
+                keys_values: KeysValues::pack(isa, Scores::Float, (width, 1), &k, &v),
                 queries: (0..tokens).map(|t| (&q[at(queries + t)..][..width], t)).collect(),
                 bias: Bias::None,
                 scale: 1.0,
@@ -250,7 +252,11 @@ impl Op for WindowAttention {
     }
 
     fn info(&self) -> TractResult<Vec<String>> {
-        Ok(vec![format!("{} heads, windows of {}", self.heads, self.window)])
+        let scores = match self.scores {
+            Scores::Float => "",
+            Scores::Int8 => ", scores in int8",
+        };
+        Ok(vec![format!("{} heads, windows of {}{scores}", self.heads, self.window)])
     }
 
     op_as_typed_op!();
@@ -289,7 +295,7 @@ impl EvalOp for WindowAttention {
                 .map(|index| grid.tokens(at).map(|token| part(index, token)).collect::<Vec<_>>());
             let there = grid.tokens(at).enumerate().filter(|(_, token)| token.is_some());
             Head {
-                keys_values: KeysValues::pack(isa, width, window, &k, &v),
+                keys_values: KeysValues::pack(isa, self.scores, (width, window), &k, &v),
                 queries: there.map(|(position, token)| (part(0, token), position)).collect(),
                 bias: match &relative {
                     Some(relative) => Bias::Relative(relative),
@@ -344,8 +350,12 @@ impl TypedOp for WindowAttention {
 
     fn cost(&self, inputs: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
         let out = self.output_facts(inputs)?.remove(0);
-        let positions = self.window * self.window;
-        Ok(tvec!((Cost::FMA(f32::datum_type()), out.shape.volume() * positions * 2)))
+        let macs = out.shape.volume() * self.window * self.window;
+        let scores = match self.scores {
+            Scores::Float => f32::datum_type(),
+            Scores::Int8 => i8::datum_type(),
+        };
+        Ok(tvec!((Cost::FMA(scores), macs.clone()), (Cost::FMA(f32::datum_type()), macs)))
     }
 
     as_op!();

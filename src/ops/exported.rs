@@ -11,6 +11,8 @@ use tract_onnx::tract_core::ops::math::{Add, Mul};
 use tract_onnx::tract_core::ops::nn::Softmax;
 use tract_onnx::tract_hir::internal::*;
 
+use crate::kernels::Scores;
+
 use super::attention::WindowAttention;
 use super::tensors::{constant, scalar};
 
@@ -100,7 +102,8 @@ impl Exported {
             rule_if!(next.op_as::<AxisOp>() == Some(step));
             last = next.id.into();
         }
-        let op = WindowAttention { heads, window: side, scale: scale.to_bits() };
+        let (scale, scores) = (scale.to_bits(), Scores::Float);
+        let op = WindowAttention { heads, window: side, scale, scores };
         Ok(Some(Self { qkv, rows, columns, op, last }))
     }
 }

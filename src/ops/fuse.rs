@@ -14,6 +14,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::{Activation, FloatLinear, Isa};
 
+use super::coarse;
 use super::conv::{ConvNode, PackedConv};
 use super::exported::attention;
 use super::layer_norm::LayerNorm;
@@ -21,7 +22,7 @@ use super::rows::Rows;
 use super::stages::{Stage, parts};
 use super::tensors::{constant, scalar};
 
-type Patch = TractResult<Option<TypedModelPatch>>;
+pub(super) type Patch = TractResult<Option<TypedModelPatch>>;
 
 /// Puts tapseg's operators into `model`, which was just read.
 pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
@@ -46,6 +47,13 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
     rules.rewrite(&(), model)?;
     let rules = Rewriter::default()
         .with_rule_for("after convolution", |_: &(), model, node, _, op| after(model, node, op));
+    rules.rewrite(&(), model)?;
+    let rules = Rewriter::default()
+        .with_rule_for("coarse rows", |_: &(), model, node, _, op| coarse::rows(model, node, op))
+        .with_rule_for("coarse conv", |_: &(), model, node, _, op| coarse::conv(model, node, op))
+        .with_rule_for("coarse scores", |_: &(), model, node, _, op| {
+            coarse::scores(model, node, op)
+        });
     rules.rewrite(&(), model)
 }
 

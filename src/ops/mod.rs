@@ -2,6 +2,7 @@
 //! puts together from what it reads.
 
 mod attention;
+mod coarse;
 mod conv;
 mod exported;
 mod fuse;

@@ -12,7 +12,8 @@
 //! | `Neighbourhoods` | `x`: 1 × row × column × channel; gives 1 × row × column × (row of the kernel, column of it, channel) | `kernel`, `stride`, `padding` |
 //!
 //! [`PackedLinear`] tells what `QuantizedLinear` computes, [`attention`](super::attention) what
-//! attention is.
+//! attention is. Where a `QuantizedLinear` makes `qkv`, or takes a GELU, [`coarse`](super::coarse) tells
+//! what is done less exactly.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use tract_onnx::pb::{NodeProto, OperatorSetIdProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::{Isa, PackedLinear};
+use crate::kernels::{Isa, PackedLinear, Scores};
 
 use super::attention::{CrossAttention, WindowAttention};
 use super::conv::ConvNode;
@@ -67,7 +68,7 @@ pub(super) fn register(onnx: &mut Onnx) {
     onnx.op_register.insert(WINDOW_ATTENTION, |_, node| {
         checked(node, 3..=4, &["heads", "window"])?;
         let (heads, window) = (node.get_attr("heads")?, node.get_attr("window")?);
-        let op = WindowAttention { heads, window, scale: 1f32.to_bits() };
+        let op = WindowAttention { heads, window, scale: 1f32.to_bits(), scores: Scores::Float };
         Ok((expand(Wired(op)), vec![]))
     });
     onnx.op_register.insert(DEPTHWISE_CONV, |_, node| {

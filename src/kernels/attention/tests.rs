@@ -5,6 +5,7 @@ use super::*;
 
 /// A head with `tokens` that attend to themselves, or to other tokens.
 struct Head {
+    scores: Scores,
     width: usize,
     row: usize,
     queries: Vec<f32>,
@@ -12,13 +13,16 @@ struct Head {
     values: Vec<f32>,
 }
 
+const BOTH: [Scores; 2] = [Scores::Float, Scores::Int8];
+
 /// Values of -4 to 4 become scores whose shares differ, but of which more than one counts.
 const SCALE: f32 = 0.3;
 
 impl Head {
-    fn new(width: usize, row: usize, queries: usize, keys: usize) -> Self {
+    fn new(scores: Scores, width: usize, row: usize, queries: usize, keys: usize) -> Self {
         let scaled = |seed, len| floats(seed, len).iter().map(|v| v * SCALE).collect();
         Self {
+            scores,
             width,
             row,
             queries: scaled(1, queries * width),
@@ -38,24 +42,52 @@ impl Head {
             queries.into_iter().enumerate().map(|(i, query)| (query, first + i)).collect();
         let (keys, values) = (self.tokens(&self.keys), self.tokens(&self.values));
         same_on_all(|isa| {
-            let packed = KeysValues::pack(isa, self.width, self.row, &keys, &values);
+            let packed = KeysValues::pack(isa, self.scores, (self.width, self.row), &keys, &values);
             let mut out = vec![7.0; self.queries.len()];
             attend(isa, &queries, 1.0, &packed, bias, &mut out);
             out
         })
     }
 
+    /// The queries and keys as they are multiplied: as they are, or in whole steps.
+    fn multiplied(&self) -> [Vec<Vec<f64>>; 2] {
+        let exact = |of: &[f32]| of.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let (queries, keys) = (self.tokens(&self.queries), self.tokens(&self.keys));
+        if self.scores == Scores::Float {
+            return [queries, keys].map(|tokens| tokens.into_iter().map(exact).collect());
+        }
+        let in_steps = |token: Vec<f32>| -> Vec<f64> {
+            let mut quantized = vec![0; token.len()];
+            let step = f64::from(quantize_row(&token, &mut quantized, |q| q));
+            quantized.into_iter().map(|q| f64::from(q) * step).collect()
+        };
+        let queries = queries.into_iter().map(|query| {
+            let query = in_steps(query.iter().map(|q| q * LOG2_E).collect());
+            query.into_iter().map(|q| q / f64::from(LOG2_E)).collect()
+        });
+        let mut mean = vec![0.0; self.width];
+        for key in &keys {
+            mean.iter_mut().zip(*key).for_each(|(mean, k)| *mean += k);
+        }
+        mean.iter_mut().for_each(|mean| *mean *= 1.0 / keys.len() as f32);
+        let less = |key: &[f32]| key.iter().zip(&mean).map(|(k, mean)| k - mean).collect();
+        [queries.collect(), keys.iter().map(|key| in_steps(less(key))).collect()]
+    }
+
     /// Compares with f64; `bias` gives what is added to the score of a query for a key.
     ///
-    /// The bound, 4e-6 of the largest value, is what rounding scores of this size costs.
+    /// The bound, 4e-6 of the largest value, is what rounding scores of this size costs; in int8, three
+    /// times that, as powers are coarser.
     #[track_caller]
     fn check(&self, found: &[f32], bias: impl Fn(usize, usize) -> f64) {
-        let dot = |a: &[f32], b: &[f32]| {
-            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let bound = match self.scores {
+            Scores::Float => 4e-6,
+            Scores::Int8 => 12e-6,
         };
-        let (keys, values) = (self.tokens(&self.keys), self.tokens(&self.values));
+        let ([queries, keys], values) = (self.multiplied(), self.tokens(&self.values));
         let mut exact = vec![];
-        for (row, query) in self.tokens(&self.queries).into_iter().enumerate() {
+        for (row, query) in queries.iter().enumerate() {
             let scores = keys.iter().enumerate().map(|(i, key)| dot(query, key) + bias(row, i));
             let scores: Vec<_> = scores.collect();
             let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -63,7 +95,7 @@ impl Head {
             let all: f64 = shares.iter().sum();
             for channel in 0..self.width {
                 let taken = shares.iter().zip(&values).map(|(s, v)| s * f64::from(v[channel]));
-                exact.push((taken.sum::<f64>() / all, 4.0 * 4e-6));
+                exact.push((taken.sum::<f64>() / all, 4.0 * bound));
             }
         }
         assert_near(found, exact);
@@ -75,8 +107,10 @@ fn all_numbers_of_queries_and_keys() {
     for width in [1, 15, 16, 17, 32, 64] {
         for keys in [1, 2, 15, 16, 17, 49, 196, 512, 513, 700] {
             for queries in [0, 1, 7, 48] {
-                let head = Head::new(width, 1, queries, keys);
-                head.check(&head.attended(0, Bias::None), |_, _| 0.0);
+                for scores in BOTH {
+                    let head = Head::new(scores, width, 1, queries, keys);
+                    head.check(&head.attended(0, Bias::None), |_, _| 0.0);
+                }
             }
         }
     }
@@ -85,10 +119,12 @@ fn all_numbers_of_queries_and_keys() {
 #[test]
 fn a_table_of_biases() {
     for (width, keys) in [(16, 9), (32, 49), (17, 600)] {
-        let head = Head::new(width, 1, 6, keys);
-        let table = floats(5, 8 * keys);
-        let found = head.attended(2, Bias::Table(&table));
-        head.check(&found, |query, key| table[(2 + query) * keys + key].into());
+        for scores in BOTH {
+            let head = Head::new(scores, width, 1, 6, keys);
+            let table = floats(5, 8 * keys);
+            let found = head.attended(2, Bias::Table(&table));
+            head.check(&found, |query, key| table[(2 + query) * keys + key].into());
+        }
     }
 }
 
@@ -104,8 +140,9 @@ fn relative_positions() {
         let tokens = side * side;
         let [rows, columns] = tables(side, width);
         let positions = RelativePositions::new(side, width, &rows, &columns);
-        for first in [0, tokens / 2, tokens.saturating_sub(20)] {
-            let head = Head::new(width, side, (tokens - first).min(20), tokens);
+        let firsts = [0, tokens / 2, tokens.saturating_sub(20)];
+        for (first, scores) in firsts.into_iter().flat_map(|first| BOTH.map(|s| (first, s))) {
+            let head = Head::new(scores, width, side, (tokens - first).min(20), tokens);
             let found = head.attended(first, Bias::Relative(&positions));
             let queries = head.tokens(&head.queries);
             let bias = |query: usize, key: usize| {
@@ -124,8 +161,8 @@ fn relative_positions() {
 
 #[test]
 fn scores_far_apart() {
-    for keys in [40, 600] {
-        let mut head = Head::new(16, 1, 3, keys);
+    for (keys, scores) in [40, 600].into_iter().flat_map(|keys| BOTH.map(|s| (keys, s))) {
+        let mut head = Head::new(scores, 16, 1, 3, keys);
         head.queries.iter_mut().for_each(|q| *q = 100.0);
         // The key that counts comes first, then last: what was summed before it fades.
         for best in [0, keys - 1] {
@@ -140,8 +177,8 @@ fn scores_far_apart() {
 
 #[test]
 fn what_is_not_a_number_shows() {
-    for keys in [40, 600] {
-        let head = || Head::new(17, 1, 5, keys);
+    for (keys, scores) in [40, 600].into_iter().flat_map(|keys| BOTH.map(|s| (keys, s))) {
+        let head = || Head::new(scores, 17, 1, 5, keys);
         let all = |wanted: fn(usize, usize) -> bool| -> Vec<usize> {
             (0..5 * 17).filter(|i| wanted(i / 17, i % 17)).collect()
         };
@@ -166,5 +203,5 @@ fn what_is_not_a_number_shows() {
 #[test]
 #[should_panic]
 fn more_queries_than_a_tile_are_refused() {
-    Head::new(4, 1, TILE + 1, 4).attended(0, Bias::None);
+    Head::new(Scores::Float, 4, 1, TILE + 1, 4).attended(0, Bias::None);
 }

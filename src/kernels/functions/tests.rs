@@ -16,6 +16,17 @@ impl Task for ExpOfNegative<'_> {
     }
 }
 
+struct CoarseExp2OfNegative<'a>(&'a [f32]);
+
+impl Task for CoarseExp2OfNegative<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        mapped(s, self.0, |v| coarse_exp2_of_negative(s, v))
+    }
+}
+
 struct Gelu<'a>(&'a [f32]);
 
 impl Task for Gelu<'_> {
@@ -24,6 +35,17 @@ impl Task for Gelu<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Vec<f32> {
         mapped(s, self.0, |v| gelu(s, v))
+    }
+}
+
+struct CoarseGelu<'a>(&'a [f32]);
+
+impl Task for CoarseGelu<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        mapped(s, self.0, |v| coarse_gelu(s, v))
     }
 }
 
@@ -87,29 +109,52 @@ fn exp_of_all_sizes() {
 }
 
 #[test]
+fn coarse_exp2_of_all_sizes() {
+    let mut values = steps(-127.0, 0.0, 100_000);
+    values.extend(steps(-1.0, 0.0, 20_000));
+    // Where it is rounded to one power of two or the next.
+    values.extend((0..252).map(|n| n as f32 * -0.5));
+    values.extend([-0.0, -f32::MIN_POSITIVE, -1e-42, -126.0, -1e30, f32::MIN, f32::NEG_INFINITY]);
+    let found = same_on_all(|isa| isa.run(CoarseExp2OfNegative(&values)));
+    let exact = values.iter().map(|&v| f64::from(v).max(-126.0).exp2());
+    assert_near(&found, exact.map(|exact| (exact, 3e-6 * exact)));
+    for one in [0.0, -0.0] {
+        assert_eq!(Isa::Portable.run(CoarseExp2OfNegative(&[one])), [1.0]);
+    }
+}
+
+#[test]
 fn gelu_of_all_sizes() {
     let mut values = steps(-12.0, 12.0, 100_000);
     values.extend(steps(-0.01, 0.01, 1000));
     values.extend([0.0, -0.0, 1e-42, -1e-42, 50.0, -50.0, 1e19, -1e19, f32::MAX, f32::MIN]);
-    let found = same_on_all(|isa| isa.run(Gelu(&values)));
-    let exact = values.iter().map(|&v| {
-        let v = f64::from(v);
-        (0.5 * v * (1.0 + exact_erf(v * std::f64::consts::FRAC_1_SQRT_2)), 5e-7 * v.abs().max(1.0))
-    });
-    assert_near(&found, exact);
-    assert_eq!(
-        same_on_all(|isa| isa.run(Gelu(&[5.0, 1e30, -5.0, f32::MIN]))),
-        [5.0, 1e30, 0.0, 0.0]
-    );
+    let exact = |bound: f64| {
+        values.iter().map(move |&v| {
+            let v = f64::from(v);
+            let exact = 0.5 * v * (1.0 + exact_erf(v * std::f64::consts::FRAC_1_SQRT_2));
+            (exact, bound * v.abs().max(1.0))
+        })
+    };
+    assert_near(&same_on_all(|isa| isa.run(Gelu(&values))), exact(5e-7));
+    assert_near(&same_on_all(|isa| isa.run(CoarseGelu(&values))), exact(7e-5));
+    let limits = [5.0, 1e30, -5.0, f32::MIN];
+    assert_eq!(same_on_all(|isa| isa.run(Gelu(&limits))), [5.0, 1e30, 0.0, 0.0]);
+    let limits = [3.875, 1e30, -3.875, f32::MIN];
+    assert_eq!(same_on_all(|isa| isa.run(CoarseGelu(&limits))), [3.875, 1e30, 0.0, 0.0]);
 }
 
 #[test]
 fn what_is_not_a_number_stays_so() {
     let nans = nans();
-    for found in
-        [same_on_all(|isa| isa.run(ExpOfNegative(&nans))), same_on_all(|isa| isa.run(Gelu(&nans)))]
-    {
+    for found in [
+        same_on_all(|isa| isa.run(ExpOfNegative(&nans))),
+        same_on_all(|isa| isa.run(CoarseExp2OfNegative(&nans))),
+        same_on_all(|isa| isa.run(Gelu(&nans))),
+        same_on_all(|isa| isa.run(CoarseGelu(&nans))),
+    ] {
         assert!(found.iter().all(|v| v.is_nan()), "{found:?}");
     }
-    assert_eq!(same_on_all(|isa| isa.run(Gelu(&[f32::INFINITY]))), [f32::INFINITY]);
+    let infinite = [f32::INFINITY];
+    assert_eq!(same_on_all(|isa| isa.run(Gelu(&infinite))), infinite);
+    assert_eq!(same_on_all(|isa| isa.run(CoarseGelu(&infinite))), infinite);
 }

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::super::isa::Avx512Vnni;
 use super::super::quantize_rows::quantize_row;
-use super::{Kernel, Tile};
+use super::kernel::{Columns, Kernel};
 
 const ROWS: usize = 12;
 /// Vectors of sixteen columns.
@@ -37,38 +37,41 @@ impl Kernel for Avx512Vnni {
         unsafe { with_avx512(x, q) }
     }
 
-    fn tile(self, depth: usize, q: &[u8], panel: &[i8], tile: Tile) {
+    fn multiply(self, depth: usize, q: &[u8], panel: &[i8], columns: Columns) {
         // SAFETY: `self` is the proof that the processor has AVX-512 F, BW, VL and VNNI.
-        unsafe { multiply(depth, q, panel, tile) }
+        unsafe { multiply(depth, q, panel, columns) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn multiply(depth: usize, q: &[u8], panel: &[i8], tile: Tile) {
-    assert!(depth.is_multiple_of(GROUP));
-    assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
-    let start: [i32; COLUMNS] = tile.start();
+fn multiply(depth: usize, q: &[u8], panel: &[i8], mut columns: Columns) {
+    assert!(depth.is_multiple_of(GROUP) && panel.len() == COLUMNS * depth);
+    let start: [i32; COLUMNS] = columns.start();
     // SAFETY: both are VECTORS times sixteen i32.
     let start = unsafe { std::mem::transmute::<[i32; COLUMNS], [__m512i; VECTORS]>(start) };
-    let mut sums = [start; ROWS];
-    let rows: [*const u8; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
-    for group in 0..depth / GROUP {
-        // SAFETY: the panel has depth / GROUP groups of VECTORS vectors.
-        let weights: [__m512i; VECTORS] = std::array::from_fn(|vector| unsafe {
-            let weights = panel.as_ptr().cast::<__m512i>();
-            _mm512_loadu_si512(weights.add(group * VECTORS + vector))
-        });
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            // SAFETY: each row has depth / GROUP groups of GROUP values, 32 bits.
-            let four = unsafe { row.add(group * GROUP).cast::<i32>().read_unaligned() };
-            let four = _mm512_set1_epi32(four);
-            for (sum, weights) in sums.iter_mut().zip(weights) {
-                *sum = _mm512_dpbusd_epi32(*sum, four, weights);
+    for tile in 0..columns.tiles(ROWS) {
+        let q = &q[tile * ROWS * depth..][..ROWS * depth];
+        let rows: [*const u8; ROWS] = std::array::from_fn(|row| q[row * depth..].as_ptr());
+        let mut sums = [start; ROWS];
+        for group in 0..depth / GROUP {
+            // SAFETY: the panel has depth / GROUP groups of VECTORS vectors.
+            let weights: [__m512i; VECTORS] = std::array::from_fn(|vector| unsafe {
+                let weights = panel.as_ptr().cast::<__m512i>();
+                _mm512_loadu_si512(weights.add(group * VECTORS + vector))
+            });
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                // SAFETY: each row has depth / GROUP groups of GROUP values, 32 bits.
+                let four = unsafe { row.add(group * GROUP).cast::<i32>().read_unaligned() };
+                let four = _mm512_set1_epi32(four);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = _mm512_dpbusd_epi32(*sum, four, weights);
+                }
             }
         }
+        // SAFETY: both are ROWS times VECTORS times sixteen i32.
+        let sums = unsafe {
+            std::mem::transmute::<[[__m512i; VECTORS]; ROWS], [[i32; COLUMNS]; ROWS]>(sums)
+        };
+        columns.write(tile, &sums);
     }
-    // SAFETY: both are ROWS times VECTORS times sixteen i32.
-    let sums =
-        unsafe { std::mem::transmute::<[[__m512i; VECTORS]; ROWS], [[i32; COLUMNS]; ROWS]>(sums) };
-    tile.write(&sums);
 }

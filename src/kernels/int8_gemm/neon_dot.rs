@@ -5,7 +5,7 @@ use std::arch::asm;
 
 use super::super::isa::NeonDot;
 use super::super::quantize_rows::quantize_row;
-use super::{Kernel, Tile};
+use super::kernel::{Columns, Kernel};
 
 /// Vectors of four rows.
 const ROW_VECTORS: usize = 3;
@@ -55,9 +55,9 @@ impl Kernel for NeonDot {
         }
     }
 
-    fn tile(self, depth: usize, q: &[i8], panel: &[i8], tile: Tile) {
+    fn multiply(self, depth: usize, q: &[i8], panel: &[i8], columns: Columns) {
         // SAFETY: `self` is the proof that the processor has NEON with dot products.
-        unsafe { multiply(depth, q, panel, tile) }
+        unsafe { multiply(depth, q, panel, columns) }
     }
 }
 
@@ -80,71 +80,83 @@ unsafe fn transpose(rows: *const i8, from: [usize; 4], q: *mut i8, to: [usize; 4
     }
 }
 
+/// `sdot` of a row in one lane of a vector with a group of all columns, for each of the rows.
+macro_rules! dot_rows {
+    ($w0:literal $w1:literal: $($a:literal $b:literal $q:literal[$lane:literal]),+) => {
+        concat!($(
+            "sdot v", $a, ".4s, v", $w0, ".16b, v", $q, ".4b[", $lane, "]\n",
+            "sdot v", $b, ".4s, v", $w1, ".16b, v", $q, ".4b[", $lane, "]\n",
+        )+)
+    };
+}
+
+/// Loads a group of all rows, and multiplies it with that of all columns in the registers given.
+macro_rules! dot_group {
+    ($w0:literal $w1:literal) => {
+        concat!(
+            "ld1 {{v24.16b-v26.16b}}, [{q}], #48\n",
+            dot_rows!($w0 $w1:
+                0 1 24[0], 2 3 24[1], 4 5 24[2], 6 7 24[3],
+                8 9 25[0], 10 11 25[1], 12 13 25[2], 14 15 25[3],
+                16 17 26[0], 18 19 26[1], 20 21 26[2], 22 23 26[3])
+        )
+    };
+}
+
+/// Loads two groups of all columns.
+macro_rules! load_columns {
+    () => {
+        "ld1 {{v27.16b-v30.16b}}, [{weights}], #64\n"
+    };
+}
+
 /// The sums of each row with each four columns.
 type Sums = [[int32x4_t; COLUMN_VECTORS]; ROWS];
 
 #[target_feature(enable = "neon,dotprod")]
-fn multiply(depth: usize, q: &[i8], panel: &[i8], tile: Tile) {
-    assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
-    let start: [i32; COLUMNS] = tile.start();
+fn multiply(depth: usize, q: &[i8], panel: &[i8], mut columns: Columns) {
+    assert!(depth.is_multiple_of(UNROLLED * GROUP) && panel.len() == COLUMNS * depth);
+    let start: [i32; COLUMNS] = columns.start();
     // SAFETY: both are COLUMN_VECTORS times four i32.
     let start =
         unsafe { std::mem::transmute::<[i32; COLUMNS], [int32x4_t; COLUMN_VECTORS]>(start) };
-    let mut sums: Sums = [start; ROWS];
-    let q = q.as_chunks::<{ ROWS * GROUP }>().0.as_chunks::<UNROLLED>().0;
-    let panel = panel.as_chunks::<{ COLUMNS * GROUP }>().0.as_chunks::<UNROLLED>().0;
-    // By hand, as the compiler leaves it a loop, and would load single vectors.
-    for ([q0, q1, q2, q3], [w0, w1, w2, w3]) in q.iter().zip(panel) {
-        add_group(&mut sums, q0, w0);
-        add_group(&mut sums, q1, w1);
-        add_group(&mut sums, q2, w2);
-        add_group(&mut sums, q3, w3);
-    }
-    // SAFETY: both are ROWS times COLUMN_VECTORS times four i32.
-    let sums = unsafe { std::mem::transmute::<Sums, [[i32; COLUMNS]; ROWS]>(sums) };
-    tile.write(&sums);
-}
-
-/// Adds the products of a group of all rows and columns.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn add_group(sums: &mut Sums, q: &[i8; ROWS * GROUP], weights: &[i8; COLUMNS * GROUP]) {
-    // SAFETY: COLUMN_VECTORS vectors of 16 bytes are all of `weights`.
-    let weights: [int8x16_t; COLUMN_VECTORS] =
-        std::array::from_fn(|vector| unsafe { vld1q_s8(weights.as_ptr().add(vector * 16)) });
-    // SAFETY: ROW_VECTORS vectors of 16 bytes are all of `q`.
-    let q: [int8x16_t; ROW_VECTORS] =
-        std::array::from_fn(|vector| unsafe { vld1q_s8(q.as_ptr().add(vector * 16)) });
-    for (sums, q) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(q) {
-        let [a, b, c, d] = sums;
-        add_row::<0>(a, q, weights);
-        add_row::<1>(b, q, weights);
-        add_row::<2>(c, q, weights);
-        add_row::<3>(d, q, weights);
-    }
-}
-
-/// Adds the products of the row in lane `LANE` of `q`.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn add_row<const LANE: usize>(
-    sums: &mut [int32x4_t; COLUMN_VECTORS],
-    q: int8x16_t,
-    weights: [int8x16_t; COLUMN_VECTORS],
-) {
-    const { assert!(LANE < LANES) };
-    for (sum, weights) in sums.iter_mut().zip(weights) {
-        // The intrinsic is not stable yet.
-        // SAFETY: the instruction is one of dotprod, and only changes the register of `sum`.
+    for tile in 0..columns.tiles(ROWS) {
+        let q = &q[tile * ROWS * depth..][..ROWS * depth];
+        let mut sums: Sums = [start; ROWS];
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = &mut sums;
+        // By hand: the intrinsic of `sdot` is not stable yet, and the compiler would load two vectors
+        // at most at a time.
+        // SAFETY: for each time round, rows and panel have four groups of ROWS and COLUMNS times GROUP
+        // bytes, which are all that is read; the registers that change are named.
         unsafe {
             asm!(
-                "sdot {sum:v}.4s, {weights:v}.16b, {q:v}.4b[{lane}]",
-                sum = inout(vreg) *sum,
-                weights = in(vreg) weights,
-                q = in(vreg) q,
-                lane = const LANE,
-                options(pure, nomem, nostack, preserves_flags),
+                "cbz {rounds}, 3f",
+                "2:",
+                load_columns!(),
+                dot_group!(27 28),
+                dot_group!(29 30),
+                load_columns!(),
+                dot_group!(27 28),
+                dot_group!(29 30),
+                "subs {rounds}, {rounds}, #1",
+                "b.ne 2b",
+                "3:",
+                rounds = inout(reg) depth / (UNROLLED * GROUP) => _,
+                q = inout(reg) q.as_ptr() => _,
+                weights = inout(reg) panel.as_ptr() => _,
+                inout("v0") a[0], inout("v1") a[1], inout("v2") b[0], inout("v3") b[1],
+                inout("v4") c[0], inout("v5") c[1], inout("v6") d[0], inout("v7") d[1],
+                inout("v8") e[0], inout("v9") e[1], inout("v10") f[0], inout("v11") f[1],
+                inout("v12") g[0], inout("v13") g[1], inout("v14") h[0], inout("v15") h[1],
+                inout("v16") i[0], inout("v17") i[1], inout("v18") j[0], inout("v19") j[1],
+                inout("v20") k[0], inout("v21") k[1], inout("v22") l[0], inout("v23") l[1],
+                out("v24") _, out("v25") _, out("v26") _,
+                out("v27") _, out("v28") _, out("v29") _, out("v30") _,
+                options(readonly, nostack),
             );
         }
+        // SAFETY: both are ROWS times COLUMN_VECTORS times four i32.
+        let sums = unsafe { std::mem::transmute::<Sums, [[i32; COLUMNS]; ROWS]>(sums) };
+        columns.write(tile, &sums);
     }
 }

@@ -6,7 +6,7 @@ use std::arch::asm;
 
 use super::super::isa::NeonI8mm;
 use super::super::quantize_rows::quantize_row;
-use super::{Kernel, Tile};
+use super::kernel::{Columns, Kernel};
 
 const ROWS: usize = 8;
 const COLUMNS: usize = 8;
@@ -45,43 +45,51 @@ impl Kernel for NeonI8mm {
         }
     }
 
-    fn tile(self, depth: usize, q: &[i8], panel: &[i8], tile: Tile) {
+    fn multiply(self, depth: usize, q: &[i8], panel: &[i8], columns: Columns) {
         // SAFETY: `self` is the proof that the processor has NEON with products of matrices.
-        unsafe { multiply(depth, q, panel, tile) }
+        unsafe { multiply(depth, q, panel, columns) }
     }
 }
 
 #[target_feature(enable = "neon,i8mm")]
-fn multiply(depth: usize, q: &[i8], panel: &[i8], tile: Tile) {
-    assert!(depth.is_multiple_of(GROUP));
-    assert!(q.len() == ROWS * depth && panel.len() == COLUMNS * depth);
-    let start = pairs(tile.start());
-    let mut sums = [start; ROW_PAIRS];
-    let q = q.as_chunks::<{ ROWS * GROUP }>().0;
+fn multiply(depth: usize, q: &[i8], panel: &[i8], mut columns: Columns) {
+    assert!(depth.is_multiple_of(GROUP) && panel.len() == COLUMNS * depth);
+    let start = pairs(columns.start());
     let panel = panel.as_chunks::<{ COLUMNS * GROUP }>().0;
-    for (q, weights) in q.iter().zip(panel) {
-        // SAFETY: ROW_PAIRS vectors of 16 bytes are all of `q`.
-        let q: [int8x16_t; ROW_PAIRS] =
-            std::array::from_fn(|pair| unsafe { vld1q_s8(q.as_ptr().add(pair * 16)) });
-        // SAFETY: COLUMN_PAIRS vectors of 16 bytes are all of `weights`.
-        let weights: [int8x16_t; COLUMN_PAIRS] =
-            std::array::from_fn(|pair| unsafe { vld1q_s8(weights.as_ptr().add(pair * 16)) });
-        for (sums, q) in sums.iter_mut().zip(q) {
-            for (sum, weights) in sums.iter_mut().zip(weights) {
-                // The intrinsic is not stable yet.
-                // SAFETY: the instruction is one of i8mm, and only changes the register of `sum`.
-                unsafe {
-                    asm!(
-                        "smmla {sum:v}.4s, {q:v}.16b, {weights:v}.16b",
-                        sum = inout(vreg) *sum,
-                        q = in(vreg) q,
-                        weights = in(vreg) weights,
-                        options(pure, nomem, nostack, preserves_flags),
-                    );
+    for tile in 0..columns.tiles(ROWS) {
+        let q = q[tile * ROWS * depth..][..ROWS * depth].as_chunks::<{ ROWS * GROUP }>().0;
+        let mut sums = [start; ROW_PAIRS];
+        for (q, weights) in q.iter().zip(panel) {
+            // SAFETY: ROW_PAIRS vectors of 16 bytes are all of `q`.
+            let q: [int8x16_t; ROW_PAIRS] =
+                std::array::from_fn(|pair| unsafe { vld1q_s8(q.as_ptr().add(pair * 16)) });
+            // SAFETY: COLUMN_PAIRS vectors of 16 bytes are all of `weights`.
+            let weights: [int8x16_t; COLUMN_PAIRS] =
+                std::array::from_fn(|pair| unsafe { vld1q_s8(weights.as_ptr().add(pair * 16)) });
+            for (sums, q) in sums.iter_mut().zip(q) {
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    // The intrinsic is not stable yet.
+                    // SAFETY: the instruction is one of i8mm, and only changes the register of `sum`.
+                    unsafe {
+                        asm!(
+                            "smmla {sum:v}.4s, {q:v}.16b, {weights:v}.16b",
+                            sum = inout(vreg) *sum,
+                            q = in(vreg) q,
+                            weights = in(vreg) weights,
+                            options(pure, nomem, nostack, preserves_flags),
+                        );
+                    }
                 }
             }
         }
+        columns.write(tile, &rows_of(sums));
     }
+}
+
+/// The sums of each row, of those of pairs of rows and columns.
+#[inline]
+#[target_feature(enable = "neon")]
+fn rows_of(sums: [[int32x4_t; COLUMN_PAIRS]; ROW_PAIRS]) -> [[i32; COLUMNS]; ROWS] {
     let mut rows = [[0; COLUMNS]; ROWS];
     for (rows, sums) in rows.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
         for (pair, sum) in sums.into_iter().enumerate() {
@@ -92,7 +100,7 @@ fn multiply(depth: usize, q: &[i8], panel: &[i8], tile: Tile) {
             }
         }
     }
-    tile.write(&rows);
+    rows
 }
 
 /// The values of each two columns, for each of two rows.

@@ -1,7 +1,7 @@
 //! The twin in plain Rust, which the compiler turns into vectors of any processor.
 
 use super::super::quantize_rows::quantize_row;
-use super::{Kernel, Tile};
+use super::kernel::{Columns, Kernel};
 
 const ROWS: usize = 4;
 const COLUMNS: usize = 8;
@@ -26,17 +26,21 @@ impl Kernel for Portable {
         quantize_row(x, q, i16::from)
     }
 
-    fn tile(self, depth: usize, q: &[i16], panel: &[i16], tile: Tile) {
-        let [a, b, c, d]: [&[i16]; ROWS] = std::array::from_fn(|row| &q[row * depth..][..depth]);
-        let mut sums = [tile.start(); ROWS];
+    fn multiply(self, depth: usize, q: &[i16], panel: &[i16], mut columns: Columns) {
         let panel = panel.as_chunks::<COLUMNS>().0;
-        for ((((weights, a), b), c), d) in panel.iter().zip(a).zip(b).zip(c).zip(d) {
-            add_products(&mut sums[0], *a, weights);
-            add_products(&mut sums[1], *b, weights);
-            add_products(&mut sums[2], *c, weights);
-            add_products(&mut sums[3], *d, weights);
+        for tile in 0..columns.tiles(ROWS) {
+            let q = &q[tile * ROWS * depth..][..ROWS * depth];
+            let [a, b, c, d]: [&[i16]; ROWS] =
+                std::array::from_fn(|row| &q[row * depth..][..depth]);
+            let mut sums = [columns.start(); ROWS];
+            for ((((weights, a), b), c), d) in panel.iter().zip(a).zip(b).zip(c).zip(d) {
+                add_products(&mut sums[0], *a, weights);
+                add_products(&mut sums[1], *b, weights);
+                add_products(&mut sums[2], *c, weights);
+                add_products(&mut sums[3], *d, weights);
+            }
+            columns.write(tile, &sums);
         }
-        tile.write(&sums);
     }
 }
 

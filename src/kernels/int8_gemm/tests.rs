@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::testing::{bits, floats, numbers};
+use super::packed::{BLOCK_BYTES, BLOCK_ROWS};
 use super::*;
 
 /// The layer as it is defined, one value at a time.
@@ -51,6 +52,27 @@ impl Layer {
             let wrong = found.iter().zip(&expected).position(|(found, expected)| found != expected);
             let shape = (rows, self.k, self.n);
             assert_eq!(wrong.map(|i| (i, out[i])), None, "{} {shape:?}", isa.name());
+            if self.bias.is_none() {
+                self.check_columns(isa, rows, x, &out);
+            }
+        }
+    }
+}
+
+impl Layer {
+    /// The same from weights column by column, with room between the rows of the output.
+    #[track_caller]
+    fn check_columns(&self, isa: Isa, rows: usize, x: &[f32], expected: &[f32]) {
+        let columns = (0..self.n).flat_map(|n| (0..self.k).map(move |k| (k, n)));
+        let weight: Vec<i8> = columns.map(|(k, n)| self.weight[k * self.n + n]).collect();
+        let packed = PackedLinear::of_columns(isa, self.k, &weight, &self.scale);
+        for stride in [self.n + 1, packed.padded_outputs() + 3] {
+            let mut out = vec![7.0; rows * stride];
+            packed.apply_strided(rows, x, (&mut out, stride));
+            let found: Vec<f32> =
+                out.chunks_exact(stride).flat_map(|row| &row[..self.n]).copied().collect();
+            let shape = (rows, self.k, self.n);
+            assert_eq!(bits(&found), bits(expected), "{} {shape:?}", isa.name());
         }
     }
 }

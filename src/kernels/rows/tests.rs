@@ -72,20 +72,20 @@ fn a_row_that_is_not_finite_shows_and_others_don_t_suffer() {
 fn activations_of_all_lengths() {
     for len in [0, 1, 15, 16, 17, 40] {
         let x = floats(1, len);
-        for activation in [Activation::Gelu, Activation::Relu] {
+        for activation in [Activation::Gelu, Activation::CoarseGelu, Activation::Relu] {
             let found = same_on_all(|isa| {
                 let mut x = x.clone();
                 activate(isa, activation, &mut x);
                 x
             });
             let expected = x.iter().map(|&x| match activation {
-                // The function itself has tests of its own.
-                Activation::Gelu => same_on_all(|isa| {
+                Activation::Relu => x.max(0.0),
+                // The functions themselves have tests of their own.
+                _ => same_on_all(|isa| {
                     let mut one = [x];
-                    activate(isa, Activation::Gelu, &mut one);
+                    activate(isa, activation, &mut one);
                     one.to_vec()
                 })[0],
-                Activation::Relu => x.max(0.0),
             });
             assert_eq!(found, expected.collect::<Vec<_>>());
         }
@@ -95,7 +95,7 @@ fn activations_of_all_lengths() {
 #[test]
 fn activations_hide_nothing() {
     let values = [f32::NAN, -f32::NAN, f32::INFINITY];
-    for activation in [Activation::Gelu, Activation::Relu] {
+    for activation in [Activation::Gelu, Activation::CoarseGelu, Activation::Relu] {
         let found = same_on_all(|isa| {
             let mut x = values;
             activate(isa, activation, &mut x);

@@ -35,7 +35,7 @@ fn assert_close(models: &[TypedModel; 2], x: &Tensor) {
 
 /// x/2 · (1 + erf(x/√2)) in operators of ONNX, as exporters write it: the half first or last, and a
 /// factor or a divisor.
-fn gelu(graph: Graph, x: &str, y: &str, half_last: bool) -> Graph {
+pub(super) fn gelu(graph: Graph, x: &str, y: &str, half_last: bool) -> Graph {
     let name = |part: &str| format!("{y}.{part}");
     let root = if half_last { 2f32.sqrt() } else { 0.5f32.sqrt() };
     let graph = graph

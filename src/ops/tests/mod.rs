@@ -1,5 +1,6 @@
 //! Graphs of operators, run as they are and after they were put together.
 
+mod coarse;
 mod fusing;
 mod quantized_linear;
 
