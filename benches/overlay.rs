@@ -45,7 +45,8 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
 }
 
 fn scene(size: FrameSize, masks: usize) -> Scene {
-    let state = |button| ButtonState { button, label: "New object", enabled: true, active: false };
+    let state =
+        |button| ButtonState { button, label: "New object".into(), enabled: true, active: false };
     Scene {
         frame: Some(frame(size)),
         objects: (0..masks).map(|index| object(size, index)).collect(),

@@ -10,7 +10,7 @@ mod scribble;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
@@ -23,7 +23,7 @@ pub use prior::Prior;
 pub use scribble::Scribble;
 
 /// Whether a point lies on the structure or on what is to be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PointLabel {
     /// On the structure.
@@ -33,7 +33,7 @@ pub enum PointLabel {
 }
 
 /// One tapped point.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptPoint {
     /// Where, in frame pixels.
     pub position: FramePoint,

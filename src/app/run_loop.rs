@@ -9,11 +9,13 @@ use embedded_graphics::geometry::Size;
 
 use crate::feed::FeedEvent;
 use crate::geometry::FrameSize;
+use crate::label::Errand;
 use crate::overlay::{Layout, Overlay};
 use crate::screen::{Canvas, Screen, ScreenEvent};
-use crate::session::{Command, Event, Job, Session, Snapshot, State};
+use crate::session::{Command, Event, Job, Snapshot};
 use crate::touch::{Action, GestureRecogniser};
 
+use super::driven::Driven;
 use super::report::{Report, Samples, StepReport};
 use super::{AppError, RunOptions, Until, pointer};
 use crate::record::write_record;
@@ -26,13 +28,14 @@ const PROGRESS: Duration = Duration::from_millis(50);
 
 type Saving = JoinHandle<Result<PathBuf, String>>;
 
-pub(super) struct RunLoop<'a> {
-    session: Session,
+pub(super) struct RunLoop<'a, S> {
+    session: S,
     screen: &'a mut dyn Screen,
     options: RunOptions,
     frames: Receiver<FeedEvent>,
     jobs: Sender<Job>,
     answers: Receiver<Event>,
+    errands: Option<(Sender<Errand>, Receiver<Event>)>,
     saving: Option<Saving>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
@@ -59,9 +62,9 @@ struct Drawn {
     sequence: Option<u64>,
 }
 
-impl<'a> RunLoop<'a> {
+impl<'a, S: Driven> RunLoop<'a, S> {
     pub fn new(
-        session: Session,
+        session: S,
         screen: &'a mut dyn Screen,
         options: RunOptions,
         frames: Receiver<FeedEvent>,
@@ -74,6 +77,7 @@ impl<'a> RunLoop<'a> {
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             canvas: Canvas::new(screen.size()),
             started: Instant::now(),
+            errands: None,
             saving: None,
             drawn: None,
             step: None,
@@ -90,6 +94,11 @@ impl<'a> RunLoop<'a> {
             jobs,
             answers,
         }
+    }
+
+    /// With what runs errands and tells what came of them.
+    pub fn with_errands(self, errands: (Sender<Errand>, Receiver<Event>)) -> Self {
+        Self { errands: Some(errands), ..self }
     }
 
     pub fn run(mut self) -> Result<Report, AppError> {
@@ -131,6 +140,11 @@ impl<'a> RunLoop<'a> {
                     self.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
                 }
                 Command::Save(snapshot) => self.saving = Some(self.save(snapshot)?),
+                Command::Label(errand) => {
+                    let to = self.errands.as_ref().map(|(to, _)| to);
+                    let sent = to.is_some_and(|to| to.send(errand).is_ok());
+                    sent.then_some(()).ok_or(AppError::LabelsStopped)?;
+                }
             }
         }
         Ok(())
@@ -156,6 +170,7 @@ impl<'a> RunLoop<'a> {
                 ScreenEvent::Closed => return Ok(true),
                 // The size is asked for with every picture.
                 ScreenEvent::Resized(_) => {}
+                ScreenEvent::Key(key) => self.tell(Event::Key(key))?,
                 ScreenEvent::Pointer(event) => {
                     let gesture = self.recogniser.handle(&event);
                     let scale = self.options.pixels_per_mm;
@@ -207,6 +222,9 @@ impl<'a> RunLoop<'a> {
             }
             self.tell(answer)?;
         }
+        while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {
+            self.tell(outcome)?;
+        }
         match self.saving.take_if(|saving| saving.is_finished()) {
             Some(saving) => self.saved(saving),
             None => Ok(()),
@@ -230,7 +248,8 @@ impl<'a> RunLoop<'a> {
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
         if !same_screen || self.layout.viewport().frame() != frame_size {
-            self.layout = Layout::new(size, frame_size);
+            let buttons = scene.buttons.iter().map(|state| state.button);
+            self.layout = Layout::with_buttons(size, frame_size, buttons);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -281,13 +300,13 @@ impl<'a> RunLoop<'a> {
                 self.tell(Event::Drag(b))
             }
             Action::Press(button) => self.tell(Event::Pressed(button)),
+            Action::Key(key) => self.tell(Event::Key(key)),
         }
     }
 
     /// Refuses to wait for a frame that can't come.
     fn check_script(&self) -> Result<(), AppError> {
-        let frozen = self.session.state() != State::Live;
-        let reason = if frozen {
+        let reason = if self.session.is_frozen() {
             "the picture is frozen"
         } else if self.session.feed_has_ended() {
             "the feed has ended"

@@ -13,6 +13,7 @@ mod everything;
 mod fidelity;
 mod instances;
 mod interrupt;
+mod label;
 mod models;
 mod output;
 mod progress;
@@ -21,6 +22,7 @@ mod records;
 mod run;
 mod scale;
 mod segment;
+mod tune;
 mod volume;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +61,8 @@ enum Verb {
     Convert(convert::Convert),
     Bench(bench::Bench),
     Eval(eval::Eval),
+    Label(label::Label),
+    Tune(tune::Tune),
 }
 
 /// Reads the command line and does what it says.
@@ -82,5 +86,7 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
         Verb::Eval(verb) => verb.run(cli.json),
+        Verb::Label(verb) => verb.run(cli.json),
+        Verb::Tune(verb) => verb.run(cli.json),
     }
 }

@@ -88,6 +88,7 @@ impl Networks {
             encoder: file("encoder.onnx"),
             decoder: file("decoder.onnx"),
             tap_head: tap_head.as_ref().map(|_| file("tap_head.onnx")),
+            tuned: None,
         };
         Ok(Self { manifest, encoder, decoder, tap_head, assumptions })
     }

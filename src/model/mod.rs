@@ -5,6 +5,8 @@ mod decoder_parts;
 mod encoder;
 mod error;
 mod graph;
+#[cfg(feature = "tune")]
+mod lesson;
 mod library;
 mod manifest;
 mod many;
@@ -21,13 +23,15 @@ mod tap_head;
 mod weights;
 
 pub use error::ModelError;
+#[cfg(feature = "tune")]
+pub(crate) use lesson::Lesson;
 pub use library::{
     Entry, Library, LibraryError, Place, SEARCH_VARIABLE, check_name, user_data_folder,
 };
 pub(crate) use manifest::MAX_INPUT_SIZE;
 pub use manifest::{
     CoordinateScale, FIDELITY_FILES, FORMAT, Filter, MANIFEST_FILE, Manifest, MaskTokens,
-    Normalisation, PackageFile, Preprocessing, PromptKind, Resize,
+    Normalisation, PackageFile, Preprocessing, PromptKind, Resize, Tuned,
 };
 pub use many::{Proposal, Spot};
 pub use masks::{MaskCandidate, Masks};

@@ -1,6 +1,7 @@
 //! The predictor: a frame is encoded once, and each prompt on it decoded.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -204,18 +205,7 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let geometry = embedding.geometry;
-        let mut tokens = Tokens::default();
-        for point in &prompt.points {
-            let kind = match point.label {
-                PointLabel::Positive => label::POSITIVE,
-                PointLabel::Negative => label::NEGATIVE,
-            };
-            tokens.push(geometry.to_input(point.position), kind);
-        }
-        match prompt.bounding_box {
-            Some(b) => tokens.push_box(geometry.box_to_input(b)),
-            None => tokens.push([0.0, 0.0], label::PADDING),
-        }
+        let tokens = Self::tokens(geometry, prompt);
         let side = self.decoder.low_res_side();
         let from_binary;
         let mask = match &prompt.mask {
@@ -227,14 +217,10 @@ impl Segmenter {
             }
         };
         let decoded = self.decoder.decode(&embedding.prepared, &[tokens], mask)?;
-        let ambiguous =
-            prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none();
+        let ambiguous = Self::is_ambiguous(prompt);
         let mut candidates = Vec::new();
         for Decoded { low_res_logits, predicted_iou } in decoded {
-            let tokens = match self.manifest.mask_tokens {
-                MaskTokens::Multi if ambiguous && predicted_iou.len() > 1 => 1..predicted_iou.len(),
-                _ => 0..1,
-            };
+            let tokens = self.answering_tokens(ambiguous, predicted_iou.len());
             let all = low_res_logits.into_iter().zip(predicted_iou);
             let wanted = all.skip(tokens.start).take(tokens.len());
             candidates.extend(wanted.map(|(l, iou)| candidate(geometry, l, iou)));
@@ -247,6 +233,36 @@ impl Segmenter {
     pub fn logits_of(&self, mask: &Mask) -> Array2<f32> {
         let geometry = InputGeometry::new(mask.size(), &self.manifest.preprocessing);
         geometry.mask_to_low_res(mask, self.decoder.low_res_side() as u32)
+    }
+
+    /// Points and box as the network takes them.
+    pub(super) fn tokens(geometry: InputGeometry, prompt: &Prompt) -> Tokens {
+        let mut tokens = Tokens::default();
+        for point in &prompt.points {
+            let kind = match point.label {
+                PointLabel::Positive => label::POSITIVE,
+                PointLabel::Negative => label::NEGATIVE,
+            };
+            tokens.push(geometry.to_input(point.position), kind);
+        }
+        match prompt.bounding_box {
+            Some(b) => tokens.push_box(geometry.box_to_input(b)),
+            None => tokens.push([0.0, 0.0], label::PADDING),
+        }
+        tokens
+    }
+
+    /// Whether `prompt` is a lone point.
+    pub(super) fn is_ambiguous(prompt: &Prompt) -> bool {
+        prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none()
+    }
+
+    /// Which of `count` mask tokens answer a prompt.
+    pub(super) fn answering_tokens(&self, ambiguous: bool, count: usize) -> Range<usize> {
+        match self.manifest.mask_tokens {
+            MaskTokens::Multi if ambiguous && count > 1 => 1..count,
+            _ => 0..1,
+        }
     }
 
     fn predict_through_boxes(

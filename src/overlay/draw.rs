@@ -143,7 +143,7 @@ mod tests {
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,
-                    label: "Next mask",
+                    label: "Next mask".into(),
                     enabled: true,
                     active: false,
                 })

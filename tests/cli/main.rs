@@ -7,7 +7,9 @@ mod eval;
 mod everything;
 mod instances;
 mod kernels;
+mod label;
 mod models;
+mod tune;
 mod volumes;
 
 use std::path::{Path, PathBuf};

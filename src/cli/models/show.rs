@@ -53,7 +53,15 @@ impl Show {
             ("trained for", words(&manifest.prompts).join(", ")),
             ("mask tokens", word(manifest.mask_tokens)),
         ];
-        for (title, text) in lines {
+        let tuned = manifest.tuned.as_ref().map(|t| {
+            let text = format!(
+                "{} on {} pictures of {}, {} epochs, seed {}; Dice on {} others {:.3}, {:.3} before",
+                t.from, t.pictures, t.dataset, t.epochs, t.seed, t.held_out, t.dice_after,
+                t.dice_before
+            );
+            ("tuned from", text)
+        });
+        for (title, text) in lines.into_iter().chain(tuned) {
             output::line(format_args!("{title:<14} {text}"))?;
         }
         for (file, bytes) in files {

@@ -93,6 +93,7 @@ pub fn add_onnx(
         encoder: file("encoder.onnx"),
         decoder: file("decoder.onnx"),
         tap_head: None,
+        tuned: None,
     };
     let networks = Networks {
         manifest,
