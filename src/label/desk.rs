@@ -274,7 +274,7 @@ impl Desk {
             self.pressed.push_back(button);
             return;
         }
-        if !self.is_enabled(button) {
+        if !Button::LABELLING.contains(&button) || !self.is_enabled(button) {
             return;
         }
         match button {

@@ -182,6 +182,10 @@ pub struct Manifest {
     /// 1×H (`models/tap_head`). The cells are a log-polar grid round the tap, rings × angles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tap_head: Option<PackageFile>,
+    /// What makes prompt tokens of a text's embedding, as CLIP's text encoder gives it: ONNX,
+    /// `text_embedding` 1×D → `prompt_tokens` 1×K×C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_encoder: Option<PackageFile>,
     /// How the decoder was tuned, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Tuned>,
@@ -260,7 +264,7 @@ impl Manifest {
 
     /// The files of its networks.
     pub fn files(&self) -> impl Iterator<Item = &PackageFile> {
-        [&self.encoder, &self.decoder].into_iter().chain(&self.tap_head)
+        [&self.encoder, &self.decoder].into_iter().chain(&self.tap_head).chain(&self.text_encoder)
     }
 
     /// Whether the model was trained for prompts of `kind`.

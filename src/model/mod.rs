@@ -20,6 +20,7 @@ mod resample;
 mod segmenter;
 mod tap_boxes;
 mod tap_head;
+mod text;
 mod weights;
 
 pub use error::ModelError;
@@ -36,7 +37,7 @@ pub use manifest::{
 pub use many::{Proposal, Spot};
 pub use masks::{MaskCandidate, Masks};
 pub use network::{Network, Threads};
-pub use package::{Content, Package, PackageError};
+pub use package::{Content, Extras, Package, PackageError};
 pub(crate) use package::{MAX_FILE, hex, hex_sha256, read_limited};
 pub use profile::{NodeTime, Recorder};
 pub use removal::remove_package;

@@ -22,6 +22,7 @@ use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
 use super::tap_head::TapHead;
+use super::text::TextEncoder;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
 /// shares the features.
@@ -84,6 +85,7 @@ pub struct Segmenter {
     encoder: Encoder,
     pub(super) decoder: Decoder,
     tap_head: Option<TapHead>,
+    text_encoder: Option<TextEncoder>,
 }
 
 impl Segmenter {
@@ -114,7 +116,9 @@ impl Segmenter {
         let encoder = Encoder::load(package, threads)?;
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
         let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
-        Ok(Self { manifest: package.manifest().clone(), encoder, decoder, tap_head })
+        let text_encoder = TextEncoder::load(package, encoder.embedding_shape().0, threads)?;
+        let manifest = package.manifest().clone();
+        Ok(Self { manifest, encoder, decoder, tap_head, text_encoder })
     }
 
     /// What the package says about the model.
@@ -152,7 +156,7 @@ impl Segmenter {
     /// Anything*, section 3, "Resolving ambiguity"). For a model trained on boxes alone, a tap is
     /// decoded through boxes: those that the package's tap head finds for it, which gives up to three
     /// distinct masks, or without one squares of seven sizes. A mask counts as its box, and negative
-    /// points cut.
+    /// points cut. With a text, which takes a package with a text encoder, a prompt is taken as it is.
     ///
     /// # Errors
     /// [`ModelError::Prompt`] where the prompt can't be answered on this frame,
@@ -163,7 +167,7 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let prompt = self.checked(embedding, prompt)?;
-        if self.manifest.was_trained_for(PromptKind::Point) {
+        if self.manifest.was_trained_for(PromptKind::Point) || prompt.text.is_some() {
             self.predict_directly(embedding, &prompt)
         } else {
             self.predict_through_boxes(embedding, &prompt)
@@ -205,7 +209,15 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let geometry = embedding.geometry;
-        let tokens = Self::tokens(geometry, prompt);
+        // A text alone has no place, and so no padding for the rest of a box.
+        let nowhere = prompt.points.is_empty() && prompt.bounding_box.is_none();
+        let mut tokens = match &prompt.text {
+            Some(_) if nowhere => Tokens::default(),
+            _ => Self::tokens(geometry, prompt),
+        };
+        if let Some(text) = &prompt.text {
+            tokens.push_embedded(self.text_encoder()?.tokens(text)?);
+        }
         let side = self.decoder.low_res_side();
         let from_binary;
         let mask = match &prompt.mask {
@@ -254,7 +266,8 @@ impl Segmenter {
 
     /// Whether `prompt` is a lone point.
     pub(super) fn is_ambiguous(prompt: &Prompt) -> bool {
-        prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none()
+        let elsewhere = prompt.bounding_box.is_some() || prompt.mask.is_some();
+        prompt.points.len() == 1 && !elsewhere && prompt.text.is_none()
     }
 
     /// Which of `count` mask tokens answer a prompt.
@@ -317,7 +330,16 @@ impl Segmenter {
         if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
             self.check_logits(logits)?;
         }
+        if prompt.text.is_some() {
+            self.text_encoder()?;
+        }
         Ok(prompt)
+    }
+
+    /// What makes tokens of texts, where the package has it.
+    fn text_encoder(&self) -> Result<&TextEncoder, PromptError> {
+        let model = || self.manifest.name.clone();
+        self.text_encoder.as_ref().ok_or_else(|| PromptError::NoTextEncoder { model: model() })
     }
 
     fn check_logits(&self, logits: &Array2<f32>) -> Result<(), PromptError> {

@@ -147,7 +147,7 @@ pub enum TuneError {
         epoch: u32,
     },
     /// Stopped before there was anything to keep.
-    #[error("stopped before the first epoch was over; nothing is written")]
+    #[error("stopped before any epoch was better than the package; nothing is written")]
     Stopped,
     /// The new package would take the place of the one it is made of.
     #[error("{0} is the package to tune from; write to another folder")]
@@ -193,14 +193,13 @@ pub fn tune(
         dice_before: school.dice(&segmenter)?,
         dice_after: 0.0,
     };
-    let mut manifest = manifest.clone();
+    let (mut manifest, extras) = (manifest.clone(), package.extras());
     manifest.name = options.name.clone();
-    let tap_head = package.tap_head();
-    let kept = tap_head.map(|bytes| bytes.to_vec().into());
-    let made = Package::in_memory(out, manifest.clone(), package.encoder(), &*decoder, kept)?;
+    let made =
+        Package::in_memory(out, manifest.clone(), package.encoder(), &*decoder, extras.clone())?;
     tuned.dice_after = school.dice(&Segmenter::load(&made)?)?;
     manifest.tuned = Some(tuned.clone());
-    let package = Package::write(out, manifest, package.encoder(), decoder, tap_head)?;
+    let package = Package::write(out, manifest, package.encoder(), decoder, extras)?;
     Ok(Tuning { package, tuned, problems: school.problems })
 }
 
@@ -282,7 +281,10 @@ impl<'a> School<'a> {
             if stopped || epoch > best.0 + self.options.patience {
                 break;
             }
-            let Some(loss) = self.epoch(network, &mut optimizer, epoch, progress)? else { break };
+            let Some(loss) = self.epoch(network, &mut optimizer, epoch, progress)? else {
+                stopped = true;
+                break;
+            };
             let dice = self.held_out_dice(network)?;
             let better = dice > best.1 + LEAST_GAIN;
             if better {
@@ -290,6 +292,9 @@ impl<'a> School<'a> {
             }
             let step = Step::Epoch { epoch, loss: Some(loss), dice, best: better };
             stopped = progress(step).is_break();
+        }
+        if stopped && best.0 == 0 && self.options.epochs > 0 {
+            return Err(TuneError::Stopped);
         }
         network.restore(&best.2)?;
         Ok(best.0)

@@ -23,7 +23,8 @@ impl Show {
         let place = library.library().find(&self.name)?;
         let package = place.open()?;
         let (manifest, parameters) = (package.manifest(), package.parameters());
-        let lengths = [package.encoder(), package.decoder()].into_iter().chain(package.tap_head());
+        let extras = [package.tap_head(), package.text_encoder()].into_iter().flatten();
+        let lengths = [package.encoder(), package.decoder()].into_iter().chain(extras);
         let files = manifest.files().zip(lengths.map(<[u8]>::len));
         let bytes = package.size_bytes();
         if json {

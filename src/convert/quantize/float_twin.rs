@@ -39,8 +39,8 @@ pub fn float_twin(package: &Package) -> Result<Option<Package>, ModelError> {
     if quantized == 0 {
         return Ok(None);
     }
-    let tap_head = package.tap_head().map(|bytes| bytes.to_vec().into());
-    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder, tap_head)?))
+    let extras = package.extras().clone();
+    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder, extras)?))
 }
 
 /// Replaces all quantized layers of `model` by products in f32, whose outputs have the same names, and
