@@ -45,12 +45,14 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
 }
 
 fn scene(size: FrameSize, masks: usize) -> Scene {
-    let state = |button| ButtonState { button, label: "New object", enabled: true, active: false };
+    let state =
+        |button| ButtonState { button, label: "New object".into(), enabled: true, active: false };
     Scene {
         frame: Some(frame(size)),
         objects: (0..masks).map(|index| object(size, index)).collect(),
         rubber_band: None,
         buttons: Button::ALL.map(state).to_vec(),
+        alert: None,
         status: Status {
             source: "clip.dcm".into(),
             model: "litemedsam".into(),

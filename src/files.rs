@@ -1,7 +1,13 @@
-//! Folders of pictures.
+//! Folders of pictures, and files that are whole or not there.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::geometry::FrameSize;
 
 /// How the names of pictures end.
 const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm", "dicom"];
@@ -34,4 +40,50 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Err
         }
     }
     Ok(())
+}
+
+/// Has the names in a folder written to the disk.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    // Elsewhere folders can't be opened.
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+/// Writes what is to become the file at `path` to the disk, beside it and readable by its owner alone;
+/// [`finish`] brings it to its place.
+pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let partial = path.with_file_name(format!(".{name}.part"));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        // Best effort: the error that is reported is the one that matters.
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
+    Ok(partial)
+}
+
+/// Brings the file that [`write_beside`] wrote to `path`, in place of one that is there.
+pub(crate) fn finish(partial: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(partial, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Pixels as a PNG file: rows from the top, channels interleaved.
+pub(crate) fn png(
+    pixels: &[u8],
+    size: FrameSize,
+    colour: ExtendedColorType,
+) -> Result<Vec<u8>, String> {
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(pixels, size.width, size.height, colour)
+        .map_err(|error| error.to_string())?;
+    Ok(png)
 }

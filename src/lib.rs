@@ -10,7 +10,10 @@
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
 //! engine doesn't do itself; [`measure`] tells how large a structure is, [`machine`] how fast it all
 //! is on this machine, and [`eval`] how
-//! well its masks fit those of a dataset.
+//! well its masks fit those of a dataset. With the feature `tune`, `tune` fits a package's decoder to
+//! a dataset.
+//!
+//! [`label`] makes a dataset of a folder of pictures, with a person.
 //!
 //! [`automatic`] finds everything on a frame without a prompt, [`coco`] exchanges and judges masks, and
 //! [`boundary`] judges edges.
@@ -38,6 +41,7 @@ mod frame;
 mod fuzz;
 pub mod geometry;
 pub mod kernels;
+pub mod label;
 pub mod machine;
 mod mask;
 pub mod measure;
@@ -55,6 +59,8 @@ pub mod screen;
 pub mod session;
 pub mod touch;
 pub mod track;
+#[cfg(feature = "tune")]
+pub mod tune;
 
 pub use embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 pub use frame::{Frame, FrameError, PixelSpacing};

@@ -10,7 +10,7 @@ mod scribble;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
@@ -23,7 +23,7 @@ pub use prior::Prior;
 pub use scribble::Scribble;
 
 /// Whether a point lies on the structure or on what is to be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PointLabel {
     /// On the structure.
@@ -33,7 +33,7 @@ pub enum PointLabel {
 }
 
 /// One tapped point.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptPoint {
     /// Where, in frame pixels.
     pub position: FramePoint,
@@ -99,6 +99,25 @@ pub enum PromptError {
     /// A mask with nothing in it, and nothing else to go by.
     #[error("the prompt's mask is empty: add a point or a box")]
     EmptyMask,
+    /// A text for a package that makes nothing of it.
+    #[error(
+        "package {model} has no text encoder; tapseg convert --text-encoder makes one that has, of a \
+         checkpoint that was trained with texts"
+    )]
+    NoTextEncoder {
+        /// The model's name.
+        model: String,
+    },
+    /// A text's embedding of another length, or with what is no number in it.
+    #[error(
+        "the text's embedding has {found} numbers, all of which must be finite; {expected} are needed"
+    )]
+    TextSize {
+        /// How many it has.
+        found: usize,
+        /// How many the package takes.
+        expected: usize,
+    },
     /// Only negative points: nothing says where the structure is.
     #[error("the prompt has only negative points: add a positive point, a box or a mask")]
     OnlyNegative,
@@ -115,6 +134,9 @@ pub struct Prompt {
     pub bounding_box: Option<FrameBox>,
     /// The mask to refine.
     pub mask: Option<MaskPrompt>,
+    /// What a text encoder (as CLIP's) made of words that name the structure; for models whose package
+    /// makes tokens of it.
+    pub text: Option<Arc<[f32]>>,
 }
 
 impl Prompt {
@@ -146,9 +168,16 @@ impl Prompt {
         self
     }
 
+    /// Sets the embedding of a text that names the structure.
+    pub fn named(mut self, embedding: impl Into<Arc<[f32]>>) -> Self {
+        self.text = Some(embedding.into());
+        self
+    }
+
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
-        self.points.is_empty() && self.bounding_box.is_none() && self.mask.is_none()
+        let nowhere = self.points.is_empty() && self.bounding_box.is_none();
+        nowhere && self.mask.is_none() && self.text.is_none()
     }
 
     /// The points of one label.
@@ -193,7 +222,8 @@ impl Prompt {
             return Err(PromptError::MaskSize { found: mask.size(), expected: size });
         }
         let positive = self.points_labelled(PointLabel::Positive).next().is_some();
-        if !positive && self.bounding_box.is_none() && self.mask.is_none() {
+        let elsewhere = self.bounding_box.is_some() || self.mask.is_some() || self.text.is_some();
+        if !positive && !elsewhere {
             return Err(PromptError::OnlyNegative);
         }
         Ok(self)

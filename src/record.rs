@@ -8,13 +8,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::ExtendedColorType;
 use jiff::Timestamp;
 use serde::Serialize;
 
 pub use shelf::{Kept, RecordFile, open, records};
 
+use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
@@ -125,12 +125,7 @@ fn io(path: &Path, source: std::io::Error) -> RecordError {
 
 /// Has the names in a folder written to the disk.
 fn sync_folder(path: &Path) -> Result<(), RecordError> {
-    // Elsewhere folders can't be opened.
-    if cfg!(unix) {
-        let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| io(path, source))?;
-    }
-    Ok(())
+    files::sync_folder(path).map_err(|source| io(path, source))
 }
 
 fn private_folder(path: &Path) -> Result<(), RecordError> {
@@ -217,10 +212,7 @@ fn write_png(
     size: FrameSize,
     colour: ExtendedColorType,
 ) -> Result<RecordFile, RecordError> {
-    let mut png = Vec::new();
-    PngEncoder::new(&mut png)
-        .write_image(pixels, size.width, size.height, colour)
-        .map_err(|error| encode(file, error))?;
+    let png = files::png(pixels, size, colour).map_err(|error| encode(file, error))?;
     write_file(folder, file, &png)
 }
 

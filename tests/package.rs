@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use prost::Message;
 use tapseg::convert::{ConvertOptions, Quantization, WeightPrecision, convert};
-use tapseg::model::{Manifest, MaskTokens, PackageFile, PromptKind, remove_package};
+use tapseg::model::{Extras, Manifest, MaskTokens, PackageFile, PromptKind, remove_package};
 use tapseg::prompt::MaskPrompt;
 use tapseg::{Frame, FrameBox, FrameSize, Mask, Package, Prompt, Segmenter};
 use tract_onnx::pb;
@@ -32,7 +32,7 @@ fn changed(folder: &Path, change: impl FnOnce(&mut Manifest)) -> Package {
     let mut manifest = package.manifest().clone();
     change(&mut manifest);
     let (encoder, decoder) = (package.encoder().to_vec(), package.decoder().to_vec());
-    Package::write(folder, manifest, encoder, decoder, None).unwrap()
+    Package::write(folder, manifest, encoder, decoder, &Extras::default()).unwrap()
 }
 
 fn frame() -> Frame {
@@ -98,7 +98,8 @@ fn a_tap_head_for_another_encoder_is_refused_and_goes_with_its_package() {
     let file = PackageFile { name: "tap_head.onnx".into(), sha256: String::new() };
     manifest.tap_head = Some(file);
     let (encoder, decoder) = (package.encoder().to_vec(), package.decoder().to_vec());
-    let with = Package::write(folder.path(), manifest, encoder, decoder, Some(&head)).unwrap();
+    let extras = Extras { tap_head: Some(head.clone().into()), ..Extras::default() };
+    let with = Package::write(folder.path(), manifest, encoder, decoder, &extras).unwrap();
     assert_eq!(with.tap_head(), Some(&*head));
     assert_eq!(with.size_bytes(), package.size_bytes() + head.len() as u64);
     let Err(error) = Segmenter::load(&with) else { panic!("it has 256 channels") };
@@ -193,7 +194,7 @@ fn hostile_networks_give_errors() {
     let sound = micro(folder.path());
     let with = |encoder: Vec<u8>, decoder: Vec<u8>| {
         let package =
-            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder, None)
+            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder, &Extras::default())
                 .unwrap();
         Segmenter::load(&package).and_then(|s| {
             let embedding = s.set_image(&frame())?;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use embedded_graphics::geometry::{Point, Size};
 use ndarray::Array2;
 
-use tapseg::app::{AppError, Predictor, Report, RunOptions, Until, run};
+use tapseg::app::{AppError, Predictor, Report, RunOptions, Until, label, run};
 use tapseg::feed::{Feed, FeedError};
+use tapseg::label::LabelSet;
 use tapseg::model::ModelError;
 use tapseg::overlay::{Button, Layout};
-use tapseg::screen::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
+use tapseg::screen::{Canvas, Key, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{
     Frame, FrameBox, FramePoint, FrameSize, Mask, MaskCandidate, Masks, Prompt, SizeBytes,
@@ -429,4 +430,57 @@ fn the_search_for_everything_is_stopped_by_the_button() {
     drop(screen);
     assert_eq!((picked, log.lock().unwrap().decoded.len()), (1, 1));
     assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+/// Pictures are labelled with keys and fingers, and the window is closed in the middle of it.
+#[test]
+fn accepted_masks_are_on_the_disk_when_the_window_closes() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (grey, name) in [(40, "a.png"), (80, "b.png")] {
+        let picture = image::RgbImage::from_pixel(SIZE.width, SIZE.height, image::Rgb([grey; 3]));
+        picture.save(folder.path().join(name)).unwrap();
+    }
+    let open = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        LabelSet::open(folder.path(), out.path(), names).unwrap()
+    };
+    let steps = [
+        (When::Shown(0), Action::Drag(BOX)),
+        (When::Answered, Action::Key(Key::Letter('2'))),
+        (When::Answered, Action::Press(Button::Accept)),
+        (When::Answered, Action::Key(Key::Right)),
+        (When::Shown(1), TAP),
+        (When::Answered, Action::Key(Key::Enter)),
+    ];
+    let mut screen = Memory::new(nobody);
+    let options = scripted(&steps, Until::ScriptDone);
+    let set = open(&["cyst", "nerve"]);
+    let (report, summary) = label(set, false, Sleeper::default(), &mut screen, options).unwrap();
+    assert_eq!((report.encode.count, report.decode.count, report.steps.len()), (2, 2, 6));
+    assert_eq!(report.steps[5].scene.status.source, "2/2 b.png");
+    assert_eq!((summary.pictures, summary.finished, summary.masks), (2, 1, 2));
+    assert_eq!(summary.names["nerve"], 2);
+
+    let dataset = tapseg::eval::Dataset::open(out.path().to_str().unwrap()).unwrap();
+    assert_eq!((dataset.items.len(), dataset.problems.len()), (2, 0));
+    assert!(out.path().join("annotations.json").exists());
+
+    // The next time begins with the second picture, and its mask is there.
+    let at = |button| {
+        let layout = Layout::with_buttons(SCREEN, SIZE, Button::LABELLING);
+        click(layout.button_area(button).center())
+    };
+    let mut pressed = false;
+    let mut screen = Memory::new(|_: &Canvas, shown: &[Instant]| match shown.len() {
+        12.. if pressed => vec![ScreenEvent::Closed],
+        6.. if !pressed => {
+            pressed = true;
+            at(Button::Undo)
+        }
+        _ => vec![ScreenEvent::Key(Key::Letter('x'))],
+    });
+    let sleeper = Sleeper { encode: Duration::from_millis(900), ..Default::default() };
+    let (_, summary) =
+        label(open(&[]), false, sleeper, &mut screen, RunOptions::default()).unwrap();
+    assert_eq!((summary.finished, summary.masks), (1, 1), "the undone one is gone");
 }

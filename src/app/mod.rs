@@ -3,6 +3,7 @@
 //! The loop runs on the calling thread, because window systems want it there, and waits for
 //! nothing but the screen: frames, answers and saved records come through channels.
 
+mod driven;
 mod pointer;
 mod report;
 mod run_loop;
@@ -11,6 +12,7 @@ mod worker;
 use std::path::PathBuf;
 
 use crate::feed::{Feed, spawn_latest};
+use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
@@ -81,6 +83,12 @@ pub enum AppError {
     /// The network's thread stopped.
     #[error("the network stopped at work; please report what it was given")]
     NetworkStopped,
+    /// The thread that keeps labels stopped.
+    #[error("keeping the labels broke off; what was kept is on the disk")]
+    LabelsStopped,
+    /// The dataset can't be closed.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// The feed ended without a single picture.
     #[error("the feed showed no picture: {reason}")]
     NoPicture {
@@ -120,4 +128,35 @@ pub fn run<P: Predictor + 'static>(
     let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
     let frames = spawn_latest(feed)?;
     RunLoop::new(session, screen, options, frames, jobs, answers).run()
+}
+
+/// Shows the pictures of `set` on `screen`, one after the other, and lets a person, or a script, accept,
+/// correct and name masks that `predictor` proposes; everything on a new picture is outlined without being asked where `propose` says so. Of `options`, the folder to
+/// save to is of no account.
+///
+/// # Errors
+/// [`AppError`]. What goes wrong with a picture, a prompt or a mask is told on the screen instead; what
+/// was kept is on the disk in any case.
+pub fn label<P: Predictor + 'static>(
+    set: LabelSet,
+    propose: bool,
+    predictor: P,
+    screen: &mut dyn Screen,
+    options: RunOptions,
+) -> Result<(Report, Summary), AppError> {
+    let desk = Desk::new(DeskOptions {
+        pictures: set.picture_names(),
+        finished: set.finished(),
+        names: set.names(),
+        propose,
+        refine_with_mask: options.refine_with_mask,
+        model: predictor.name().to_owned(),
+    });
+    let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
+    let (errands, outcomes, clerk) = label::spawn(set)?;
+    let run_loop = RunLoop::new(desk, screen, options, crossbeam_channel::never(), jobs, answers);
+    let report = run_loop.with_errands((errands, outcomes)).run();
+    // All that was asked for is done before the dataset is closed, however the run ended.
+    let summary = clerk.join().map_err(|_| AppError::LabelsStopped)?.close()?;
+    Ok((report?, summary))
 }

@@ -9,11 +9,13 @@ use embedded_graphics::geometry::Size;
 
 use crate::feed::FeedEvent;
 use crate::geometry::FrameSize;
+use crate::label::Errand;
 use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
-use crate::session::{Command, Event, Job, Session, Snapshot, State};
+use crate::session::{Command, Event, Job, Snapshot};
 use crate::touch::{Action, Gesture, GestureRecogniser};
 
+use super::driven::Driven;
 use super::report::{Report, Samples, StepReport};
 use super::{AppError, RunOptions, Until, pointer};
 use crate::record::write_record;
@@ -26,13 +28,14 @@ const PROGRESS: Duration = Duration::from_millis(50);
 
 type Saving = JoinHandle<Result<PathBuf, String>>;
 
-pub(super) struct RunLoop<'a> {
-    session: Session,
+pub(super) struct RunLoop<'a, S> {
+    session: S,
     screen: &'a mut dyn Screen,
     options: RunOptions,
     frames: Receiver<FeedEvent>,
     jobs: Sender<Job>,
     answers: Receiver<Event>,
+    errands: Option<(Sender<Errand>, Receiver<Event>)>,
     saving: Option<Saving>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
@@ -62,9 +65,9 @@ struct Drawn {
     sequence: Option<u64>,
 }
 
-impl<'a> RunLoop<'a> {
+impl<'a, S: Driven> RunLoop<'a, S> {
     pub fn new(
-        session: Session,
+        session: S,
         screen: &'a mut dyn Screen,
         options: RunOptions,
         frames: Receiver<FeedEvent>,
@@ -78,6 +81,7 @@ impl<'a> RunLoop<'a> {
             zoom: Zoom::default(),
             canvas: Canvas::new(screen.size()),
             started: Instant::now(),
+            errands: None,
             saving: None,
             drawn: None,
             step: None,
@@ -95,6 +99,11 @@ impl<'a> RunLoop<'a> {
             jobs,
             answers,
         }
+    }
+
+    /// With what runs errands and tells what came of them.
+    pub fn with_errands(self, errands: (Sender<Errand>, Receiver<Event>)) -> Self {
+        Self { errands: Some(errands), ..self }
     }
 
     pub fn run(mut self) -> Result<Report, AppError> {
@@ -137,6 +146,11 @@ impl<'a> RunLoop<'a> {
                     self.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
                 }
                 Command::Save(snapshot) => self.saving = Some(self.save(snapshot)?),
+                Command::Label(errand) => {
+                    let to = self.errands.as_ref().map(|(to, _)| to);
+                    let sent = to.is_some_and(|to| to.send(errand).is_ok());
+                    sent.then_some(()).ok_or(AppError::LabelsStopped)?;
+                }
             }
         }
         Ok(())
@@ -166,6 +180,7 @@ impl<'a> RunLoop<'a> {
                 ScreenEvent::Closed => return Ok(true),
                 // The size is asked for with every picture.
                 ScreenEvent::Resized(_) => {}
+                ScreenEvent::Key(key) => self.tell(Event::Key(key))?,
                 ScreenEvent::Pointer(event) => {
                     if let Some(gesture) = self.recogniser.handle(&event) {
                         self.take_gesture(gesture)?;
@@ -225,6 +240,9 @@ impl<'a> RunLoop<'a> {
             }
             self.tell(answer)?;
         }
+        while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {
+            self.tell(outcome)?;
+        }
         match self.saving.take_if(|saving| saving.is_finished()) {
             Some(saving) => self.saved(saving),
             None => Ok(()),
@@ -248,7 +266,8 @@ impl<'a> RunLoop<'a> {
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
         if !same_screen || self.layout.viewport().frame() != frame_size {
-            self.layout = Layout::new(size, frame_size).zoomed(self.zoom);
+            let buttons = scene.buttons.iter().map(|state| state.button);
+            self.layout = Layout::with_buttons(size, frame_size, buttons).zoomed(self.zoom);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -303,13 +322,13 @@ impl<'a> RunLoop<'a> {
                 self.tell(Event::Drag(b))
             }
             Action::Press(button) => self.tell(Event::Pressed(button)),
+            Action::Key(key) => self.tell(Event::Key(key)),
         }
     }
 
     /// Refuses to wait for a frame that can't come.
     fn check_script(&self) -> Result<(), AppError> {
-        let frozen = !matches!(self.session.state(), State::Live | State::Tracking);
-        let reason = if frozen {
+        let reason = if self.session.is_frozen() {
             "the picture is frozen"
         } else if self.session.feed_has_ended() {
             "the feed has ended"

@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use embedded_graphics::geometry::Size;
+use ndarray_npy::ReadNpyExt;
 use tapseg::board::Profile;
 use tapseg::convert::Preset;
 use tapseg::feed::nifti::{NiftiClip, SliceAxis, View, Window, looks_like_nifti};
@@ -127,13 +129,19 @@ pub struct PromptArguments {
     /// least 100 ms become points
     #[arg(long, value_name = "FILE")]
     gaze: Option<PathBuf>,
+
+    /// What a text encoder such as CLIP's made of words that name the structure: a NumPy array (.npy) of
+    /// 32-bit floats, N or 1 x N; for packages with a text encoder
+    #[arg(long, value_name = "NPY")]
+    text_embedding: Option<PathBuf>,
 }
 
 impl PromptArguments {
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
-        let Self { points, bounding_box, mask, scribbles, gaze } = self;
-        let things = bounding_box.is_some() || mask.is_some() || gaze.is_some();
+        let Self { points, bounding_box, mask, scribbles, gaze, text_embedding } = self;
+        let files = mask.is_some() || gaze.is_some() || text_embedding.is_some();
+        let things = bounding_box.is_some() || files;
         points.is_empty() && scribbles.is_empty() && !things
     }
 
@@ -146,8 +154,22 @@ impl PromptArguments {
         }
         let mask = self.mask.as_deref().map(read_mask).transpose()?;
         let bounding_box = self.bounding_box;
-        let prompt = Prompt { points, bounding_box, mask: mask.map(MaskPrompt::Binary) };
+        let text = self.text_embedding.as_deref().map(text_embedding).transpose()?;
+        let prompt = Prompt { points, bounding_box, mask: mask.map(MaskPrompt::Binary), text };
         Ok(prompt.checked(size)?)
+    }
+}
+
+/// Reads what a text encoder made of words.
+fn text_embedding(path: &Path) -> Result<Arc<[f32]>> {
+    let file =
+        std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let array = ndarray::ArrayD::<f32>::read_npy(std::io::BufReader::new(file))
+        .with_context(|| format!("{}: no array of 32-bit floats", path.display()))?;
+    let shape = array.shape().to_vec();
+    match shape.as_slice() {
+        [_] | [1, _] => Ok(array.iter().copied().collect()),
+        _ => bail!("{}: shape {shape:?}; N or 1 x N is needed", path.display()),
     }
 }
 

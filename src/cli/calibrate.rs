@@ -108,6 +108,7 @@ fn touches(screen: &mut dyn Screen) -> Result<(Size, Vec<Point>)> {
         for event in events.drain(..) {
             match event {
                 ScreenEvent::Closed => anyhow::bail!("it was ended before all marks were touched"),
+                ScreenEvent::Key(_) => {}
                 // What was touched before is on a screen that is there no more.
                 ScreenEvent::Resized(_) => touched.clear(),
                 ScreenEvent::Pointer(pointer) => match pointer.phase {

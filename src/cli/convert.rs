@@ -53,6 +53,11 @@ pub struct Convert {
     #[arg(long, value_name = "ONNX")]
     tap_head: Option<PathBuf>,
 
+    /// What makes prompt tokens of a text's embedding, for a model that was trained with texts: an ONNX
+    /// file, text_embedding 1xN to prompt_tokens 1xTOKENSxCHANNELS
+    #[arg(long, value_name = "ONNX")]
+    text_encoder: Option<PathBuf>,
+
     /// Use standard ONNX operators alone, so that any engine runs the graphs
     #[arg(long)]
     plain: bool,
@@ -107,11 +112,12 @@ impl Convert {
         let images = self.images.as_deref().or(self.calibrate.as_deref());
         let images = images.unwrap_or(fidelity::PHANTOM.as_ref());
         let cases = self.report.then(|| fidelity::cases(images)).transpose()?;
-        let tap_head = self.tap_head.as_deref().map(|path| {
+        let read = |path: &PathBuf| {
             std::fs::read(path).with_context(|| format!("can't read {}", path.display()))
-        });
+        };
         let options = ConvertOptions {
-            tap_head: tap_head.transpose()?,
+            tap_head: self.tap_head.as_ref().map(read).transpose()?,
+            text_encoder: self.text_encoder.as_ref().map(read).transpose()?,
             preset: self.preset.map(Preset::from),
             input_size: self.input_size,
             quantization: Quantization {

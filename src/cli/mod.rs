@@ -15,6 +15,7 @@ mod feeds;
 mod fidelity;
 mod instances;
 mod interrupt;
+mod label;
 mod man;
 mod models;
 mod output;
@@ -27,6 +28,7 @@ mod screens;
 mod segment;
 mod service;
 mod track;
+mod tune;
 mod volume;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +69,8 @@ enum Verb {
     Convert(convert::Convert),
     Bench(bench::Bench),
     Eval(eval::Eval),
+    Label(label::Label),
+    Tune(tune::Tune),
     #[command(hide = true)]
     Man(man::Man),
 }
@@ -94,6 +98,8 @@ pub fn run() -> anyhow::Result<()> {
         Verb::Convert(verb) => verb.run(cli.json),
         Verb::Bench(verb) => verb.run(cli.json),
         Verb::Eval(verb) => verb.run(cli.json),
+        Verb::Label(verb) => verb.run(cli.json),
+        Verb::Tune(verb) => verb.run(cli.json),
         Verb::Man(verb) => verb.run(),
     }
 }

@@ -48,13 +48,23 @@ pub struct ConvertOptions {
     /// The ONNX file of what finds the boxes for a tap, as [`Manifest::tap_head`](crate::model::Manifest::tap_head)
     /// describes it. Default: that which ships, for the checkpoint it was trained on, and none else.
     pub tap_head: Option<Vec<u8>>,
+    /// The ONNX file of what makes prompt tokens of a text's embedding, as
+    /// [`Manifest::text_encoder`](crate::model::Manifest::text_encoder) describes it. Default: none.
+    pub text_encoder: Option<Vec<u8>>,
 }
 
 impl ConvertOptions {
     /// The defaults for a model called `name`.
     pub fn new(name: impl Into<String>) -> Self {
         let quantization = Quantization::default();
-        Self { name: name.into(), preset: None, input_size: None, quantization, tap_head: None }
+        Self {
+            name: name.into(),
+            preset: None,
+            input_size: None,
+            quantization,
+            tap_head: None,
+            text_encoder: None,
+        }
     }
 }
 
@@ -117,6 +127,10 @@ pub fn convert(
     drop(checkpoint);
     let Kept { layers: kept, mask_iou } = networks.quantize(&options.quantization, progress)?;
     let assumptions = std::mem::take(&mut networks.assumptions);
+    if options.text_encoder.is_some() {
+        // One that doesn't fit is told before anything is written.
+        crate::Segmenter::load(&networks.clone().in_memory(out)?)?;
+    }
     let package = networks.write(out, progress)?;
     Ok(Converted { package, assumptions, kept, mask_iou })
 }

@@ -12,7 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::error::{ConvertError, listed};
 use super::preset::Preset;
 use super::{ConvertOptions, Progress, Stage, mask_decoder};
-use crate::model::{FORMAT, Manifest, Package, PackageFile};
+use crate::model::{Extras, FORMAT, Manifest, Package, PackageFile};
 use crate::onnx::file::OnnxFile;
 
 /// The image encoder and mask decoder of a model, with what is known about it.
@@ -21,8 +21,8 @@ pub struct Networks {
     pub(super) manifest: Manifest,
     pub(super) encoder: pb::ModelProto,
     pub(super) decoder: pb::ModelProto,
-    /// The ONNX file of what finds the boxes for a tap.
-    pub(super) tap_head: Option<Vec<u8>>,
+    /// What finds the boxes for a tap, and what makes tokens of texts.
+    pub(super) extras: Extras,
     /// What the checkpoint did not tell and was assumed, in words.
     pub assumptions: Vec<String>,
 }
@@ -63,13 +63,14 @@ impl Networks {
         }
         let published = Published::find(checkpoint.sha256());
         let tap_head = match &options.tap_head {
-            Some(given) => Some(given.clone()),
+            Some(given) => Some(Cow::Owned(given.clone())),
             // The head that ships was trained on the embeddings of these very weights.
             None if published.is_some_and(|p| p.preset == Preset::LiteMedSam) => {
-                Package::embedded()?.tap_head().map(<[u8]>::to_vec)
+                Package::embedded()?.extras().tap_head.clone()
             }
             None => None,
         };
+        let text_encoder = options.text_encoder.clone().map(Cow::Owned);
         let (licence, source) = match published {
             Some(published) => (published.licence, published.source),
             None => ("NOASSERTION", "a checkpoint"),
@@ -88,8 +89,11 @@ impl Networks {
             encoder: file("encoder.onnx"),
             decoder: file("decoder.onnx"),
             tap_head: tap_head.as_ref().map(|_| file("tap_head.onnx")),
+            text_encoder: text_encoder.as_ref().map(|_| file("text_encoder.onnx")),
+            tuned: None,
         };
-        Ok(Self { manifest, encoder, decoder, tap_head, assumptions })
+        let extras = Extras { tap_head, text_encoder };
+        Ok(Self { manifest, encoder, decoder, extras, assumptions })
     }
 
     /// Builds the networks in `checkpoint`, in f32, to be fed and asked as `manifest` says, which is
@@ -132,7 +136,7 @@ impl Networks {
             progress.borrow_mut()(Stage::Writing, written.get(), total);
         };
         let (encoder, decoder) = (encoder.watched(&on_write), decoder.watched(&on_write));
-        Ok(Package::write(out, self.manifest, encoder, decoder, self.tap_head.as_deref())?)
+        Ok(Package::write(out, self.manifest, encoder, decoder, &self.extras)?)
     }
 
     /// The package in memory, called `location` in errors; it may be larger than a file.
@@ -141,7 +145,6 @@ impl Networks {
     /// [`ConvertError::Package`] where a network can't be encoded.
     pub fn in_memory(self, location: &Path) -> Result<Package, ConvertError> {
         let (encoder, decoder) = (OnnxFile::new(self.encoder), OnnxFile::new(self.decoder));
-        let tap_head = self.tap_head.map(Cow::Owned);
-        Ok(Package::in_memory(location, self.manifest, encoder, decoder, tap_head)?)
+        Ok(Package::in_memory(location, self.manifest, encoder, decoder, self.extras)?)
     }
 }

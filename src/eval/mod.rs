@@ -20,6 +20,7 @@ pub use case::{Answer, Case, Clicks, ask};
 pub use dataset::{
     Dataset, DatasetError, Item, Layout, Picture, Problem, ProblemKind, Structure, count_problems,
 };
+pub(crate) use dataset::{is_mask, name_in};
 pub use factors::Factors;
 pub use journal::{Journal, JournalError, Key, ModelKey};
 pub use metrics::{NSD_TOLERANCE, Overlap, Scores, surface_dice};

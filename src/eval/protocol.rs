@@ -120,7 +120,7 @@ impl Setting {
     }
 
     /// The prompts for a structure; those of whole pictures and clicks are made elsewhere.
-    pub(super) fn prompts(
+    pub(crate) fn prompts(
         self,
         picture: &Picture,
         structure: &Structure,

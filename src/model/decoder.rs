@@ -3,16 +3,20 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Array2, Array4, Axis};
+use ndarray::{Array2, Array3, Array4, Axis, s};
+use prost::Message;
 use tract_onnx::prelude::*;
 
 use super::error::ModelError;
 use super::graph::{Names, input_shapes, parsed};
 use super::network::{Network, Threads, contained, named};
 use super::package::Package;
+use super::text;
 
 /// Point labels as the prompt encoder knows them (`PromptEncoder._embed_points`, `_embed_boxes`).
 pub(super) mod label {
+    /// A token that is nothing but what is added to it.
+    pub const ADDED: f32 = -2.0;
     /// Fills the place of a box where there is none.
     pub const PADDING: f32 = -1.0;
     pub const NEGATIVE: f32 = 0.0;
@@ -28,12 +32,20 @@ pub(super) struct Tokens {
     pub coordinates: Vec<[f32; 2]>,
     /// One [`label`] a coordinate.
     pub labels: Vec<f32>,
+    /// What the last tokens are made of, where they have no coordinates: token × channel.
+    pub added: Option<Array2<f32>>,
 }
 
 impl Tokens {
     pub fn push(&mut self, coordinate: [f32; 2], label: f32) {
         self.coordinates.push(coordinate);
         self.labels.push(label);
+    }
+
+    /// Adds tokens that are embedded already: token × channel.
+    pub fn push_embedded(&mut self, tokens: Array2<f32>) {
+        (0..tokens.nrows()).for_each(|_| self.push([0.0, 0.0], label::ADDED));
+        self.added = Some(tokens);
     }
 
     pub fn push_box(&mut self, corners: [[f32; 2]; 2]) {
@@ -64,6 +76,19 @@ const NAMES: Names = Names {
     outputs: &["low_res_masks", "iou_predictions"],
 };
 
+/// The same with tokens that are embedded already.
+const WITH_TOKENS: Names = Names {
+    inputs: &[
+        "image_embeddings",
+        "point_coords",
+        "point_labels",
+        "mask_input",
+        "has_mask_input",
+        text::ADDED,
+    ],
+    outputs: NAMES.outputs,
+};
+
 /// What decoding starts from: an image embedding, and what the decoder makes of it alone.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
@@ -83,6 +108,9 @@ impl Prepared {
 pub(super) struct Decoder {
     /// From all inputs, for prompts with a mask; loaded when the first comes.
     masked: Mutex<Option<Arc<Network>>>,
+    /// The same with tokens that are embedded already.
+    with_tokens: Mutex<Option<Arc<Network>>>,
+    channels: usize,
     onnx: Cow<'static, [u8]>,
     package: String,
     threads: Threads,
@@ -137,6 +165,8 @@ impl Decoder {
         )?;
         Ok(Self {
             masked: Mutex::new(None),
+            with_tokens: Mutex::new(None),
+            channels,
             onnx: package.owned_decoder(),
             package: place,
             threads: threads.clone(),
@@ -157,6 +187,20 @@ impl Decoder {
         let (onnx, package, threads) = (&self.onnx, &self.package, &self.threads);
         let network = Network::load("decoder", package, onnx, &NAMES, threads)?;
         Ok(masked.insert(Arc::new(network)).clone())
+    }
+
+    /// The network that takes all inputs, and tokens that are embedded already.
+    fn with_tokens(&self) -> Result<Arc<Network>, ModelError> {
+        let mut kept = self.with_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = &*kept {
+            return Ok(network.clone());
+        }
+        let bad = |reason| named("decoder", &self.package, reason);
+        let mut onnx = contained(|| parsed(&self.onnx)).map_err(bad)?;
+        text::let_tokens_in(&mut onnx, self.channels).map_err(bad)?;
+        let bytes = onnx.encode_to_vec();
+        let network = Network::load("decoder", &self.package, &bytes, &WITH_TOKENS, &self.threads)?;
+        Ok(kept.insert(Arc::new(network)).clone())
     }
 
     /// Rows and columns of the low-res logits.
@@ -214,22 +258,46 @@ impl Decoder {
     ) -> Result<Vec<Decoded>, ModelError> {
         let (prompts, side) = (batch.len(), self.low_res_side);
         let mut inputs = token_inputs(batch)?;
+        let added = self.added(batch);
         let outputs = match mask {
-            None => {
+            None if added.is_none() => {
                 inputs.extend(prepared.of_image.iter().cloned());
                 self.masks.run(self.prompt.run(inputs)?)?
             }
-            Some(mask) => {
+            mask => {
                 let mut masks = Array4::<f32>::zeros((prompts, 1, side, side));
-                masks
-                    .axis_iter_mut(Axis(0))
-                    .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
+                if let Some(mask) = mask {
+                    masks
+                        .axis_iter_mut(Axis(0))
+                        .for_each(|mut m| m.index_axis_mut(Axis(0), 0).assign(mask));
+                }
+                let has_mask = f32::from(u8::from(mask.is_some()));
                 inputs.insert(0, prepared.features.clone());
-                inputs.extend([masks.into_tvalue(), tensor1(&vec![1f32; prompts]).into()]);
-                self.masked()?.run(inputs)?
+                inputs.extend([masks.into_tvalue(), tensor1(&vec![has_mask; prompts]).into()]);
+                match added {
+                    None => self.masked()?.run(inputs)?,
+                    Some(added) => {
+                        inputs.push(added.into_tvalue());
+                        self.with_tokens()?.run(inputs)?
+                    }
+                }
             }
         };
         self.decoded(&outputs, prompts)
+    }
+
+    /// What is added to the tokens of prompts, where any has some that are embedded already: batch ×
+    /// token × channel.
+    fn added(&self, batch: &[Tokens]) -> Option<Array3<f32>> {
+        batch.iter().find(|tokens| tokens.added.is_some())?;
+        let points = batch[0].labels.len();
+        let mut all = Array3::zeros((batch.len(), points, self.channels));
+        for (mut of_prompt, tokens) in all.axis_iter_mut(Axis(0)).zip(batch) {
+            if let Some(added) = &tokens.added {
+                of_prompt.slice_mut(s![points - added.nrows().., ..]).assign(added);
+            }
+        }
+        Some(all)
     }
 
     /// What the network said to so many `prompts`.

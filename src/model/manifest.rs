@@ -182,6 +182,39 @@ pub struct Manifest {
     /// 1×H (`models/tap_head`). The cells are a log-polar grid round the tap, rings × angles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tap_head: Option<PackageFile>,
+    /// What makes prompt tokens of a text's embedding, as CLIP's text encoder gives it: ONNX,
+    /// `text_embedding` 1×D → `prompt_tokens` 1×K×C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_encoder: Option<PackageFile>,
+    /// How the decoder was tuned, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
+}
+
+/// How a package's decoder was made of another's by `tapseg tune`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuned {
+    /// The name of the package it was tuned from.
+    pub from: String,
+    /// SHA-256 of that package's decoder.
+    pub from_decoder_sha256: String,
+    /// The dataset, as it was named.
+    pub dataset: String,
+    /// Pictures that it learned from.
+    pub pictures: usize,
+    /// Pictures that were held out, on which the epoch was chosen and Dice measured.
+    pub held_out: usize,
+    /// Decided on the split, the order and the prompts.
+    pub seed: u64,
+    /// Times that it saw all pictures.
+    pub epochs: u32,
+    /// AdamW's.
+    pub learning_rate: f64,
+    /// Mean Dice on the held-out pictures before.
+    pub dice_before: f64,
+    /// Mean Dice on them afterwards.
+    pub dice_after: f64,
 }
 
 impl Manifest {
@@ -221,6 +254,7 @@ impl Manifest {
         match texts
             .into_iter()
             .chain(self.files().map(|file| &file.name))
+            .chain(self.tuned.iter().flat_map(|tuned| [&tuned.from, &tuned.dataset]))
             .find(|text| text.chars().any(char::is_control))
         {
             Some(text) => Err(bad(format!("{text:?} holds characters that can't be shown"))),
@@ -230,7 +264,7 @@ impl Manifest {
 
     /// The files of its networks.
     pub fn files(&self) -> impl Iterator<Item = &PackageFile> {
-        [&self.encoder, &self.decoder].into_iter().chain(&self.tap_head)
+        [&self.encoder, &self.decoder].into_iter().chain(&self.tap_head).chain(&self.text_encoder)
     }
 
     /// Whether the model was trained for prompts of `kind`.

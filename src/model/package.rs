@@ -64,7 +64,27 @@ pub struct Package {
     location: PathBuf,
     encoder: Cow<'static, [u8]>,
     decoder: Cow<'static, [u8]>,
-    tap_head: Option<Cow<'static, [u8]>>,
+    extras: Extras,
+}
+
+/// The networks that not every package has, as ONNX files.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// See [`Manifest::tap_head`].
+    pub tap_head: Option<Cow<'static, [u8]>>,
+    /// See [`Manifest::text_encoder`].
+    pub text_encoder: Option<Cow<'static, [u8]>>,
+}
+
+impl Extras {
+    /// Each with its place in `manifest`, where that has one.
+    fn files<'a>(
+        &'a self,
+        manifest: &'a mut Manifest,
+    ) -> impl Iterator<Item = (&'a mut PackageFile, &'a [u8])> {
+        let tap_head = manifest.tap_head.as_mut().zip(self.tap_head.as_deref());
+        tap_head.into_iter().chain(manifest.text_encoder.as_mut().zip(self.text_encoder.as_deref()))
+    }
 }
 
 impl Package {
@@ -109,7 +129,7 @@ impl Package {
     }
 
     /// Writes a package to the folder `location`, which is made where it does not exist, and reads
-    /// it back; other files there are left alone. `tap_head` goes with it if the manifest names one. All files are written beside what may be there
+    /// it back; other files there are left alone. Of `extras` goes with it what the manifest names. All files are written beside what may be there
     /// already before any takes its place, the manifest last: an interrupted write leaves the
     /// package that was there or none, and one cut off between the files can't pass for a package.
     ///
@@ -121,7 +141,7 @@ impl Package {
         mut manifest: Manifest,
         encoder: impl Content,
         decoder: impl Content,
-        tap_head: Option<&[u8]>,
+        extras: &Extras,
     ) -> Result<Self, PackageError> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
@@ -135,7 +155,7 @@ impl Package {
             let mut partial = Partial::default();
             manifest.encoder.sha256 = partial.write(&files[0], encoder).map_err(io(&files[0]))?;
             manifest.decoder.sha256 = partial.write(&files[1], decoder).map_err(io(&files[1]))?;
-            if let Some((file, bytes)) = manifest.tap_head.as_mut().zip(tap_head) {
+            for (file, bytes) in extras.files(&mut manifest) {
                 let path = location.join(&file.name);
                 file.sha256 = partial.write(&path, bytes).map_err(io(&path))?;
             }
@@ -167,7 +187,7 @@ impl Package {
         mut manifest: Manifest,
         encoder: impl Content,
         decoder: impl Content,
-        tap_head: Option<Cow<'static, [u8]>>,
+        extras: Extras,
     ) -> Result<Self, PackageError> {
         manifest.check(&location.join(MANIFEST_FILE))?;
         let io = |source| PackageError::Io { path: location.to_path_buf(), source };
@@ -175,11 +195,11 @@ impl Package {
         let decoder = decoder.into_bytes().map_err(io)?;
         manifest.encoder.sha256 = hex_sha256(&encoder);
         manifest.decoder.sha256 = hex_sha256(&decoder);
-        if let Some((file, bytes)) = manifest.tap_head.as_mut().zip(tap_head.as_deref()) {
+        for (file, bytes) in extras.files(&mut manifest) {
             file.sha256 = hex_sha256(bytes);
         }
         let (encoder, decoder) = (Cow::Owned(encoder), Cow::Owned(decoder));
-        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder, tap_head })
+        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder, extras })
     }
 
     /// What the package says about itself.
@@ -204,7 +224,17 @@ impl Package {
 
     /// The ONNX file of what finds the boxes for a tap, where the package has one.
     pub fn tap_head(&self) -> Option<&[u8]> {
-        self.tap_head.as_deref()
+        self.extras.tap_head.as_deref()
+    }
+
+    /// The ONNX file of what makes prompt tokens of a text's embedding, where the package has one.
+    pub fn text_encoder(&self) -> Option<&[u8]> {
+        self.extras.text_encoder.as_deref()
+    }
+
+    /// The networks that not every package has.
+    pub fn extras(&self) -> &Extras {
+        &self.extras
     }
 
     /// The decoder's bytes, to be kept without the rest of the package.
@@ -214,8 +244,9 @@ impl Package {
 
     /// Bytes of its networks.
     pub fn size_bytes(&self) -> u64 {
-        let tap_head = self.tap_head.as_deref().map_or(0, <[u8]>::len);
-        (self.encoder.len() + self.decoder.len() + tap_head) as u64
+        let extras = [self.tap_head(), self.text_encoder()].into_iter().flatten();
+        let extras: usize = extras.map(<[u8]>::len).sum();
+        (self.encoder.len() + self.decoder.len() + extras) as u64
     }
 
     fn verified(
@@ -232,8 +263,11 @@ impl Package {
             same.then_some(bytes).ok_or(PackageError::Checksum { path, found, expected })
         };
         let (encoder, decoder) = (checked(&manifest.encoder)?, checked(&manifest.decoder)?);
-        let tap_head = manifest.tap_head.as_ref().map(checked).transpose()?;
-        Ok(Self { location: location.to_path_buf(), encoder, decoder, tap_head, manifest })
+        let extras = Extras {
+            tap_head: manifest.tap_head.as_ref().map(checked).transpose()?,
+            text_encoder: manifest.text_encoder.as_ref().map(checked).transpose()?,
+        };
+        Ok(Self { location: location.to_path_buf(), encoder, decoder, extras, manifest })
     }
 }
 

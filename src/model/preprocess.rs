@@ -89,6 +89,12 @@ impl InputGeometry {
         }
     }
 
+    /// The part of low-res logits (`side × side`) that lies over the frame.
+    pub fn low_res_part(self, side: u32) -> FrameSize {
+        let scaled = |v: u32| (v * side).div_ceil(self.input).max(1);
+        FrameSize::new(scaled(self.resized.width), scaled(self.resized.height))
+    }
+
     /// [`frame_logits`](Self::frame_logits), of the part of the frame alone outside of which no logit is
     /// above `level`: hands out the number of each row, its first column, and its logits.
     pub fn frame_logits_above(
@@ -146,8 +152,7 @@ impl InputGeometry {
             Array2::from_shape_fn((size.height as usize, size.width as usize), |(y, x)| {
                 signed(&mask.row(y as u32)[x])
             });
-        let scaled = |v: u32| (v * side).div_ceil(self.input).max(1);
-        let part = FrameSize::new(scaled(self.resized.width), scaled(self.resized.height));
+        let part = self.low_res_part(side);
         let mut low_res = Array2::from_elem((side as usize, side as usize), -BINARY_MASK_LOGIT);
         low_res
             .slice_mut(s![..part.height as usize, ..part.width as usize])

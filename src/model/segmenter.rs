@@ -1,6 +1,7 @@
 //! The predictor: a frame is encoded once, and each prompt on it decoded.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
 use super::tap_head::TapHead;
+use super::text::TextEncoder;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
 /// shares the features.
@@ -94,6 +96,7 @@ pub struct Segmenter {
     encoder: Encoder,
     pub(super) decoder: Decoder,
     tap_head: Option<TapHead>,
+    text_encoder: Option<TextEncoder>,
 }
 
 impl Segmenter {
@@ -124,7 +127,9 @@ impl Segmenter {
         let encoder = Encoder::load(package, threads)?;
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
         let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
-        Ok(Self { manifest: package.manifest().clone(), encoder, decoder, tap_head })
+        let text_encoder = TextEncoder::load(package, encoder.embedding_shape().0, threads)?;
+        let manifest = package.manifest().clone();
+        Ok(Self { manifest, encoder, decoder, tap_head, text_encoder })
     }
 
     /// What the package says about the model.
@@ -178,7 +183,7 @@ impl Segmenter {
     /// Anything*, section 3, "Resolving ambiguity"). For a model trained on boxes alone, a tap is
     /// decoded through boxes: those that the package's tap head finds for it, which gives up to three
     /// distinct masks, or without one squares of seven sizes. A mask counts as its box, and negative
-    /// points cut.
+    /// points cut. With a text, which takes a package with a text encoder, a prompt is taken as it is.
     ///
     /// # Errors
     /// [`ModelError::Prompt`] where the prompt can't be answered on this frame,
@@ -189,7 +194,8 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let prompt = self.checked(embedding, prompt)?;
-        let masks = match self.manifest.was_trained_for(PromptKind::Point) {
+        let directly = self.manifest.was_trained_for(PromptKind::Point) || prompt.text.is_some();
+        let masks = match directly {
             true => self.predict_directly(embedding, &prompt),
             false => self.predict_through_boxes(embedding, &prompt),
         };
@@ -234,17 +240,14 @@ impl Segmenter {
         prompt: &Prompt,
     ) -> Result<Masks, ModelError> {
         let geometry = embedding.geometry;
-        let mut tokens = Tokens::default();
-        for point in &prompt.points {
-            let kind = match point.label {
-                PointLabel::Positive => label::POSITIVE,
-                PointLabel::Negative => label::NEGATIVE,
-            };
-            tokens.push(geometry.to_input(point.position), kind);
-        }
-        match prompt.bounding_box {
-            Some(b) => tokens.push_box(geometry.box_to_input(b)),
-            None => tokens.push([0.0, 0.0], label::PADDING),
+        // A text alone has no place, and so no padding for the rest of a box.
+        let nowhere = prompt.points.is_empty() && prompt.bounding_box.is_none();
+        let mut tokens = match &prompt.text {
+            Some(_) if nowhere => Tokens::default(),
+            _ => Self::tokens(geometry, prompt),
+        };
+        if let Some(text) = &prompt.text {
+            tokens.push_embedded(self.text_encoder()?.tokens(text)?);
         }
         let side = self.decoder.low_res_side();
         let from_binary;
@@ -257,14 +260,10 @@ impl Segmenter {
             }
         };
         let decoded = self.decoder.decode(&embedding.prepared, &[tokens], mask)?;
-        let ambiguous =
-            prompt.points.len() == 1 && prompt.bounding_box.is_none() && prompt.mask.is_none();
+        let ambiguous = Self::is_ambiguous(prompt);
         let mut candidates = Vec::new();
         for Decoded { low_res_logits, predicted_iou } in decoded {
-            let tokens = match self.manifest.mask_tokens {
-                MaskTokens::Multi if ambiguous && predicted_iou.len() > 1 => 1..predicted_iou.len(),
-                _ => 0..1,
-            };
+            let tokens = self.answering_tokens(ambiguous, predicted_iou.len());
             let all = low_res_logits.into_iter().zip(predicted_iou);
             let wanted = all.skip(tokens.start).take(tokens.len());
             candidates.extend(wanted.map(|(l, iou)| candidate(geometry, l, iou)));
@@ -277,6 +276,37 @@ impl Segmenter {
     pub fn logits_of(&self, mask: &Mask) -> Array2<f32> {
         let geometry = InputGeometry::new(mask.size(), &self.manifest.preprocessing);
         geometry.mask_to_low_res(mask, self.decoder.low_res_side() as u32)
+    }
+
+    /// Points and box as the network takes them.
+    pub(super) fn tokens(geometry: InputGeometry, prompt: &Prompt) -> Tokens {
+        let mut tokens = Tokens::default();
+        for point in &prompt.points {
+            let kind = match point.label {
+                PointLabel::Positive => label::POSITIVE,
+                PointLabel::Negative => label::NEGATIVE,
+            };
+            tokens.push(geometry.to_input(point.position), kind);
+        }
+        match prompt.bounding_box {
+            Some(b) => tokens.push_box(geometry.box_to_input(b)),
+            None => tokens.push([0.0, 0.0], label::PADDING),
+        }
+        tokens
+    }
+
+    /// Whether `prompt` is a lone point.
+    pub(super) fn is_ambiguous(prompt: &Prompt) -> bool {
+        let elsewhere = prompt.bounding_box.is_some() || prompt.mask.is_some();
+        prompt.points.len() == 1 && !elsewhere && prompt.text.is_none()
+    }
+
+    /// Which of `count` mask tokens answer a prompt.
+    pub(super) fn answering_tokens(&self, ambiguous: bool, count: usize) -> Range<usize> {
+        match self.manifest.mask_tokens {
+            MaskTokens::Multi if ambiguous && count > 1 => 1..count,
+            _ => 0..1,
+        }
     }
 
     fn predict_through_boxes(
@@ -334,7 +364,16 @@ impl Segmenter {
         if let Some(MaskPrompt::LowResLogits(logits)) = &prompt.mask {
             self.check_logits(logits)?;
         }
+        if prompt.text.is_some() {
+            self.text_encoder()?;
+        }
         Ok(prompt)
+    }
+
+    /// What makes tokens of texts, where the package has it.
+    fn text_encoder(&self) -> Result<&TextEncoder, PromptError> {
+        let model = || self.manifest.name.clone();
+        self.text_encoder.as_ref().ok_or_else(|| PromptError::NoTextEncoder { model: model() })
     }
 
     fn check_logits(&self, logits: &Array2<f32>) -> Result<(), PromptError> {

@@ -28,7 +28,7 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
         .into_styled(PrimitiveStyle::with_fill(fill))
         .draw(target)?;
     let room = face.offset(-2 * unit as i32);
-    let (first, second) = lines(state.label, room.size.width, unit);
+    let (first, second) = lines(&state.label, room.size.width, unit);
     let count = first.chars().count().max(second.map_or(0, |line| line.chars().count()));
     let line_room = match second {
         None => room.size,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn state(label: &'static str, enabled: bool, active: bool) -> ButtonState {
-        ButtonState { button: Button::Save, label, enabled, active }
+        ButtonState { button: Button::Save, label: label.into(), enabled, active }
     }
 
     #[test]

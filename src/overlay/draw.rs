@@ -146,11 +146,12 @@ mod tests {
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,
-                    label: "Next mask",
+                    label: "Next mask".into(),
                     enabled: true,
                     active: false,
                 })
                 .to_vec(),
+            alert: Some("No signal ".repeat(40)),
             status: Status {
                 source: "a file with a very long name ".repeat(20),
                 message: Some("心臓 ".repeat(200)),

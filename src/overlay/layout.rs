@@ -31,7 +31,7 @@ pub struct Layout {
     screen: Size,
     unit: u32,
     viewport: Viewport,
-    buttons: [Rectangle; Button::ALL.len()],
+    buttons: Vec<(Button, Rectangle)>,
     status: Rectangle,
 }
 
@@ -40,6 +40,17 @@ impl Layout {
     /// first frame, a `frame` of 0 × 0 leaves the picture's room empty. Sides of `screen` beyond
     /// [`Canvas::MAX_SIDE`] are cut to it.
     pub fn new(screen: Size, frame: FrameSize) -> Self {
+        Self::with_buttons(screen, frame, Button::ALL)
+    }
+
+    /// As [`new`](Self::new), with these buttons in this order.
+    pub fn with_buttons(
+        screen: Size,
+        frame: FrameSize,
+        buttons: impl IntoIterator<Item = Button>,
+    ) -> Self {
+        let buttons: Vec<Button> = buttons.into_iter().collect();
+        let count = buttons.len() as u32;
         let screen = screen.component_min(Size::new_equal(Canvas::MAX_SIDE));
         let short = screen.width.min(screen.height) as f32;
         let unit = unit(screen);
@@ -49,9 +60,9 @@ impl Layout {
         let status_height = (2 * line + 6 * unit).min(screen.height / 5);
         let body = Size::new(screen.width, screen.height - status_height);
         let status_top_left = Point::new(0, body.height as i32);
-        let mut band = Band { side: Side::Right, lanes: 1, lane: body.width / 5 };
+        let mut band = Band { side: Side::Right, lanes: 1, lane: body.width / 5, count };
         let mut largest = None;
-        for candidate in Band::candidates(body, finger) {
+        for candidate in Band::candidates(body, finger, count) {
             let area = picture_pixels(&candidate.viewport(body, frame));
             if largest.is_none_or(|found| area > found) {
                 (band, largest) = (candidate.widened(body, frame, finger), Some(area));
@@ -61,7 +72,7 @@ impl Layout {
             screen,
             unit,
             viewport: band.viewport(body, frame),
-            buttons: std::array::from_fn(|index| band.cell(body, index as u32)),
+            buttons: (0..).zip(buttons).map(|(i, b)| (b, band.cell(body, i))).collect(),
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
         }
     }
@@ -82,7 +93,7 @@ impl Layout {
             screen,
             unit: unit(screen),
             viewport: Viewport::fit(Rectangle::new(Point::zero(), screen), frame),
-            buttons: Default::default(),
+            buttons: Vec::new(),
             status: Rectangle::zero(),
         }
     }
@@ -97,9 +108,11 @@ impl Layout {
         self.viewport
     }
 
-    /// The area in which a press is one on `button`. The areas have no gaps between them.
+    /// The area in which a press is one on `button`, empty for one that is not there. The areas have
+    /// no gaps between them.
     pub fn button_area(&self, button: Button) -> Rectangle {
-        self.buttons[button as usize]
+        let found = self.buttons.iter().find(|(at, _)| *at == button);
+        found.map_or(Rectangle::zero(), |(_, area)| *area)
     }
 
     /// Where the status line is.
@@ -114,7 +127,8 @@ impl Layout {
 
     /// The button at a screen pixel.
     pub fn button_at(&self, pixel: Point) -> Option<Button> {
-        Button::ALL.into_iter().find(|&button| self.button_area(button).contains(pixel))
+        let under = self.buttons.iter().find(|(_, area)| area.contains(pixel));
+        under.map(|(button, _)| *button)
     }
 
     /// The frame position at a screen pixel, `None` off the picture.
@@ -154,15 +168,18 @@ struct Band {
     lanes: u32,
     /// The breadth of one lane in pixels.
     lane: u32,
+    /// How many buttons there are.
+    count: u32,
 }
 
 impl Band {
     /// The bands whose buttons are finger-sized and which leave at least half of `body`.
-    fn candidates(body: Size, finger: u32) -> impl Iterator<Item = Band> {
+    fn candidates(body: Size, finger: u32, count: u32) -> impl Iterator<Item = Band> {
         // Labels are words, so a button is wider than it is high.
         let width = finger + finger / 2;
-        let columns = (1..=3).map(move |lanes| Band { side: Side::Right, lanes, lane: width });
-        let rows = (1..=3).map(move |lanes| Band { side: Side::Bottom, lanes, lane: finger });
+        let band = move |side, lane| move |lanes| Band { side, lanes, lane, count };
+        let columns = (1..=3).map(band(Side::Right, width));
+        let rows = (1..=3).map(band(Side::Bottom, finger));
         columns.chain(rows).filter(move |band| match band.side {
             Side::Right => {
                 body.height / band.per_lane() >= finger && band.lanes * band.lane <= body.width / 2
@@ -189,7 +206,7 @@ impl Band {
     }
 
     fn per_lane(&self) -> u32 {
-        (Button::ALL.len() as u32).div_ceil(self.lanes)
+        self.count.max(1).div_ceil(self.lanes)
     }
 
     /// What the band leaves of `body` for the picture.

@@ -1,5 +1,6 @@
 //! What there is to draw, as plain data: the session fills it in, the overlay draws it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::frame::Frame;
@@ -32,10 +33,18 @@ pub enum Button {
     Track,
     /// Keep what is shown.
     Save,
+    /// Keep the active mask in the dataset that is labelled.
+    Accept,
+    /// The next of the names for masks.
+    Name,
+    /// Back to the picture before.
+    Previous,
+    /// On to the next picture.
+    Next,
 }
 
 impl Button {
-    /// All of them, in the order they stand on the screen.
+    /// Those of a live picture, in the order they stand on the screen.
     pub const ALL: [Button; 11] = [
         Button::LiveFreeze,
         Button::Positive,
@@ -49,6 +58,21 @@ impl Button {
         Button::Track,
         Button::Save,
     ];
+
+    /// Those of pictures that are labelled, in the order they stand on the screen.
+    pub const LABELLING: [Button; 11] = [
+        Button::Accept,
+        Button::Name,
+        Button::Positive,
+        Button::Negative,
+        Button::Box,
+        Button::NextMask,
+        Button::NewObject,
+        Button::Undo,
+        Button::Everything,
+        Button::Previous,
+        Button::Next,
+    ];
 }
 
 /// How a button is to look.
@@ -57,7 +81,7 @@ pub struct ButtonState {
     /// Which.
     pub button: Button,
     /// What is written on it (it may change: Live, Freeze).
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// Whether pressing it does anything now.
     pub enabled: bool,
     /// Whether it is the chosen tool.

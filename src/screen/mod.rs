@@ -93,11 +93,28 @@ pub struct PointerEvent {
     pub time: Duration,
 }
 
+/// A key of the keyboard that something can be done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// One that writes a letter, digit or sign.
+    Letter(char),
+    /// Enter or Return.
+    Enter,
+    /// The one that takes back.
+    Backspace,
+    /// The arrow to the left.
+    Left,
+    /// The arrow to the right.
+    Right,
+}
+
 /// What a screen reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScreenEvent {
     /// A finger or the mouse.
     Pointer(PointerEvent),
+    /// A key was pressed.
+    Key(Key),
     /// The screen has another size now.
     Resized(Size),
     /// The person closed the window.

@@ -17,7 +17,7 @@ use winit::window::{Window, WindowId};
 
 use crate::contain::contain;
 
-use super::{Canvas, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent, now};
+use super::{Canvas, Key, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent, now};
 
 /// The mouse's pointer; fingers count from the next on.
 const MOUSE: u64 = 0;
@@ -200,10 +200,29 @@ impl ApplicationHandler for View {
                 };
                 self.events.extend(pointers.change(id.saturating_add(1), phase, pixel(location)));
             }
+            WindowEvent::KeyboardInput { event, .. }
+                if event.state == ElementState::Pressed && !event.repeat =>
+            {
+                self.events.extend(key(&event.logical_key).map(ScreenEvent::Key));
+            }
             WindowEvent::Focused(false) => self.events.extend(pointers.cancel_all()),
             _ => {}
         }
     }
+}
+
+/// The key that was pressed, if it is one that something can be done with.
+fn key(key: &winit::keyboard::Key) -> Option<Key> {
+    use winit::keyboard::{Key::Character, Key::Named, NamedKey};
+    Some(match key {
+        Character(text) => Key::Letter(text.chars().next()?),
+        Named(NamedKey::Space) => Key::Letter(' '),
+        Named(NamedKey::Enter) => Key::Enter,
+        Named(NamedKey::Backspace) => Key::Backspace,
+        Named(NamedKey::ArrowLeft) => Key::Left,
+        Named(NamedKey::ArrowRight) => Key::Right,
+        _ => return None,
+    })
 }
 
 /// A window's inner size.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
+use crate::label;
 use crate::model::{MaskCandidate, Masks};
 use crate::overlay::Button;
 use crate::prompt::Prompt;
+use crate::screen::Key;
 
 /// Something that happened. Positions are pixels of the frame on the screen.
 #[derive(Clone, Debug)]
@@ -78,6 +80,10 @@ pub enum Event {
     },
     /// The outcome of [`Command::Save`]: where it was saved, or why not.
     Saved(Result<String, String>),
+    /// A key was pressed.
+    Key(Key),
+    /// The outcome of [`Command::Label`].
+    Label(label::Outcome),
 }
 
 /// An embedding is there.
@@ -105,6 +111,8 @@ pub enum Command {
     Network(Job),
     /// Keep this.
     Save(Snapshot),
+    /// Do this to the dataset that is labelled.
+    Label(label::Errand),
 }
 
 /// Work for the network.

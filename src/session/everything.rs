@@ -16,8 +16,13 @@ pub(super) enum Everything {
         /// Prompts decoded, and to be decoded; 0 at first.
         progress: (u64, u64),
     },
-    /// What it found and was not picked yet, best first, each with its colour.
-    Found(Vec<(usize, MaskCandidate)>),
+    /// What it found.
+    Found {
+        /// What was not picked yet, best first, each with its colour.
+        masks: Vec<(usize, MaskCandidate)>,
+        /// Whether they are on the screen for taps to pick from.
+        shown: bool,
+    },
 }
 
 impl Everything {
@@ -25,21 +30,37 @@ impl Everything {
         matches!(self, Self::Running { .. })
     }
 
-    /// A sentence for the person.
-    pub fn message(&self) -> String {
+    /// How many masks are on the screen for taps to pick from.
+    pub fn shown(&self) -> Option<usize> {
         match self {
+            Self::Found { masks, shown: true } => Some(masks.len()),
+            _ => None,
+        }
+    }
+
+    /// Takes its masks off the screen, for taps to point again.
+    pub fn hide(&mut self) {
+        if let Self::Found { shown, .. } = self {
+            *shown = false;
+        }
+    }
+
+    /// A sentence for the person.
+    pub fn message(&self) -> Option<String> {
+        Some(match self {
             Self::Running { progress: (done, total), .. } => {
                 let percent = (100 * done).checked_div(*total).unwrap_or(0);
                 format!("Looking for everything: {percent} %")
             }
-            Self::Found(masks) if masks.is_empty() => "Nothing more was found".to_owned(),
-            Self::Found(_) => "Tap a mask to keep it as an object".to_owned(),
-        }
+            Self::Found { shown: false, .. } => return None,
+            Self::Found { masks, .. } if masks.is_empty() => "Nothing more was found".to_owned(),
+            Self::Found { .. } => "Tap a mask to keep it as an object".to_owned(),
+        })
     }
 
     /// Its masks, to be drawn below the objects.
     pub fn scene_objects(&self) -> Vec<SceneObject> {
-        let Self::Found(masks) = self else { return vec![] };
+        let Self::Found { masks, shown: true } = self else { return vec![] };
         let object = |(colour, found): &(usize, MaskCandidate)| SceneObject {
             mask: Some(found.mask.clone()),
             points: vec![],
@@ -55,21 +76,27 @@ impl Frozen {
     /// The masks that taps pick from.
     fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
         match &mut self.everything {
-            Some(Everything::Found(masks)) => Some(masks),
+            Some(Everything::Found { masks, shown: true }) => Some(masks),
             _ => None,
         }
     }
 }
 
 impl Session {
-    /// Starts the search, stops it with what it has found, or takes its masks off the screen.
+    /// How many masks are on the screen for taps to pick from; `None` where taps point.
+    pub(crate) fn proposals(&self) -> Option<usize> {
+        self.frozen.as_ref()?.everything.as_ref()?.shown()
+    }
+
+    /// Starts the search, stops it with what it has found, or takes its masks off the screen and brings
+    /// them back.
     pub(super) fn toggle_everything(&mut self, commands: &mut Vec<Command>) {
         let id = self.new_id();
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
-        match &frozen.everything {
+        match &mut frozen.everything {
             Some(Everything::Running { .. }) => commands.push(Command::Network(Job::Stop)),
-            Some(Everything::Found(_)) => frozen.everything = None,
+            Some(Everything::Found { shown, .. }) => *shown = !*shown,
             None => {
                 frozen.everything = Some(Everything::Running { id, progress: (0, 0) });
                 let frame = frozen.frame.clone();
@@ -122,8 +149,10 @@ impl Session {
             Ok(mut masks) => {
                 masks.retain(|found| found.mask.size() == size && found.mask.area_px() > 0);
                 // Other numbers than those of the objects.
-                let found = (Self::MAX_OBJECTS..).zip(masks).collect();
-                frozen.everything = Some(Everything::Found(found));
+                let found: Vec<_> = (Self::MAX_OBJECTS..).zip(masks).collect();
+                // Who points meanwhile goes on pointing.
+                let shown = frozen.objects.active().is_none();
+                frozen.everything = Some(Everything::Found { masks: found, shown });
             }
             Err(reason) => self.say(reason),
         }

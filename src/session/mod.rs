@@ -14,7 +14,8 @@
 //! - Every such change is a step that [`Button::Undo`] takes back, across objects, newest first.
 //!   Going back needs no network where the step's masks are still kept.
 //! - [`Button::Everything`] has all of the frozen frame outlined; a tap then makes the smallest mask
-//!   under it an object, until the button is pressed again. While the network is at it, the button or
+//!   under it an object, until the button is pressed again or a tool is chosen; the button brings
+//!   them back. While the network is at it, the button or
 //!   another prompt stops it, and what was found until then stays.
 //! - [`Button::Track`] goes live with the objects, which then follow the picture; the network is asked
 //!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
@@ -43,6 +44,7 @@ use ahead::Tracking;
 pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
 use everything::Everything;
 use feed_watch::FeedWatch;
+pub(crate) use objects::Taken;
 use objects::{Objects, TooMany};
 
 /// Where the session stands.
@@ -253,6 +255,8 @@ impl Session {
             }
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
+            // Those of labelling, which stands round the session.
+            Event::Key(_) | Event::Label(_) => {}
             Event::Saved(result) => {
                 self.saving = false;
                 self.say(match result {
@@ -292,8 +296,14 @@ impl Session {
         }
     }
 
-    fn say(&mut self, notice: impl Into<String>) {
+    pub(crate) fn say(&mut self, notice: impl Into<String>) {
         self.notice = Some((notice.into(), self.now + Self::NOTICE));
+        self.revision += 1;
+    }
+
+    /// The sentence that was said last, while it stays.
+    pub(crate) fn notice(&self) -> Option<&str> {
+        self.notice.as_ref().map(|(notice, _)| &**notice)
     }
 
     /// Whether the frozen frame's embedding or a mask on it is on its way.
@@ -467,9 +477,9 @@ impl Session {
                 }
                 self.go_live();
             }
-            (Button::Positive, _) => self.tool = Tool::Point(PointLabel::Positive),
-            (Button::Negative, _) => self.tool = Tool::Point(PointLabel::Negative),
-            (Button::Box, _) => self.tool = Tool::Box,
+            (Button::Positive, _) => self.take_tool(Tool::Point(PointLabel::Positive)),
+            (Button::Negative, _) => self.take_tool(Tool::Point(PointLabel::Negative)),
+            (Button::Box, _) => self.take_tool(Tool::Box),
             (Button::NewObject, Some(frozen)) => {
                 frozen.objects.begin_another();
                 if self.tool == Tool::Point(PointLabel::Negative) {
@@ -483,7 +493,24 @@ impl Session {
             (Button::Track, _) => self.toggle_tracking(),
             (Button::Save, _) => self.save(commands),
             (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
+            (Button::Accept | Button::Name | Button::Previous | Button::Next, _) => {}
         }
+    }
+
+    /// The next taps are of this kind, and don't pick what was found.
+    fn take_tool(&mut self, tool: Tool) {
+        self.tool = tool;
+        if let Some(everything) = self.frozen.as_mut().and_then(|f| f.everything.as_mut()) {
+            everything.hide();
+        }
+    }
+
+    /// Takes the active object off the frozen frame, or the last one where none is, if its mask is there
+    /// and not empty.
+    pub(crate) fn take_active(&mut self) -> Option<Taken> {
+        let taken = self.frozen.as_mut()?.objects.take_active()?;
+        self.revision += 1;
+        Some(taken)
     }
 
     fn save(&mut self, commands: &mut Vec<Command>) {

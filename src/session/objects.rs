@@ -34,6 +34,8 @@ pub(super) struct Step {
     prompt: Prompt,
     /// It adds a point to the step before, so that its mask still holds roughly.
     refines: bool,
+    /// It was found without a prompt.
+    found: bool,
     answer: Answer,
 }
 
@@ -90,6 +92,19 @@ impl Object {
     pub fn masks(&self) -> Option<(&Masks, usize)> {
         self.shown().map(|(_, masks, chosen)| (masks, chosen))
     }
+}
+
+/// A structure that was taken off the frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    /// The mask that was shown.
+    pub candidate: MaskCandidate,
+    /// Points and box that led to it.
+    pub prompt: Prompt,
+    /// How many prompts were made and changed.
+    pub steps: usize,
+    /// Whether it began with a mask that was found without a prompt.
+    pub found: bool,
 }
 
 /// All structures of a frame.
@@ -172,7 +187,7 @@ impl Objects {
         edit(&mut prompt);
         self.last_order += 1;
         let order = self.last_order;
-        object.steps.push(Step { order, prompt, refines, answer: Answer::Wanted });
+        object.steps.push(Step { order, prompt, refines, found: false, answer: Answer::Wanted });
         Ok(())
     }
 
@@ -190,10 +205,26 @@ impl Objects {
             && let Some(step) = object.steps.last_mut()
         {
             object.colour = colour.unwrap_or(object.colour);
+            step.found = true;
             step.answer = Answer::Here { masks: Masks { candidates: vec![found] }, chosen: 0 };
         }
         self.drop_oldest_masks();
         Ok(())
+    }
+
+    /// Takes the active object away, or the last one where none is, if its mask is there and not empty.
+    pub fn take_active(&mut self) -> Option<Taken> {
+        let index = self.active.or(self.list.len().checked_sub(1))?;
+        let object = self.list.get(index)?;
+        let step = object.current()?;
+        let (masks, chosen) = step.masks()?;
+        let candidate = masks.candidates.get(chosen).filter(|c| c.mask.area_px() > 0)?.clone();
+        let found = object.steps[0].found;
+        let prompt = step.prompt.clone();
+        let taken = Taken { candidate, prompt, steps: object.steps.len(), found };
+        self.list.remove(index);
+        self.active = None;
+        Some(taken)
     }
 
     /// Takes the newest step back, and its object where it was the first. What prompts go to next

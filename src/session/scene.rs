@@ -61,8 +61,9 @@ impl Session {
         if let Some((notice, _)) = &self.notice {
             return Some(notice.clone());
         }
-        if let Some(everything) = self.frozen.as_ref().and_then(|f| f.everything.as_ref()) {
-            return Some(everything.message());
+        let everything = self.frozen.as_ref().and_then(|f| f.everything.as_ref());
+        if let Some(message) = everything.and_then(Everything::message) {
+            return Some(message);
         }
         let trouble = self.feed.trouble(self.now);
         let sentence = if let Some(trouble) = trouble
@@ -99,19 +100,23 @@ impl Session {
             Button::Everything => "Find all",
             Button::Track => "Track",
             Button::Save => "Save",
+            Button::Accept | Button::Name | Button::Previous | Button::Next => "",
         };
         let active = match button {
             Button::Positive => self.tool == Tool::Point(PointLabel::Positive),
             Button::Negative => self.tool == Tool::Point(PointLabel::Negative),
             Button::Box => self.tool == Tool::Box,
-            Button::Everything => self.frozen.as_ref().is_some_and(|f| f.everything.is_some()),
+            Button::Everything => {
+                let everything = self.frozen.as_ref().and_then(|f| f.everything.as_ref());
+                everything.is_some_and(|e| e.is_running() || e.shown().is_some())
+            }
             Button::Track => self.tracking.is_some(),
             _ => false,
         };
-        ButtonState { button, label, enabled: self.is_enabled(button), active }
+        ButtonState { button, label: label.into(), enabled: self.is_enabled(button), active }
     }
 
-    pub(super) fn is_enabled(&self, button: Button) -> bool {
+    pub(crate) fn is_enabled(&self, button: Button) -> bool {
         let objects = self.frozen.as_ref().map(|f| &f.objects);
         let prompted = objects.is_some_and(|o| !o.is_empty());
         match button {
@@ -127,6 +132,8 @@ impl Session {
                 self.tracking.is_some() || (objects.is_some_and(outlined) && !self.feed.ended)
             }
             Button::Save => self.presented.is_some() && !self.saving,
+            // Those of labelling, which stands round the session.
+            Button::Accept | Button::Name | Button::Previous | Button::Next => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::geometry::{FrameBox, FramePoint};
 use crate::overlay::Button;
+use crate::screen::Key;
 
 /// When a step of a script is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Action {
     Drag(FrameBox),
     /// Presses a button.
     Press(Button),
+    /// Presses a key.
+    Key(Key),
 }
 
 /// One thing to do.

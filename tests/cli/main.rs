@@ -7,8 +7,10 @@ mod eval;
 mod everything;
 mod instances;
 mod kernels;
+mod label;
 mod models;
 mod track;
+mod tune;
 mod volumes;
 
 use std::path::{Path, PathBuf};
@@ -291,6 +293,8 @@ fn help_has_an_example_for_every_verb() {
         "bench",
         "eval",
         "calibrate",
+        "label",
+        "tune",
     ] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
@@ -313,4 +317,18 @@ fn nobody_reading_on_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_text_needs_a_package_with_a_text_encoder() {
+    let out = tempfile::tempdir().unwrap();
+    let embedding = out.path().join("lesion.npy");
+    ndarray_npy::write_npy(&embedding, &ndarray::Array1::<f32>::zeros(4)).unwrap();
+    let picture = data("frames/clarius_eye.png").display().to_string();
+    let folder = out.path().join("masks").display().to_string();
+    let told = |file: &str| refused(["segment", &picture, "--text-embedding", file, "-o", &folder]);
+    let complaint = told(embedding.to_str().unwrap());
+    assert!(complaint.contains("litemedsam has no text encoder"), "{complaint}");
+    let complaint = told(&picture);
+    assert!(complaint.contains("no array of 32-bit floats"), "{complaint}");
 }

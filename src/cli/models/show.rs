@@ -23,7 +23,8 @@ impl Show {
         let place = library.library().find(&self.name)?;
         let package = place.open()?;
         let (manifest, parameters) = (package.manifest(), package.parameters());
-        let lengths = [package.encoder(), package.decoder()].into_iter().chain(package.tap_head());
+        let extras = [package.tap_head(), package.text_encoder()].into_iter().flatten();
+        let lengths = [package.encoder(), package.decoder()].into_iter().chain(extras);
         let files = manifest.files().zip(lengths.map(<[u8]>::len));
         let bytes = package.size_bytes();
         if json {
@@ -53,7 +54,15 @@ impl Show {
             ("trained for", words(&manifest.prompts).join(", ")),
             ("mask tokens", word(manifest.mask_tokens)),
         ];
-        for (title, text) in lines {
+        let tuned = manifest.tuned.as_ref().map(|t| {
+            let text = format!(
+                "{} on {} pictures of {}, {} epochs, seed {}; Dice on {} others {:.3}, {:.3} before",
+                t.from, t.pictures, t.dataset, t.epochs, t.seed, t.held_out, t.dice_after,
+                t.dice_before
+            );
+            ("tuned from", text)
+        });
+        for (title, text) in lines.into_iter().chain(tuned) {
             output::line(format_args!("{title:<14} {text}"))?;
         }
         for (file, bytes) in files {

@@ -20,7 +20,7 @@ use tract_onnx::prelude::*;
 
 use crate::contain::contain;
 use crate::model::{
-    FORMAT, Manifest, MaskTokens, ModelError, Package, PackageFile, Segmenter, Weights,
+    Extras, FORMAT, Manifest, MaskTokens, ModelError, Package, PackageFile, Segmenter, Weights,
 };
 
 use super::{ConvertError, Networks, Preset};
@@ -93,12 +93,14 @@ pub fn add_onnx(
         encoder: file("encoder.onnx"),
         decoder: file("decoder.onnx"),
         tap_head: None,
+        text_encoder: None,
+        tuned: None,
     };
     let networks = Networks {
         manifest,
         encoder: encoder_model,
         decoder: decoder_model,
-        tap_head: None,
+        extras: Extras::default(),
         assumptions: Vec::new(),
     };
     let package = networks.in_memory(out)?;
@@ -110,7 +112,7 @@ pub fn add_onnx(
         other => ConvertError::Engine { path: encoder.to_path_buf(), reason: other.to_string() },
     })?;
     let manifest = package.manifest().clone();
-    Ok(Package::write(out, manifest, package.encoder(), package.decoder(), None)?)
+    Ok(Package::write(out, manifest, package.encoder(), package.decoder(), package.extras())?)
 }
 
 /// The error for a graph in the file `path` that is not what was expected of it.

@@ -6,7 +6,11 @@ use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::store::INT8;
+#[cfg(feature = "tune")]
+use super::{rounding::Rounded, store};
 use crate::model::{ModelError, Package};
+#[cfg(feature = "tune")]
+use crate::onnx::layers::linear_layers;
 use crate::onnx::nodes::{initializer, node};
 use crate::ops::QUANTIZED_LINEAR;
 
@@ -35,16 +39,17 @@ pub fn float_twin(package: &Package) -> Result<Option<Package>, ModelError> {
     if quantized == 0 {
         return Ok(None);
     }
-    let tap_head = package.tap_head().map(|bytes| bytes.to_vec().into());
-    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder, tap_head)?))
+    let extras = package.extras().clone();
+    Ok(Some(Package::in_memory(package.location(), manifest, encoder, decoder, extras)?))
 }
 
 /// Replaces all quantized layers of `model` by products in f32, whose outputs have the same names, and
 /// weights stored as f16 by their values; gives how many layers there were.
-fn in_f32(model: &mut pb::ModelProto) -> Option<usize> {
+pub(crate) fn in_f32(model: &mut pb::ModelProto) -> Option<usize> {
     let mut quantized = 0;
     let Some(graph) = &mut model.graph else { return Some(0) };
     let mut nodes = Vec::with_capacity(graph.node.len());
+    let mut scales = Vec::new();
     for layer in std::mem::take(&mut graph.node) {
         if let ("Cast", [stored], [weight]) = (&*layer.op_type, &*layer.input, &*layer.output)
             && let Some(tensor) = graph.initializer.iter_mut().find(|tensor| {
@@ -64,6 +69,7 @@ fn in_f32(model: &mut pb::ModelProto) -> Option<usize> {
         quantized += 1;
         let [x, weight, scale, bias @ ..] = layer.input.as_slice() else { return None };
         let find = |name: &str| graph.initializer.iter().position(|tensor| tensor.name == name);
+        scales.push(scale.clone());
         let (at, scale) = (find(weight)?, &graph.initializer[find(scale)?].raw_data);
         let scale: Vec<f32> = scale.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
         let tensor = &mut graph.initializer[at];
@@ -84,5 +90,25 @@ fn in_f32(model: &mut pb::ModelProto) -> Option<usize> {
         }
     }
     graph.node = nodes;
+    scales.retain(|name| !graph.node.iter().any(|node| node.input.contains(name)));
+    graph.initializer.retain(|tensor| !scales.contains(&tensor.name));
     Some(quantized)
+}
+
+/// Stores the weights of `model`, which [`in_f32`] made of `like`, as they are stored there: int8 to the
+/// nearest, f16, or f32.
+#[cfg(feature = "tune")]
+pub(crate) fn stored_like(model: &mut pb::ModelProto, like: &pb::ModelProto) {
+    let stored = || like.graph.iter().flat_map(|graph| &graph.initializer);
+    let quantized: Vec<&str> = stored().filter_map(|t| t.name.strip_suffix(INT8)).collect();
+    let mut layers = linear_layers(model);
+    if let Some(graph) = &model.graph {
+        layers.retain(|layer| quantized.contains(&&*graph.initializer[layer.weight].name));
+    }
+    if !layers.is_empty() {
+        store::int8(model, &layers, &Rounded::default(), false, &mut |_| {});
+    }
+    if stored().any(|tensor| tensor.data_type == i32::from(DataType::Float16)) {
+        store::f16(model);
+    }
 }

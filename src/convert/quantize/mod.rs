@@ -20,6 +20,10 @@ use crate::fidelity::Case;
 use crate::onnx::layers::linear_layers;
 use centre::centre;
 pub use float_twin::float_twin;
+#[cfg(any(test, feature = "tune"))]
+pub(crate) use float_twin::in_f32;
+#[cfg(feature = "tune")]
+pub(crate) use float_twin::stored_like;
 use measure::Inputs;
 use rounding::Rounded;
 use smooth::smooth;

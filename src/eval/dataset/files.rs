@@ -118,6 +118,11 @@ fn key(name: &str, layout: Layout) -> (String, bool) {
     (key.join("/"), of_masks || base.is_some())
 }
 
+/// Whether a file called `name`, a path in a dataset, is a mask of another.
+pub(crate) fn is_mask(name: &str) -> bool {
+    key(name, Layout::Pairs).1
+}
+
 /// The classes by picture, from the first table that has the columns `image_id` and `dx`.
 fn classes_in(
     folder: &Path,
@@ -178,7 +183,7 @@ fn rows(mut text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
 }
 
 /// The path of `file` within `folder`, with `/` between its parts.
-fn name_in(folder: &Path, file: &Path) -> String {
+pub(crate) fn name_in(folder: &Path, file: &Path) -> String {
     let inside = file.strip_prefix(folder).unwrap_or(file);
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
     if parts.is_empty() { file.display().to_string() } else { parts.join("/") }

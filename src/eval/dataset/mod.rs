@@ -18,6 +18,8 @@ use crate::frame::Frame;
 use crate::geometry::FrameBox;
 use crate::mask::Mask;
 
+pub(crate) use files::{is_mask, name_in};
+
 /// How a dataset lies on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -127,7 +127,7 @@ proptest! {
                         let frozen = bed.session.frozen.as_ref();
                         prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
                     }
-                    Command::Network(Job::Stop) | Command::Save(_) => {}
+                    Command::Network(Job::Stop) | Command::Save(_) | Command::Label(_) => {}
                 }
             }
             let frozen = bed.session.frozen.as_ref();
