@@ -21,7 +21,7 @@ use mipidsi::interface::SpiInterface;
 use mipidsi::models::ST7796;
 use mipidsi::options::{Orientation, Rotation as PanelRotation};
 use tapseg::app::{self, RunOptions};
-use tapseg::feed::{Playback, Player, open_clip};
+use tapseg::feed::{Playback, Player, Rate, open_clip};
 use tapseg::screen::{Canvas, Rotation, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::TouchSpec;
 use tapseg::touch::evdev::Touch;
@@ -114,7 +114,8 @@ fn main() -> Result<()> {
         .init(&mut Sleep)
         .map_err(|error| anyhow!("the panel does not answer: {error:?}"))?;
     let mut screen = DrawnScreen { display, touch: Touch::open(TouchSpec::auto()) };
-    let feed = Player::new(open_clip(&["phantom".into()])?, Playback::default())?;
+    let playback = Playback { rate: Rate::Native, looping: false };
+    let feed = Player::new(open_clip(&["phantom".into()])?, playback)?;
     let segmenter = Segmenter::load(&Package::embedded()?)?;
     let options = RunOptions { pixels_per_mm: PIXELS_PER_MM, ..RunOptions::default() };
     app::run(Box::new(feed), segmenter, &mut screen, options)?;
