@@ -288,15 +288,17 @@ mod tests {
         }
     }
 
+    type Place = (f64, f64);
+
     /// Touches on marks of a device that feels them at `felt`.
-    fn pairs(felt: impl Fn(f64, f64) -> (f64, f64)) -> Vec<Pair> {
+    fn pairs(felt: impl Fn(f64, f64) -> Place) -> Vec<Pair> {
         let marks = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9), (0.5, 0.5)];
         marks.map(|(x, y)| Pair { touched: felt(x, y), shown: (x, y) }).to_vec()
     }
 
     #[test]
     fn a_calibration_undoes_how_a_device_lies() {
-        let devices: [fn(f64, f64) -> (f64, f64); 4] = [
+        let devices: [fn(f64, f64) -> Place; 4] = [
             |x, y| (x, y),
             |x, y| (0.05 + 0.9 * x, 0.97 * y - 0.02),
             |x, y| (1.0 - y, x),
