@@ -73,15 +73,15 @@ impl Exported {
         rule_if_some!(columns = toeplitz(model.outlet_fact(columns)?));
         let (side, width) = (rows_fact.shape[0].to_usize()?, rows_fact.shape[2].to_usize()?);
         rule_if!(rows.len() == columns.len());
-        let packed = model.outlet_fact(all)?.shape.as_concrete().context("a size varies")?;
+        rule_if_some!(packed = model.outlet_fact(all)?.shape.as_concrete());
         let [3, heads_of_all, tokens, channels] = *packed else { return Ok(None) };
-        rule_if!(tokens == side * side && channels == width);
+        rule_if!(tokens == side * side && channels == width && width > 0);
         // Back to window × row × column × 3C, by the steps of the source alone.
         let mut qkv = all;
         while op_of(model, qkv).is_some() {
             qkv = model.node(qkv.node).inputs[0];
         }
-        let from = model.outlet_fact(qkv)?.shape.as_concrete().context("a size varies")?;
+        rule_if_some!(from = model.outlet_fact(qkv)?.shape.as_concrete());
         let [windows, height, row, wide] = *from else { return Ok(None) };
         rule_if!((height, row) == (side, side) && wide.is_multiple_of(3 * width) && windows > 0);
         let heads = wide / 3 / width;
