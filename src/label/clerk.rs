@@ -34,7 +34,7 @@ fn run(set: &mut LabelSet, errand: Errand) -> Outcome {
             Outcome::Shown { picture, result: result.map_err(text) }
         }
         Errand::Keep { id, picture, frame, mask, about } => {
-            Outcome::Kept { id, result: set.keep(picture, &frame, &mask, about).map_err(text) }
+            Outcome::Kept { id, result: set.keep(picture, &frame, &mask, *about).map_err(text) }
         }
         Errand::Withdraw(mask) => {
             Outcome::Withdrawn { mask, result: set.withdraw(mask).map_err(text) }

@@ -306,7 +306,7 @@ impl Desk {
             picture: self.at,
             frame,
             mask: accepted.mask.clone(),
-            about: accepted.about.clone(),
+            about: Box::new(accepted.about.clone()),
         };
         self.ask(errand, commands);
     }

@@ -90,7 +90,7 @@ pub enum Errand {
         /// The mask, which is not empty.
         mask: Mask,
         /// What is noted about it.
-        about: About,
+        about: Box<About>,
     },
     /// Take the mask with this number back.
     Withdraw(u64),

@@ -209,7 +209,7 @@ impl Bed {
                     Event::Presented(frame)
                 }
                 Command::Label(Errand::Keep { id, picture, about, .. }) => {
-                    kept.push((picture, about));
+                    kept.push((picture, *about));
                     Event::Label(Outcome::Kept { id, result: Ok(kept.len() as u64) })
                 }
                 Command::Label(Errand::Withdraw(mask)) => {

@@ -33,7 +33,7 @@ impl Segmenter {
         if !self.manifest.was_trained_for(PromptKind::Point) {
             prompt.points.clear();
         }
-        let Tokens { coordinates, labels } = Self::tokens(geometry, &prompt);
+        let Tokens { coordinates, labels, .. } = Self::tokens(geometry, &prompt);
         let side = self.decoder.low_res_side();
         let low_res = geometry.mask_to_low_res(truth, side as u32);
         let FrameSize { width, height } = geometry.low_res_part(side as u32);
