@@ -193,9 +193,14 @@ fn hostile_networks_give_errors() {
     let folder = tempfile::tempdir().unwrap();
     let sound = micro(folder.path());
     let with = |encoder: Vec<u8>, decoder: Vec<u8>| {
-        let package =
-            Package::write(folder.path(), sound.manifest().clone(), encoder, decoder, &Extras::default())
-                .unwrap();
+        let package = Package::write(
+            folder.path(),
+            sound.manifest().clone(),
+            encoder,
+            decoder,
+            &Extras::default(),
+        )
+        .unwrap();
         Segmenter::load(&package).and_then(|s| {
             let embedding = s.set_image(&frame())?;
             s.predict(&embedding, &Prompt::default().positive(20.0, 30.0))

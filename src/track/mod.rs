@@ -1,6 +1,6 @@
 //! Structures carried along a live picture.
 //!
-//! From frame to frame a structure's box follows what its outline and its inside do ([`motion`]:
+//! From frame to frame a structure's box follows what its outline and its inside do (`motion`:
 //! block matching, a few milliseconds); whenever the network has an embedding ready, the box as it was
 //! on that frame prompts the decoder, and its mask corrects shape and place ([`Tracker::correct`]). So
 //! the outline keeps up with the picture however slow the board is.

@@ -2,7 +2,7 @@
 //!
 //! A [`BufferLayout`] says how pixels lie in a buffer; a [`Converter`] reads buffers. Rows are
 //! converted sixteen pixels at a time by the processor's [instructions](crate::kernels::Isa), all of
-//! which give the same bytes as [`Coefficients`](colour) does for a pixel alone.
+//! which give the same bytes as `Coefficients` does for a pixel alone.
 
 mod colour;
 mod format;
