@@ -413,7 +413,9 @@ impl Desk {
             scene.status.message.take().filter(|_| {
                 self.session.state() != State::Live && self.session.proposals().is_none()
             });
-        let notice = self.session.notice().map(str::to_owned);
+        // What was said of the picture before is old news on one that can't be read.
+        let failed = matches!(self.stage, Stage::Failed(_));
+        let notice = self.session.notice().filter(|_| !failed).map(str::to_owned);
         scene.status.message = Some(notice.or(of_session).unwrap_or_else(|| self.message()));
         scene
     }

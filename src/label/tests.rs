@@ -335,7 +335,8 @@ fn what_can_not_be_written_or_read_is_told_and_stays() {
     bed.todo.clear();
     let result = Err("1.png: no PNG file".to_owned());
     bed.on(Event::Label(Outcome::Shown { picture: 1, result }));
-    assert!(bed.message().contains("no PNG file") && bed.desk.is_idle());
+    assert!(bed.message().contains("no PNG file"), "{}", bed.message());
+    assert!(bed.desk.is_idle());
     bed.tap();
     assert!(bed.todo.is_empty());
     bed.press(Button::Previous);

@@ -95,7 +95,10 @@ pub(super) fn let_tokens_in(onnx: &mut pb::ModelProto, channels: usize) -> Resul
     let sparse = graph.node[at].output[0].clone();
     let before = format!("{sparse}.before_text");
     graph.node[at].output[0].clone_from(&before);
-    graph.node.insert(at + 1, node("Add", &[&before, ADDED], &sparse, vec![]));
+    let mut sum = node("Add", &[&before, ADDED], &sparse, vec![]);
+    // Without a name of its own it is called like its output, as the node before it is.
+    sum.name = format!("{sparse}.with_text");
+    graph.node.insert(at + 1, sum);
     let like = graph.input.iter().find(|input| input.name == "point_coords").ok_or(OTHERS)?;
     let mut input = like.clone();
     input.name = ADDED.to_owned();
