@@ -10,6 +10,10 @@ use super::patch::Patch;
 const CELLS: f32 = 12.0;
 /// What of its surroundings it is recognised by, as a share of its longer side.
 const AROUND: f32 = 0.25;
+/// A structure that is smaller than this share of the frame's longer side is recognised by so much of
+/// its surroundings: a small dark spot is like any other, and to look for it pixel by pixel would take
+/// seconds.
+const LEAST: f32 = 0.1;
 
 /// A structure with its surroundings, coarse.
 #[derive(Clone, Debug)]
@@ -21,8 +25,10 @@ pub(super) struct Look {
 impl Look {
     pub fn of(frame: &Frame, bounds: FrameBox) -> Self {
         let longest = bounds.width().max(bounds.height());
-        let step = (longest / CELLS).round().max(1.0) as usize;
-        Self { patch: Patch::of(frame, grown(bounds, longest * AROUND), step), bounds }
+        let side = longest.max(LEAST * frame.size().longest_side() as f32);
+        let step = (side / CELLS).round().max(1.0) as usize;
+        let around = side * AROUND + (side - longest) / 2.0;
+        Self { patch: Patch::of(frame, grown(bounds, around), step), bounds }
     }
 
     /// Where on `frame` the picture is most like it: the box there, if its normalised
