@@ -23,6 +23,7 @@ use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use crate::eval::{Dataset, Item, Picture, Problem, Setting, evaluate};
 use crate::model::{ModelError, Package, PackageError, PromptKind, Tuned, hex_sha256};
 use crate::random::{SplitMix64, mix};
+use crate::region::RegionChoice;
 use crate::{Mask, Segmenter};
 use embeddings::Embeddings;
 use network::Network;
@@ -368,7 +369,13 @@ impl<'a> School<'a> {
     fn dice(&self, segmenter: &Segmenter) -> Result<f64, TuneError> {
         let mut dice = Vec::new();
         for lot in &self.held_out {
-            let outcome = evaluate(segmenter, lot.item, &self.settings, self.options.seed)?;
+            let outcome = evaluate(
+                segmenter,
+                lot.item,
+                &self.settings,
+                self.options.seed,
+                RegionChoice::Whole,
+            )?;
             dice.extend(outcome.cases.iter().map(|case| case.scores.dice));
         }
         Ok(dice.iter().sum::<f64>() / dice.len().max(1) as f64)
