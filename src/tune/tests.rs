@@ -78,7 +78,9 @@ fn tuned(
     mut each: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Tuning, TuneError> {
     let dataset = Dataset::open("phantom:seed=1,count=5,size=96x72").unwrap();
-    let options = TuneOptions { epochs, learning_rate: 1e-3, ..TuneOptions::new("tuned") };
+    // Weights that are seeded and know nothing take some epochs until anything is outlined.
+    let learning_rate = 1e-3;
+    let options = TuneOptions { epochs, learning_rate, patience: 9, ..TuneOptions::new("tuned") };
     tune(package, &dataset, &options, out, &mut each)
 }
 
@@ -87,12 +89,12 @@ fn tuning_gains_keeps_the_encoder_and_repeats_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let package = micro(folder.path(), WeightPrecision::F16, false);
     let [first, second] = ["first", "second"].map(|name| {
-        tuned(&package, &folder.path().join(name), 3, |_| ControlFlow::Continue(())).unwrap()
+        tuned(&package, &folder.path().join(name), 7, |_| ControlFlow::Continue(())).unwrap()
     });
     let Tuned { dice_before, dice_after, epochs, pictures, held_out, .. } = first.tuned.clone();
     assert!(dice_after > dice_before + 0.05, "{dice_before} {dice_after}");
     assert_eq!((pictures, held_out), (4, 1));
-    assert!((1..=3).contains(&epochs));
+    assert!((4..=7).contains(&epochs));
     assert_eq!(first.package.encoder(), package.encoder());
     assert_ne!(first.package.decoder(), package.decoder());
     assert_eq!(first.package.decoder(), second.package.decoder());
@@ -128,7 +130,7 @@ fn stopping_keeps_the_best_epoch_so_far() {
             best = epoch;
             ControlFlow::Continue(())
         }
-        Step::Learning { epoch: 2, done: 2, .. } => ControlFlow::Break(()),
+        Step::Learning { epoch: 6, done: 2, .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     assert_eq!(kept.unwrap().tuned.epochs, best);
@@ -149,8 +151,5 @@ fn what_can_not_be_tuned_is_told() {
     assert!(reason.contains("at least 2 are needed"), "{reason}");
     let reason = refused(&package, &one, &folder.path().join("micro"));
     assert!(reason.contains("write to another folder"), "{reason}");
-    let plain = micro(folder.path(), WeightPrecision::Int8, true);
-    let reason = refused(&plain, &one, &out);
-    assert!(reason.contains("no gradients for its operator"), "{reason}");
     assert!(!out.exists());
 }
