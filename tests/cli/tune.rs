@@ -21,8 +21,9 @@ fn a_package_is_tuned_and_runs() {
     let package = plain(out.path());
     let tuned = out.path().join("tuned").display().to_string();
     let phantoms = "phantom:seed=1,count=4,size=96x72";
-    let tune = ["tune", &package, phantoms, "--out", &tuned, "--epochs", "2"];
-    let printed = ok(["--json"].iter().chain(&tune).chain(&["--learning-rate", "1e-3"]));
+    let tune = ["tune", &package, phantoms, "--out", &tuned, "--epochs", "10"];
+    let printed =
+        ok(["--json"].iter().chain(&tune).chain(&["--patience", "10", "--learning-rate", "1e-3"]));
     let report: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&report["pictures"], &report["held_out"]), (&3.into(), &1.into()));
     assert!(report["dice_after"].as_f64() > report["dice_before"].as_f64(), "{report}");
