@@ -1,5 +1,6 @@
 //! `tapseg tune`.
 
+#[cfg(not(feature = "tune"))]
 use super::bench::plain;
 use super::*;
 
@@ -18,14 +19,16 @@ fn without_the_training_library_it_is_told_how_to_get_it() {
 #[test]
 fn a_package_is_tuned_and_runs() {
     let out = tempfile::tempdir().unwrap();
-    let package = plain(out.path());
+    let package = out.path().join("micro").display().to_string();
+    let checkpoint = data("micro/micro_sam.pth").display().to_string();
+    ok(["convert", &checkpoint, "--preset", "sam", "-o", &package]);
     let tuned = out.path().join("tuned").display().to_string();
-    let phantoms = "phantom:seed=1,count=4,size=96x72";
-    let tune = ["tune", &package, phantoms, "--out", &tuned, "--epochs", "10"];
+    let phantoms = "phantom:seed=1,count=5,size=96x72";
+    let tune = ["tune", &package, phantoms, "--out", &tuned, "--epochs", "7"];
     let printed =
-        ok(["--json"].iter().chain(&tune).chain(&["--patience", "10", "--learning-rate", "1e-3"]));
+        ok(["--json"].iter().chain(&tune).chain(&["--patience", "7", "--learning-rate", "1e-3"]));
     let report: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!((&report["pictures"], &report["held_out"]), (&3.into(), &1.into()));
+    assert_eq!((&report["pictures"], &report["held_out"]), (&4.into(), &1.into()));
     assert!(report["dice_after"].as_f64() > report["dice_before"].as_f64(), "{report}");
     let shown = ok(["models", "show", &tuned]);
     assert!(shown.contains("tuned from"), "{shown}");
