@@ -157,11 +157,12 @@ impl Task for QuantizeKeys<'_> {
             add_scaled(s, &mut mean, &key[..width], 1.0);
         }
         scale(s, &mut mean, 1.0 / keys.len() as f32);
-        let (mut quantized, mut steps) = (vec![0; keys.len() * width], vec![]);
-        let mut less = vec![0.0; width];
+        let mut quantized = vec![0; keys.len() * width];
+        let (mut steps, mut less) = (Vec::with_capacity(keys.len()), vec![0.0; width]);
         for (key, quantized) in keys.iter().zip(quantized.chunks_exact_mut(width.max(1))) {
-            less.copy_from_slice(&key[..width]);
-            add_scaled(s, &mut less, &mean, -1.0);
+            for ((less, key), mean) in less.iter_mut().zip(&key[..width]).zip(&mean) {
+                *less = key - mean;
+            }
             steps.push(quantize_row(&less, quantized, |q| q));
         }
         (quantized, steps)
@@ -233,10 +234,21 @@ impl RelativePositions {
 pub(crate) enum Bias<'a> {
     /// Nothing.
     None,
-    /// A value for each position of a query and each key.
+    /// A value for each position of a query and each key, as [`bias_table`] lays them out.
     Table(&'a [f32]),
     /// Relative positions.
     Relative(&'a RelativePositions),
+}
+
+/// For [`Bias::Table`]: of `biases` of a head, position × key, the rows of whole vectors, so that none
+/// ends within one.
+pub(crate) fn bias_table(keys: usize, biases: &[f32]) -> Vec<f32> {
+    let mut table = Vec::with_capacity(biases.len() / keys.max(1) * padded(keys));
+    for row in biases.chunks_exact(keys.max(1)) {
+        table.extend_from_slice(row);
+        table.resize(table.len().next_multiple_of(LANES), 0.0);
+    }
+    table
 }
 
 /// A query, and which of the tokens it is, for biases.
@@ -302,8 +314,8 @@ impl Task for Attend<'_> {
                 match bias {
                     Bias::None => {}
                     Bias::Table(table) => {
-                        let table = &table[queries[row].1 * head.keys + first..][..keys];
-                        add_scaled(s, &mut scores[..keys], table, unit);
+                        let table = &table[queries[row].1 * padded(head.keys) + first..];
+                        add_scaled(s, scores, table, unit);
                     }
                     Bias::Relative(..) => positions.add(s, row, first, &mut scores[..keys]),
                 }

@@ -21,7 +21,9 @@ mod simd;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use attention::{Bias, KeysValues, Query, RelativePositions, Scores, TILE, attend};
+pub(crate) use attention::{
+    Bias, KeysValues, Query, RelativePositions, Scores, TILE, attend, bias_table,
+};
 pub(crate) use conv::{Conv, Window};
 pub(crate) use few_keys::{FEW_KEYS, FewKeys};
 pub use int8_gemm::{LinearError, MAX_DEPTH, PackedLinear};

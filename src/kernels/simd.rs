@@ -125,6 +125,7 @@ pub(crate) trait Simd: Copy {
     fn load_part(self, from: &[f32], rest: f32) -> Self::F {
         match from.first_chunk() {
             Some(lanes) => self.load(lanes),
+            None if from.is_empty() => self.splat(rest),
             None => {
                 let mut lanes = [rest; LANES];
                 lanes[..from.len()].copy_from_slice(from);
@@ -136,6 +137,9 @@ pub(crate) trait Simd: Copy {
     /// Writes the first lanes to `to`, as many as it has, up to all.
     #[inline(always)]
     fn store_part(self, v: Self::F, to: &mut [f32]) {
+        if to.is_empty() {
+            return;
+        }
         match to.first_chunk_mut() {
             Some(lanes) => self.store(v, lanes),
             None => to.copy_from_slice(&self.lanes(v)[..to.len()]),

@@ -6,6 +6,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::{
     Bias, FEW_KEYS, FewKeys, Isa, KeysValues, Query, RelativePositions, Scores, TILE, attend,
+    bias_table,
 };
 
 use super::tensors::{ensure_f32, filled, values};
@@ -227,13 +228,16 @@ impl Grid {
     }
 
     /// The token at each position of window `index`, where one is there.
-    fn tokens(self, index: usize) -> impl Iterator<Item = Option<usize>> {
+    fn tokens(self, index: usize) -> Vec<Option<usize>> {
         let Self { side, window } = self;
         let (top, left) = (index / self.across() * window, index % self.across() * window);
-        (top..top + window).flat_map(move |row| {
-            let there = move |column| row < side && column < side;
-            (left..left + window).map(move |column| there(column).then_some(row * side + column))
-        })
+        let mut tokens = Vec::with_capacity(window * window);
+        for row in top..top + window {
+            let there = |column| row < side && column < side;
+            let columns = left..left + window;
+            tokens.extend(columns.map(|column| there(column).then_some(row * side + column)));
+        }
+        tokens
     }
 
     /// The window of a token, and the place among those that are there.
@@ -273,12 +277,12 @@ impl EvalOp for WindowAttention {
         let grid = Grid::new(tokens, self.window)?;
         let (window, positions) = (grid.window, grid.window * grid.window);
         let windows = grid.across() * grid.across();
-        let (relative, table): (_, &[f32]) = match &inputs[2..] {
+        let (relative, table) = match &inputs[2..] {
             [rows, columns] => {
                 let (rows, columns) = (values(rows)?, values(columns)?);
-                (Some(RelativePositions::new(window, width, rows, columns)), &[])
+                (Some(RelativePositions::new(window, width, rows, columns)), vec![])
             }
-            _ => (None, values(&inputs[2])?),
+            _ => (None, bias_table(positions, values(&inputs[2])?)),
         };
         let count = shape[0] * windows * heads;
         let isa = Isa::chosen()?;
@@ -291,15 +295,21 @@ impl EvalOp for WindowAttention {
                 let of = token.map_or(pad, |token| &qkv[(first + token) * pad.len()..]);
                 &of[part * channels + head * width..][..width]
             };
+            let tokens = grid.tokens(at);
             let [k, v] = [1, 2]
-                .map(|index| grid.tokens(at).map(|token| part(index, token)).collect::<Vec<_>>());
-            let there = grid.tokens(at).enumerate().filter(|(_, token)| token.is_some());
+                .map(|index| tokens.iter().map(|&token| part(index, token)).collect::<Vec<_>>());
+            let mut queries = Vec::with_capacity(positions);
+            for (position, token) in tokens.into_iter().enumerate() {
+                if token.is_some() {
+                    queries.push((part(0, token), position));
+                }
+            }
             Head {
                 keys_values: KeysValues::pack(isa, self.scores, (width, window), &k, &v),
-                queries: there.map(|(position, token)| (part(0, token), position)).collect(),
+                queries,
                 bias: match &relative {
                     Some(relative) => Bias::Relative(relative),
-                    None => Bias::Table(&table[head * positions * positions..]),
+                    None => Bias::Table(&table[head * (table.len() / heads)..]),
                 },
                 scale,
             }

@@ -122,7 +122,7 @@ fn a_table_of_biases() {
         for scores in BOTH {
             let head = Head::new(scores, width, 1, 6, keys);
             let table = floats(5, 8 * keys);
-            let found = head.attended(2, Bias::Table(&table));
+            let found = head.attended(2, Bias::Table(&bias_table(keys, &table)));
             head.check(&found, |query, key| table[(2 + query) * keys + key].into());
         }
     }

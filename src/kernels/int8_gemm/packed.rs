@@ -74,12 +74,19 @@ impl<K: Kernel> Packed<K> {
     pub(super) fn of_columns(kernel: K, k: usize, weight: &[i8], scale: &[f32]) -> Self {
         let mut packed = Self::zero(kernel, (k, scale.len()), scale, None);
         for (n, column) in weight.chunks_exact(k.max(1)).enumerate() {
-            for (group, weights) in column.chunks(K::GROUP).enumerate() {
-                let place = packed.place(group * K::GROUP, n);
-                let group = &mut packed.weights.get_mut()[place..][..K::GROUP];
-                for (to, &w) in group.iter_mut().zip(weights) {
+            let panel = packed.place(0, n);
+            let mut places = packed.weights.get_mut()[panel..].chunks_mut(K::COLUMNS * K::GROUP);
+            let mut groups = column.chunks_exact(K::GROUP);
+            let put = |to: &mut [K::Weight], group: &[i8]| {
+                for (to, &w) in to.iter_mut().zip(group) {
                     *to = K::weight(w);
                 }
+            };
+            for (group, to) in (&mut groups).zip(&mut places) {
+                put(&mut to[..K::GROUP], group);
+            }
+            if let Some(to) = places.next() {
+                put(to, groups.remainder());
             }
             if K::OFFSET != 0 {
                 let sum = column.iter().map(|&w| i32::from(w)).sum::<i32>();
