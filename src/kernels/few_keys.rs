@@ -6,10 +6,10 @@ use super::isa::Isa;
 use super::simd::{LANES, Simd, Task};
 
 /// The most keys that are few.
-pub(crate) const FEW_KEYS: usize = 16;
+pub(crate) const FEW_KEYS: usize = 24;
 
-/// Most prompts have as few tokens as these.
-const FEWER_KEYS: usize = 8;
+/// Keys are padded with zeros to a multiple of this: most prompts have no more tokens.
+const STEP: usize = 8;
 
 /// The few keys and values of all heads.
 pub(crate) struct FewKeys {
@@ -32,7 +32,7 @@ impl FewKeys {
         let channels = heads * width;
         let count = keys.len() / channels.max(1);
         assert!((1..=FEW_KEYS).contains(&count) && keys.len() == values.len());
-        let size = if count <= FEWER_KEYS { FEWER_KEYS } else { FEW_KEYS };
+        let size = count.next_multiple_of(STEP);
         let padded = |tokens: &[f32]| {
             let mut padded = tokens.to_vec();
             padded.resize(size * channels, 0.0);
@@ -49,10 +49,10 @@ impl FewKeys {
     /// If `out` has another length.
     pub(crate) fn attend(&self, isa: Isa, queries: &[f32], out: &mut [f32]) {
         assert_eq!(queries.len(), out.len());
-        if self.keys <= FEWER_KEYS {
-            isa.run(Attend::<FEWER_KEYS> { few: self, queries, out });
-        } else {
-            isa.run(Attend::<FEW_KEYS> { few: self, queries, out });
+        match self.keys.div_ceil(STEP) {
+            1 => isa.run(Attend::<STEP> { few: self, queries, out }),
+            2 => isa.run(Attend::<{ 2 * STEP }> { few: self, queries, out }),
+            _ => isa.run(Attend::<FEW_KEYS> { few: self, queries, out }),
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn as_with_any_number_of_keys() {
         for (heads, width) in [(1, 1), (2, 15), (8, 16), (3, 17), (1, 40)] {
-            for keys in [1, 2, 7, 8, 9, 16] {
+            for keys in [1, 2, 7, 8, 9, 16, 17, 24] {
                 for queries in [0, 1, 16, 17, 40] {
                     compare((heads, width), keys, queries);
                 }
