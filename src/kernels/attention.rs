@@ -157,13 +157,13 @@ impl Task for QuantizeKeys<'_> {
             add_scaled(s, &mut mean, &key[..width], 1.0);
         }
         scale(s, &mut mean, 1.0 / keys.len() as f32);
-        let mut quantized = vec![0; keys.len() * width];
+        let mut quantized = Vec::with_capacity(keys.len() * width);
         let (mut steps, mut less) = (Vec::with_capacity(keys.len()), vec![0.0; width]);
-        for (key, quantized) in keys.iter().zip(quantized.chunks_exact_mut(width.max(1))) {
+        for key in keys {
             for ((less, key), mean) in less.iter_mut().zip(&key[..width]).zip(&mean) {
                 *less = key - mean;
             }
-            steps.push(quantize_row(&less, quantized, |q| q));
+            steps.push(quantize_row(&less, &mut quantized, |q| q));
         }
         (quantized, steps)
     }

@@ -10,8 +10,8 @@ pub(crate) const SMALLEST: f32 = 1e-30;
 /// even, and its lowest byte is that number in two's complement.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// Quantizes the row `x` into the first places of `q`, as `stored` has it; the others stay as they
-/// are. Gives what one step is worth: max |x| / 127.
+/// Quantizes the row `x` and appends it to `q`, as `stored` has it. Gives what one step is worth:
+/// max |x| / 127.
 ///
 /// An infinite value makes the step infinite, with zeros in `q`. A NaN makes it NaN, with anything
 /// in `q`, even -128, which fits into the sums as well. As the step multiplies each result, neither
@@ -19,7 +19,7 @@ const ROUNDER: f32 = 12_582_912.0;
 ///
 /// It is inlined into functions that have more instructions, so that it uses them too.
 #[inline(always)]
-pub(super) fn quantize_row<Q>(x: &[f32], q: &mut [Q], stored: impl Fn(i8) -> Q) -> f32 {
+pub(super) fn quantize_row<Q>(x: &[f32], q: &mut Vec<Q>, stored: impl Fn(i8) -> Q) -> f32 {
     // The bits of positive floats are ordered as the floats are, and those of NaN come last. So many
     // side by side fill a few vectors.
     let (parts, rest) = x.as_chunks::<16>();
@@ -32,9 +32,13 @@ pub(super) fn quantize_row<Q>(x: &[f32], q: &mut [Q], stored: impl Fn(i8) -> Q) 
     let rest = rest.iter().map(|v| (v.to_bits() & 0x7fff_ffff) as i32);
     let largest = f32::from_bits(bits.into_iter().chain(rest).fold(0, i32::max) as u32);
     let per_step = LEVELS / largest.max(SMALLEST);
-    for (q, &x) in q.iter_mut().zip(x) {
-        *q = stored((x * per_step + ROUNDER).to_bits() as i8);
+    q.reserve(x.len());
+    // Not by `extend`, which might not be inlined.
+    for (q, &x) in q.spare_capacity_mut()[..x.len()].iter_mut().zip(x) {
+        q.write(stored((x * per_step + ROUNDER).to_bits() as i8));
     }
+    // SAFETY: that many are reserved and written.
+    unsafe { q.set_len(q.len() + x.len()) };
     largest * (1.0 / LEVELS)
 }
 
@@ -43,7 +47,7 @@ mod tests {
     use super::*;
 
     fn quantized(x: &[f32]) -> (Vec<i8>, f32) {
-        let mut q = vec![0; x.len()];
+        let mut q = vec![];
         let step = quantize_row(x, &mut q, |q| q);
         (q, step)
     }

@@ -1,5 +1,6 @@
 //! The steps on a row's way from one layer to the next.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
@@ -137,11 +138,29 @@ pub(super) fn run(
     others: (&[&[f32]], usize),
     out: &mut [f32],
 ) {
+    BETWEEN.with_borrow_mut(|between| run_through(between, stages, isa, rows, x, others, out));
+}
+
+thread_local! {
+    /// Values between stages. They are kept for the next block, and written over: else they would
+    /// have to be zeroed for each.
+    static BETWEEN: RefCell<[Vec<f32>; 2]> = const { RefCell::new([vec![], vec![]]) };
+}
+
+/// [`run`], with room for what is between stages.
+fn run_through(
+    [here, there]: &mut [Vec<f32>; 2],
+    stages: &[Stage],
+    isa: Isa,
+    rows: usize,
+    x: &[f32],
+    others: (&[&[f32]], usize),
+    out: &mut [f32],
+) {
     let last = stages.iter().rposition(Stage::moves);
     let (mut rows, mut width) = (rows, x.len() / rows.max(1));
     let mut others = others.0.iter().map(|other| (other, others.1));
     // Values are in `x` at first, then in `here`, at last in `out`.
-    let (mut here, mut there) = (vec![], vec![]);
     let (mut in_x, mut in_out) = (true, false);
     if last.is_none() {
         out.copy_from_slice(x);
@@ -149,15 +168,10 @@ pub(super) fn run(
     }
     for (index, stage) in stages.iter().enumerate() {
         if stage.moves() {
-            let from = if in_x { x } else { &here[..] };
+            let from = if in_x { x } else { &here[..rows * width] };
             width = stage.width(width).unwrap_or(width);
             in_out = Some(index) == last;
-            let to = if in_out {
-                &mut *out
-            } else {
-                there.resize(rows * width, 0.0);
-                &mut there[..]
-            };
+            let to = if in_out { &mut *out } else { room(there, rows * width) };
             match stage {
                 Stage::Norm { gamma, beta, epsilon } => {
                     layer_norm(isa, from, (gamma, beta), *epsilon, to);
@@ -166,15 +180,15 @@ pub(super) fn run(
                 Stage::Float(layer) => layer.apply(rows, from, to),
                 _ => {}
             }
-            std::mem::swap(&mut here, &mut there);
+            std::mem::swap(here, there);
             in_x = false;
             continue;
         }
         if in_x && !in_out {
-            here.extend_from_slice(x);
+            room(here, x.len()).copy_from_slice(x);
             in_x = false;
         }
-        let at = if in_out { &mut *out } else { &mut here[..] };
+        let at = if in_out { &mut *out } else { &mut here[..rows * width] };
         match stage {
             Stage::AddRow(row) => add(isa, at, row),
             Stage::AddInput => {
@@ -187,6 +201,14 @@ pub(super) fn run(
             _ => {}
         }
     }
+}
+
+/// The first `length` of `values`, which may be anything.
+fn room(values: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if values.len() < length {
+        values.resize(length, 0.0);
+    }
+    &mut values[..length]
 }
 
 /// Adds `other` to `x` from `first` on, and from its begin again where it ends.

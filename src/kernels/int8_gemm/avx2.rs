@@ -26,9 +26,9 @@ impl Kernel for Avx2 {
         weight
     }
 
-    fn quantize_row(self, x: &[f32], q: &mut [i16]) -> f32 {
+    fn quantize_row(self, x: &[f32], q: &mut Vec<i16>) -> f32 {
         #[target_feature(enable = "avx2")]
-        fn with_avx2(x: &[f32], q: &mut [i16]) -> f32 {
+        fn with_avx2(x: &[f32], q: &mut Vec<i16>) -> f32 {
             quantize_row(x, q, i16::from)
         }
         // SAFETY: `self` is the proof that the processor has AVX2.

@@ -28,9 +28,9 @@ impl Kernel for Avx512Vnni {
         weight
     }
 
-    fn quantize_row(self, x: &[f32], q: &mut [u8]) -> f32 {
+    fn quantize_row(self, x: &[f32], q: &mut Vec<u8>) -> f32 {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        fn with_avx512(x: &[f32], q: &mut [u8]) -> f32 {
+        fn with_avx512(x: &[f32], q: &mut Vec<u8>) -> f32 {
             quantize_row(x, q, |q| (q as u8).wrapping_add(OFFSET))
         }
         // SAFETY: `self` is the proof that the processor has AVX-512 F, BW and VL.

@@ -16,21 +16,16 @@ pub(super) trait Kernel: Copy {
     const DEPTH: usize;
     /// What is added to the quantized inputs when they are stored.
     const OFFSET: i32;
+    /// Whether `multiply` takes the rows of a tile in another order than one after the other.
+    const ARRANGED: bool = false;
 
     fn weight(weight: i8) -> Self::Weight;
 
     /// See [`quantize_row`](super::super::quantize_rows::quantize_row).
-    fn quantize_row(self, x: &[f32], q: &mut [Self::Activation]) -> f32;
+    fn quantize_row(self, x: &[f32], q: &mut Vec<Self::Activation>) -> f32;
 
-    /// Puts `ROWS` rows `q`, `depth` deep, into the order that `multiply` takes them in, with room for
-    /// a copy. What becomes of the padding doesn't matter: the weights are zero there.
-    fn arrange(
-        self,
-        _depth: usize,
-        _q: &mut [Self::Activation],
-        _rows: &mut Vec<Self::Activation>,
-    ) {
-    }
+    /// Appends `ROWS` rows, `depth` deep, to `q` in the order that `multiply` takes them in.
+    fn arrange(self, _depth: usize, _rows: &[Self::Activation], _q: &mut Vec<Self::Activation>) {}
 
     /// Multiplies the rows `q`, tile after tile, with a panel, all `depth` deep, and writes the
     /// results.
@@ -80,23 +75,17 @@ impl Columns<'_> {
         tile: usize,
         sums: &[[i32; COLUMNS]; ROWS],
     ) {
-        let first = tile * ROWS;
         // Whole tiles by themselves: their lengths are known, and checked once.
-        if self.count == COLUMNS
-            && let Some(steps) = self.steps[first..].first_chunk::<ROWS>()
-        {
+        if let Some((steps, mut to)) = self.whole::<ROWS, COLUMNS>(tile) {
             // Copies, which what is written can't change.
             let scale: [f32; COLUMNS] = *self.scale.first_chunk().expect("a scale per column");
             let bias: [f32; COLUMNS] = *self.bias.first_chunk().expect("a bias per column");
-            let out = &mut self.out[first * self.stride..];
-            assert!((ROWS - 1) * self.stride + COLUMNS <= out.len(), "room for the tile");
-            let mut to = out.as_mut_ptr();
             for row in 0..ROWS {
                 let scaled = std::array::from_fn(|n| {
                     (sums[row][n] as f32 * steps[row]) * scale[n] + bias[n]
                 });
-                // SAFETY: `to` is `row` strides behind the beginning of `out`, where COLUMNS values
-                // have room: those of the last row end within it.
+                // SAFETY: `to` is `row` strides behind the tile's beginning, where COLUMNS values have
+                // room.
                 unsafe { to.cast::<[f32; COLUMNS]>().write(scaled) };
                 // Behind the last row it points nowhere, and isn't used.
                 to = to.wrapping_add(self.stride);
@@ -105,7 +94,25 @@ impl Columns<'_> {
         }
         // Of a copy, so that the sums need not be in memory for whole tiles.
         let sums = *sums;
-        self.write_part(first, sums.as_flattened());
+        self.write_part(tile * ROWS, sums.as_flattened());
+    }
+
+    /// If all rows and columns of a tile are there, the rows' steps and where the tile begins: COLUMNS
+    /// values have room there and [`stride`](Self::stride), twice that and so on behind it, for each
+    /// of ROWS.
+    #[inline(always)]
+    pub(super) fn whole<const ROWS: usize, const COLUMNS: usize>(
+        &mut self,
+        tile: usize,
+    ) -> Option<([f32; ROWS], *mut f32)> {
+        let first = tile * ROWS;
+        let steps = self.steps[first..].first_chunk::<ROWS>()?;
+        if self.count != COLUMNS {
+            return None;
+        }
+        let out = &mut self.out[first * self.stride..];
+        assert!((ROWS - 1) * self.stride + COLUMNS <= out.len(), "room for the tile");
+        Some((*steps, out.as_mut_ptr()))
     }
 
     /// Scales and writes the `sums` of rows from `first` on, as far as rows and columns are there.

@@ -24,7 +24,7 @@ impl Kernel for Neon {
         weight
     }
 
-    fn quantize_row(self, x: &[f32], q: &mut [i8]) -> f32 {
+    fn quantize_row(self, x: &[f32], q: &mut Vec<i8>) -> f32 {
         quantize_row(x, q, |q| q)
     }
 

@@ -24,24 +24,24 @@ impl Kernel for NeonI8mm {
     const GROUP: usize = GROUP;
     const DEPTH: usize = GROUP;
     const OFFSET: i32 = 0;
+    const ARRANGED: bool = true;
 
     fn weight(weight: i8) -> i8 {
         weight
     }
 
-    fn quantize_row(self, x: &[f32], q: &mut [i8]) -> f32 {
+    fn quantize_row(self, x: &[f32], q: &mut Vec<i8>) -> f32 {
         quantize_row(x, q, |q| q)
     }
 
     /// Lays the groups of all rows side by side, as those of a panel's columns are: so vectors are
     /// loaded as they are multiplied.
-    fn arrange(self, depth: usize, q: &mut [i8], rows: &mut Vec<i8>) {
-        rows.clear();
-        rows.extend_from_slice(q);
-        for (group, to) in q.as_chunks_mut::<{ ROWS * GROUP }>().0.iter_mut().enumerate() {
-            for (row, to) in rows.chunks_exact(depth).zip(to.as_chunks_mut::<GROUP>().0) {
-                to.copy_from_slice(&row[group * GROUP..][..GROUP]);
-            }
+    fn arrange(self, depth: usize, rows: &[i8], q: &mut Vec<i8>) {
+        let rows: [&[[i8; GROUP]]; ROWS] =
+            std::array::from_fn(|row| rows[row * depth..][..depth].as_chunks().0);
+        for group in 0..depth / GROUP {
+            let groups: [[i8; GROUP]; ROWS] = std::array::from_fn(|row| rows[row][group]);
+            q.extend_from_slice(groups.as_flattened());
         }
     }
 

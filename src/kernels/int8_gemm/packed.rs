@@ -120,21 +120,29 @@ impl<K: Kernel> Packed<K> {
         let fitting = BLOCK_BYTES / (self.depth * size_of::<K::Activation>()).max(1);
         let block = (fitting.clamp(1, BLOCK_ROWS) / K::ROWS * K::ROWS).max(K::ROWS);
         let block = block.min(rows.next_multiple_of(K::ROWS));
-        let mut q = vec![K::Activation::default(); block * self.depth];
-        let (mut steps, mut unarranged) = (vec![0.0; block], vec![]);
+        let mut q = Vec::with_capacity(block * self.depth);
+        let mut tile = Vec::with_capacity(if K::ARRANGED { K::ROWS * self.depth } else { 0 });
+        let mut steps = Vec::with_capacity(block);
         for first in (0..rows).step_by(block.max(1)) {
             let count = block.min(rows - first);
-            for row in 0..count {
-                let x = &x[(first + row) * self.k..][..self.k];
-                let q = &mut q[row * self.depth..][..self.depth];
-                steps[row] = self.kernel.quantize_row(x, q);
-            }
-            let tiles = (K::ROWS * self.depth).max(1);
-            for q in q.chunks_exact_mut(tiles).take(count.div_ceil(K::ROWS)) {
-                self.kernel.arrange(self.depth, q, &mut unarranged);
+            q.clear();
+            steps.clear();
+            for rows in (0..count).step_by(K::ROWS) {
+                tile.clear();
+                let to = if K::ARRANGED { &mut tile } else { &mut q };
+                let end = to.len() + K::ROWS * self.depth;
+                for row in rows..count.min(rows + K::ROWS) {
+                    let (x, begin) = (&x[(first + row) * self.k..][..self.k], to.len());
+                    steps.push(self.kernel.quantize_row(x, to));
+                    to.resize(begin + self.depth, K::Activation::default());
+                }
+                to.resize(end, K::Activation::default());
+                if K::ARRANGED {
+                    self.kernel.arrange(self.depth, &tile, &mut q);
+                }
             }
             let out = &mut out[first * stride..][..count * stride];
-            self.multiply(&q, &steps[..count], (out, stride));
+            self.multiply(&q, &steps, (out, stride));
         }
     }
 

@@ -22,7 +22,7 @@ impl Kernel for Portable {
         weight.into()
     }
 
-    fn quantize_row(self, x: &[f32], q: &mut [i16]) -> f32 {
+    fn quantize_row(self, x: &[f32], q: &mut Vec<i16>) -> f32 {
         quantize_row(x, q, i16::from)
     }
 
