@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt
 
 from data import SIDE
-from head import ANGLES, RADII, Head, bilinear, grid, inside_frame, sample, splat
+from head import ANGLES, OFFSETS, RADII, RINGS, STEP, Head, bilinear, inside_frame, sample, splat
 
 
 def depth_inside(mask, margin):
@@ -93,11 +93,45 @@ class Scenes:
         features = sample(self.features[picture].float(), tap)
         inside = inside_frame(tap, self.size[picture])[:, None]
         given = torch.cat([inside, torch.stack(given)], 1)
-        wanted = bilinear(torch.stack(target).float()[:, None], grid(tap), "zeros")
-        return features, given, wanted
+        return features, given, covered(torch.stack(target).float()[:, None], tap)
 
+
+def covered(mask, tap, rings=5, angles=3):
+    """How much of every cell a mask covers, 0 to 1: where an outline runs within a cell can be read
+    from it, as a cell is 17 % of its distance from the tap. mask B x 1 x H x W, tap B x 2."""
+    out = 0
+    for r in (torch.arange(rings) + 0.5) / rings - 0.5:
+        for a in ((torch.arange(angles) + 0.5) / angles - 0.5) * 2 * torch.pi / ANGLES:
+            cos, sin = torch.cos(a), torch.sin(a)
+            turn = torch.stack([torch.stack([cos, sin]), torch.stack([-sin, cos])])
+            at = tap[:, None, None, :] + (OFFSETS @ turn * torch.exp(STEP * r))[None]
+            out = out + bilinear(mask, at, "zeros")
+    return out / (rings * angles)
+
+
+BOX = 1.0  # weight of the box's error
+
+# Taps of each round and its highest learning rate, from which it falls by half a cosine; then it begins
+# anew, as in SGDR (Loshchilov and Hutter, 2017).
+ROUNDS = [(64_000, 2e-3), (57_600, 1.2e-3), (76_800, 1.2e-3)]
 
 RING_AREA = (RADII**2)[None, None, :, None]
+DIRECTIONS = torch.arange(ANGLES) * 2 * torch.pi / ANGLES
+
+
+def sides(p):
+    """The distances from the tap to the right, lower, left and upper side of the box of what lies in
+    the cells, were it without holes: B x answers x 4, in model input pixels."""
+    radius = RADII[0] * torch.exp(STEP * (p.sum(2) - 0.5))
+    x, y = radius * torch.cos(DIRECTIONS), radius * torch.sin(DIRECTIONS)
+    return torch.stack([v.amax(-1) for v in (x, y, -x, -y)], -1)
+
+
+def box_error(p, y):
+    """The mean error of a side, as a part of the box's width or height."""
+    found, true = sides(p), sides(y)
+    extent = true + true.roll(2, -1)
+    return ((found - true).abs() / extent).clamp(max=1).mean(-1)
 
 
 def losses(logits, quality, wanted):
@@ -108,7 +142,7 @@ def losses(logits, quality, wanted):
     with torch.no_grad():
         a, b = (p > 0.5).float(), (y > 0.5).float()
         iou = ((a * b * RING_AREA).sum((2, 3)) + 1e-3) / ((torch.maximum(a, b) * RING_AREA).sum((2, 3)) + 1e-3)
-    return entropy + 0.5 * dice, iou, torch.sigmoid(quality)
+    return entropy + 0.5 * dice + BOX * box_error(p, y), iou, torch.sigmoid(quality)
 
 
 def turned(rng, *maps):
@@ -145,7 +179,6 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("data", type=Path)
     arguments.add_argument("out", type=Path)
-    arguments.add_argument("--taps", type=int, default=96_000)
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--validation", type=int, default=1, help="shards kept for validation")
     a = arguments.parse_args()
@@ -160,14 +193,14 @@ def main():
     kinds = [kept.kind[kept.picture[m]] for m in chosen]
     net = Head()
     size = 32
-    steps = a.taps // size
-    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.03)
     print(len(train.kind), "pictures", len(train.picture), "masks", sum(p.numel() for p in net.parameters()), "parameters", flush=True)
     start, log = time.time(), []
-    for step in range(steps):
-        rate = min(1, (step + 1) / 100) * (0.5 * (1 + np.cos(np.pi * step / steps)) + 0.01)
+    plan = [(step, taps // size, rate) for taps, rate in ROUNDS for step in range(taps // size)]
+    for done, (step, steps, rate) in enumerate(plan):
+        if step == 0:
+            optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.03)
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * rate
+            group["lr"] = rate * min(1, (step + 1) / 100) * (0.5 * (1 + np.cos(np.pi * step / steps)) + 0.01)
         features, given, wanted = train.batch(rng, rng.choice(len(train.picture), size, p=train.weight))
         features, given, wanted = turned(rng, features, given, wanted)
         features = features * (1 + 0.1 * torch.randn(size, features.shape[1], 1, 1))
@@ -181,9 +214,9 @@ def main():
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         log.append((total.item(), picked(iou, quality).mean().item(), iou.max(1)[0].mean().item()))
-        if step % 200 == 199 or step == steps - 1:
+        if done % 200 == 199 or done == len(plan) - 1:
             values = validate(net, batches, kinds)
-            print(f"{time.time() - start:.0f} s", step + 1, np.mean(log[-200:], 0).round(3), json.dumps(values), flush=True)
+            print(f"{time.time() - start:.0f} s", done + 1, np.mean(log[-200:], 0).round(3), json.dumps(values), flush=True)
             torch.save(net.state_dict(), a.out)
 
 

@@ -31,6 +31,9 @@ const MEMBER: f32 = 0.5;
 const NAMES: Names =
     Names { inputs: &["cell_features", "given"], outputs: &["cell_logits", "quality_logits"] };
 
+/// Intersection over union of boxes from which both are of the same structure.
+const SAME: f32 = 0.5;
+
 /// The network, for embeddings of one shape.
 pub(super) struct TapHead {
     network: Network,
@@ -71,6 +74,23 @@ impl Outline {
             let [dx, dy] = direction(angle);
             [self.centre[0] + self.radii[angle] * dx, self.centre[1] + self.radii[angle] * dy]
         })
+    }
+
+    /// The centroid of what lies within, in model input pixels.
+    fn middle(&self) -> [f32; 2] {
+        let r = |angle: usize| self.radii[angle % ANGLES];
+        // Triangles from the centre to two neighbouring corners: the area of each, but for a factor
+        // that all have, and its centroid.
+        let mut sums = [0.0; 3];
+        for angle in 0..ANGLES {
+            let area = r(angle) * r(angle + 1);
+            let (a, b) = (direction(angle), direction(angle + 1));
+            let third = |axis| (a[axis] * r(angle) + b[axis] * r(angle + 1)) / 3.0;
+            sums[0] += area * third(0);
+            sums[1] += area * third(1);
+            sums[2] += area;
+        }
+        from_fn(|axis| self.centre[axis] + sums[axis] / sums[2])
     }
 
     /// The corners of its box, top left first, in model input pixels.
@@ -117,6 +137,9 @@ impl TapHead {
 
     /// The boxes of what may have been meant by the points of `prompt`, best quality first; none
     /// without a positive point. The grid is laid round the first of those.
+    ///
+    /// The nearer to the middle of a structure the grid lies, the better it is seen. So each is looked
+    /// at once more from its middle, and what is found alike from both places is joined.
     pub fn boxes(
         &self,
         features: ArrayView4<'_, f32>,
@@ -129,15 +152,27 @@ impl TapHead {
         let (positive, negative) = (labelled(PointLabel::Positive), labelled(PointLabel::Negative));
         let Some((&centre, positive)) = positive.split_first() else { return Ok(Vec::new()) };
         let taps = Taps { centre, positive, negative: &negative };
-        let outlines = self.outlines(features, geometry, taps)?;
-        let boxes = outlines.iter().map(|outline| {
-            let [low, high] = outline.bounding_box().map(|corner| geometry.to_frame(corner));
-            FoundBox { bounding_box: FrameBox::from_corners(low, high), quality: outline.quality }
-        });
-        // On a frame of one row or column there is no box.
-        Ok(boxes
-            .filter(|b| b.bounding_box.width() > 0.0 && b.bounding_box.height() > 0.0)
-            .collect())
+        let taps_all = [&[centre], positive].concat();
+        let mut boxes = Vec::new();
+        for outline in self.outlines(features, geometry, taps)? {
+            let (mut here, mut quality) = (outline.bounding_box(), outline.quality);
+            let taps = Taps { centre: outline.middle(), positive: &taps_all, negative: &negative };
+            let again = self.outlines(features, geometry, taps)?;
+            let likeness = |there: &Outline| overlap(here, there.bounding_box());
+            let same = again.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+            if let Some(there) = same.filter(|there| likeness(there) > SAME) {
+                here = joined(here, there.bounding_box());
+                quality = (quality * there.quality).sqrt();
+            }
+            let [low, high] = here.map(|corner| geometry.to_frame(corner));
+            let bounding_box = FrameBox::from_corners(low, high);
+            // On a frame of one row or column there is no box.
+            if bounding_box.width() > 0.0 && bounding_box.height() > 0.0 {
+                boxes.push(FoundBox { bounding_box, quality });
+            }
+        }
+        boxes.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+        Ok(boxes)
     }
 
     /// What may have been meant, best quality first. `features` is the image embedding of a frame
@@ -172,6 +207,22 @@ impl TapHead {
         outlines.sort_by(|a, b| b.quality.total_cmp(&a.quality));
         Ok(outlines)
     }
+}
+
+/// Intersection over union of two boxes, each of its lowest and its highest corner.
+fn overlap(a: [[f32; 2]; 2], b: [[f32; 2]; 2]) -> f32 {
+    let area = |[low, high]: [[f32; 2]; 2]| {
+        (high[0] - low[0]).max(0.0) * (high[1] - low[1]).max(0.0)
+    };
+    let low = from_fn(|axis| a[0][axis].max(b[0][axis]));
+    let high = from_fn(|axis| a[1][axis].min(b[1][axis]));
+    let both = area([low, high]);
+    both / (area(a) + area(b) - both)
+}
+
+/// The box half way between two.
+fn joined(a: [[f32; 2]; 2], b: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
+    from_fn(|corner| from_fn(|axis| (a[corner][axis] + b[corner][axis]) / 2.0))
 }
 
 fn logistic(logit: f32) -> f32 {

@@ -120,3 +120,22 @@ fn the_shipped_head_answers_as_in_training() {
     }
     assert_eq!(lines.next(), None);
 }
+
+#[test]
+fn the_middle_of_a_disc_is_where_it_is_tapped_or_not() {
+    for (middle, radius) in [([100.0, 80.0], 40.0), ([110.0, 90.0], 40.0), ([80.0, 80.0], 30.0)] {
+        let found = disc(middle, radius).middle();
+        for axis in 0..2 {
+            assert!((found[axis] - middle[axis]).abs() < 0.05 * radius, "{middle:?} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn boxes_overlap_by_what_they_share() {
+    let (a, b) = ([[0.0, 0.0], [4.0, 2.0]], [[2.0, 0.0], [6.0, 2.0]]);
+    assert_eq!(overlap(a, a), 1.0);
+    assert_eq!(overlap(a, b), 4.0 / 12.0);
+    assert_eq!(overlap(a, [[5.0, 0.0], [6.0, 2.0]]), 0.0);
+    assert_eq!(joined(a, b), [[1.0, 0.0], [5.0, 2.0]]);
+}
