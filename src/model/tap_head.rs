@@ -34,6 +34,9 @@ const NAMES: Names =
 /// Intersection over union of boxes from which both are of the same structure.
 const SAME: f32 = 0.5;
 
+/// The same from which an answer says again what a better one said, and is left out.
+const REPEATED: f32 = 0.7;
+
 /// The network, for embeddings of one shape.
 pub(super) struct TapHead {
     network: Network,
@@ -139,7 +142,8 @@ impl TapHead {
     /// without a positive point. The grid is laid round the first of those.
     ///
     /// The nearer to the middle of a structure the grid lies, the better it is seen. So each is looked
-    /// at once more from its middle, and what is found alike from both places is joined.
+    /// at once more from its middle, and what is found alike from both places is joined. What one
+    /// answer says much as a better one does is left out.
     pub fn boxes(
         &self,
         features: ArrayView4<'_, f32>,
@@ -153,9 +157,14 @@ impl TapHead {
         let Some((&centre, positive)) = positive.split_first() else { return Ok(Vec::new()) };
         let taps = Taps { centre, positive, negative: &negative };
         let taps_all = [&[centre], positive].concat();
-        let mut boxes = Vec::new();
+        let mut boxes: Vec<FoundBox> = Vec::new();
+        let mut seen = Vec::new();
         for outline in self.outlines(features, geometry, taps)? {
             let (mut here, mut quality) = (outline.bounding_box(), outline.quality);
+            if seen.iter().any(|&other| overlap(here, other) > REPEATED) {
+                continue;
+            }
+            seen.push(here);
             let taps = Taps { centre: outline.middle(), positive: &taps_all, negative: &negative };
             let again = self.outlines(features, geometry, taps)?;
             let likeness = |there: &Outline| overlap(here, there.bounding_box());
@@ -211,9 +220,8 @@ impl TapHead {
 
 /// Intersection over union of two boxes, each of its lowest and its highest corner.
 fn overlap(a: [[f32; 2]; 2], b: [[f32; 2]; 2]) -> f32 {
-    let area = |[low, high]: [[f32; 2]; 2]| {
-        (high[0] - low[0]).max(0.0) * (high[1] - low[1]).max(0.0)
-    };
+    let area =
+        |[low, high]: [[f32; 2]; 2]| (high[0] - low[0]).max(0.0) * (high[1] - low[1]).max(0.0);
     let low = from_fn(|axis| a[0][axis].max(b[0][axis]));
     let high = from_fn(|axis| a[1][axis].min(b[1][axis]));
     let both = area([low, high]);
