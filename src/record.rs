@@ -1,17 +1,21 @@
-//! What is kept when a person presses Save: a folder of its own for each time, complete or not
-//! there at all.
+//! What is kept when a person presses Save or Clip: a folder of its own for each time, complete or
+//! not there at all.
 
+mod clip;
 mod dicom;
+mod retention;
 mod shelf;
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use image::ExtendedColorType;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use clip::{Clip, write_clip};
+pub use retention::{Retention, Room};
 pub use shelf::{Kept, RecordFile, open, records};
 
 use crate::files;
@@ -36,6 +40,9 @@ pub enum RecordError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No room is left.
+    #[error("{path}: the disk is full; export records, delete what is not needed, and save again", path = .0.display())]
+    Full(PathBuf),
     /// A record, or a file of it, is not what was written.
     #[error("{path}: {reason}", path = .path.display())]
     Damaged {
@@ -57,6 +64,7 @@ pub enum RecordError {
 /// The content of `record.json`.
 #[derive(Serialize)]
 struct Record<'a> {
+    kind: &'static str,
     saved_at: String,
     model: &'a str,
     source: &'a str,
@@ -95,6 +103,14 @@ struct RecordObject<'a> {
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
 pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecordError> {
+    keep(parent, |folder, now| fill(folder, now, snapshot))
+}
+
+/// Makes a record of what `fill` writes into a new folder, which is told with the time.
+fn keep(
+    parent: &Path,
+    fill: impl FnOnce(&Path, Timestamp) -> Result<(), RecordError>,
+) -> Result<PathBuf, RecordError> {
     let now = Timestamp::now();
     let name = now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
     let unfinished = parent.join(format!(".{name}.part"));
@@ -104,7 +120,7 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
         sync_folder(parent.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))?;
     }
     private_folder(&unfinished)?;
-    let finished = fill(&unfinished, now, snapshot).and_then(|()| {
+    let finished = fill(&unfinished, now).and_then(|()| {
         let folder = parent.join(name);
         // The names of the files first, then the folder's own: after a power cut it is whole or gone.
         sync_folder(&unfinished)?;
@@ -120,7 +136,10 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
 }
 
 fn io(path: &Path, source: std::io::Error) -> RecordError {
-    RecordError::Io { path: path.into(), source }
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => RecordError::Full(path.into()),
+        _ => RecordError::Io { path: path.into(), source },
+    }
 }
 
 /// Has the names in a folder written to the disk.
@@ -170,6 +189,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         files.push(write_file(folder, "masks.dcm", &segmentation)?);
     }
     let record = Record {
+        kind: "picture",
         saved_at: now.to_string(),
         model,
         source: &frame.source,
@@ -217,17 +237,26 @@ fn write_png(
 }
 
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<RecordFile, RecordError> {
+    let file = written(folder, name, bytes)?;
+    file.sync_all().map_err(|source| io(&folder.join(name), source))?;
+    Ok(RecordFile::of(name, bytes))
+}
+
+/// Writes a new file, which may not be on the disk yet.
+fn written(folder: &Path, name: &str, bytes: &[u8]) -> Result<fs::File, RecordError> {
     let path = folder.join(name);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|source| io(&path, source))?;
-    Ok(RecordFile::of(name, bytes))
+    let written = options.open(&path).and_then(|mut file| file.write_all(bytes).map(|()| file));
+    written.map_err(|source| io(&path, source))
+}
+
+/// Has a file that was [`written`] on the disk.
+fn sync_file(folder: &Path, name: &str) -> Result<(), RecordError> {
+    let path = folder.join(name);
+    fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|source| io(&path, source))
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! `tapseg run`: the main job, a live picture to point at.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
-use tapseg::model::{PromptKind, user_data_folder};
+use tapseg::model::PromptKind;
 use tapseg::screen::Screen;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
+use super::keeping::KeepingArguments;
 use super::scale::{ScaleArguments, Scaled};
 use super::screens::ScreenArguments;
 use super::service::Attended;
@@ -66,9 +65,8 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
 
-    /// Where Save writes to; ~/.local/share/tapseg/records where not given
-    #[arg(long, value_name = "DIR")]
-    save_dir: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: KeepingArguments,
 
     /// The share of the time in which live frames are encoded ahead, so that a tap on a fresh one is
     /// answered at once: from 0, never, to 1
@@ -106,8 +104,9 @@ impl Run {
         let (segmenter, _) = self.model.load()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
-            save_dir: self.save_dir.or_else(default_save_dir),
+            keeping: self.keeping.keeping(),
             // Nobody taps on picture files.
+            clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
             until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
             pixels_per_mm: screen.pixels_per_mm().unwrap_or(RunOptions::default().pixels_per_mm),
@@ -197,9 +196,4 @@ fn rate(text: &str) -> Result<Rate, String> {
             _ => Err("give a number greater than 0, or max".into()),
         },
     }
-}
-
-/// Where Save writes to where nothing else is said.
-pub fn default_save_dir() -> Option<PathBuf> {
-    Some(user_data_folder(|name| std::env::var_os(name))?.join("records"))
 }

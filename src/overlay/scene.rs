@@ -33,6 +33,8 @@ pub enum Button {
     Track,
     /// Keep what is shown.
     Save,
+    /// Keep the last seconds.
+    Clip,
     /// Keep the active mask in the dataset that is labelled.
     Accept,
     /// The next of the names for masks.
@@ -45,7 +47,7 @@ pub enum Button {
 
 impl Button {
     /// Those of a live picture, in the order they stand on the screen.
-    pub const ALL: [Button; 11] = [
+    pub const ALL: [Button; 12] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
@@ -57,6 +59,7 @@ impl Button {
         Button::Everything,
         Button::Track,
         Button::Save,
+        Button::Clip,
     ];
 
     /// Those of pictures that are labelled, in the order they stand on the screen.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
 use crate::model::{MaskCandidate, Masks};
@@ -80,6 +80,10 @@ pub enum Event {
     },
     /// The outcome of [`Command::Save`]: where it was saved, or why not.
     Saved(Result<String, String>),
+    /// The outcome of [`Command::Clip`], likewise.
+    Clipped(Result<String, String>),
+    /// Something that the person is to know.
+    Notice(String),
     /// A key was pressed.
     Key(Key),
     /// The outcome of [`Command::Label`].
@@ -111,6 +115,13 @@ pub enum Command {
     Network(Job),
     /// Keep this.
     Save(Snapshot),
+    /// Keep the last seconds of the feed.
+    Clip {
+        /// The number of the last frame wanted, where the picture is frozen.
+        until: Option<u64>,
+        /// The pixel spacing of the picture on the screen.
+        pixel_spacing: Option<PixelSpacing>,
+    },
     /// Do this to the dataset that is labelled.
     Label(label::Errand),
 }

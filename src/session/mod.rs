@@ -21,6 +21,7 @@
 //!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
 //! - Live, frames may be encoded ahead ([`SessionOptions::ahead`]): a tap then freezes the newest of
 //!   those, if it is no older than [`Session::FRESH`], and is answered in the time of a decode.
+//! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
@@ -39,6 +40,7 @@ use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::overlay::{Button, OBJECT_COLOURS};
 use crate::prompt::{PointLabel, PromptPoint};
+use crate::screen::Key;
 
 use ahead::Tracking;
 pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
@@ -78,6 +80,8 @@ pub struct SessionOptions {
     pub model: String,
     /// The time from one frame of the feed to the next, where the source states one.
     pub frame_interval: Option<Duration>,
+    /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].
+    pub clips: bool,
 }
 
 /// What the next tap does.
@@ -134,6 +138,7 @@ pub struct Session {
     corner: Option<FramePoint>,
     rubber_band: Option<FrameBox>,
     saving: bool,
+    clipping: bool,
     working_since: Option<Duration>,
     /// A sentence for the person, and until when it stays.
     notice: Option<(String, Duration)>,
@@ -182,6 +187,7 @@ impl Session {
             corner: None,
             rubber_band: None,
             saving: false,
+            clipping: false,
             working_since: None,
             notice: None,
             encode_ms: None,
@@ -205,7 +211,7 @@ impl Session {
     /// Whether everything asked for has been answered. An embedding that is still being made for
     /// a frame no longer shown does not count.
     pub fn is_idle(&self) -> bool {
-        !self.saving && !self.is_working()
+        !self.saving && !self.clipping && !self.is_working()
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -256,14 +262,22 @@ impl Session {
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             // Those of labelling, which stands round the session.
-            Event::Key(_) | Event::Label(_) => {}
+            Event::Label(_) => {}
+            Event::Key(key) => {
+                let button = key_button(key).filter(|button| self.is_enabled(*button));
+                if let Some(button) = button {
+                    self.pressed(button, &mut commands);
+                }
+            }
             Event::Saved(result) => {
                 self.saving = false;
-                self.say(match result {
-                    Ok(place) => format!("Saved to {place}"),
-                    Err(reason) => format!("Not saved: {reason}"),
-                });
+                self.say_kept("Saved to", result);
             }
+            Event::Clipped(result) => {
+                self.clipping = false;
+                self.say_kept("The clip is in", result);
+            }
+            Event::Notice(notice) => self.say(notice),
         }
         self.ask_for_masks(&mut commands);
         self.work_ahead(&mut commands);
@@ -299,6 +313,13 @@ impl Session {
     pub(crate) fn say(&mut self, notice: impl Into<String>) {
         self.notice = Some((notice.into(), self.now + Self::NOTICE));
         self.revision += 1;
+    }
+
+    fn say_kept(&mut self, told: &str, result: Result<String, String>) {
+        self.say(match result {
+            Ok(place) => format!("{told} {place}"),
+            Err(reason) => format!("Not saved: {reason}"),
+        });
     }
 
     /// The sentence that was said last, while it stays.
@@ -492,6 +513,7 @@ impl Session {
             (Button::Everything, _) => self.toggle_everything(commands),
             (Button::Track, _) => self.toggle_tracking(),
             (Button::Save, _) => self.save(commands),
+            (Button::Clip, _) => self.clip(commands),
             (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
             (Button::Accept | Button::Name | Button::Previous | Button::Next, _) => {}
         }
@@ -525,6 +547,15 @@ impl Session {
         self.saving = true;
         let model = self.options.model.clone();
         commands.push(Command::Save(Snapshot { frame, objects, model }));
+    }
+
+    fn clip(&mut self, commands: &mut Vec<Command>) {
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
+        let shown = frozen.or(self.presented.as_ref());
+        let pixel_spacing = shown.and_then(|frame| frame.pixel_spacing);
+        let until = frozen.map(|frame| frame.sequence);
+        self.clipping = true;
+        commands.push(Command::Clip { until, pixel_spacing });
     }
 
     fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
@@ -575,6 +606,17 @@ impl Session {
             commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
         }
     }
+}
+
+/// The button that a key stands for.
+fn key_button(key: Key) -> Option<Button> {
+    Some(match key {
+        Key::Letter(' ') => Button::LiveFreeze,
+        Key::Letter('s') => Button::Save,
+        Key::Letter('c') => Button::Clip,
+        Key::Backspace => Button::Undo,
+        _ => return None,
+    })
 }
 
 /// Whether two frames share their pixels, and so show the same picture for certain.

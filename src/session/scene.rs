@@ -76,6 +76,8 @@ impl Session {
             "The feed has ended"
         } else if self.newest.is_none() {
             "Waiting for the first picture"
+        } else if self.clipping {
+            "Keeping the clip"
         } else if let Some(tracking) = &self.tracking {
             return Some(tracking.message());
         } else if self.state() == State::Live {
@@ -100,6 +102,7 @@ impl Session {
             Button::Everything => "Find all",
             Button::Track => "Track",
             Button::Save => "Save",
+            Button::Clip => "Clip",
             Button::Accept | Button::Name | Button::Previous | Button::Next => "",
         };
         let active = match button {
@@ -132,6 +135,7 @@ impl Session {
                 self.tracking.is_some() || (objects.is_some_and(outlined) && !self.feed.ended)
             }
             Button::Save => self.presented.is_some() && !self.saving,
+            Button::Clip => self.options.clips && self.presented.is_some() && !self.clipping,
             // Those of labelling, which stands round the session.
             Button::Accept | Button::Name | Button::Previous | Button::Next => false,
         }
