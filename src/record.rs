@@ -1,6 +1,7 @@
 //! What is kept when a person presses Save or Clip: a folder of its own for each time, complete or
 //! not there at all.
 
+mod album;
 mod clip;
 mod dicom;
 mod retention;
@@ -14,6 +15,7 @@ use image::ExtendedColorType;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use album::{AlbumEntry, AlbumPage, AlbumView, album_page, album_view};
 pub use clip::{Clip, write_clip};
 pub use retention::{Retention, Room};
 pub use shelf::{Kept, RecordFile, open, records};
@@ -22,7 +24,7 @@ use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
-use crate::measure::Measurements;
+use crate::measure::{Calliper, Measurements};
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
@@ -74,6 +76,7 @@ struct Record<'a> {
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
     objects: Vec<RecordObject<'a>>,
+    callipers: &'a [Calliper],
     /// The files beside this one.
     files: Vec<RecordFile>,
 }
@@ -155,7 +158,7 @@ fn private_folder(path: &Path) -> Result<(), RecordError> {
 }
 
 fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), RecordError> {
-    let Snapshot { frame, objects, model } = snapshot;
+    let Snapshot { frame, objects, callipers, model } = snapshot;
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
     let mut files = vec![write_png(folder, "frame.png", frame.rgb(), size, rgb)?];
@@ -199,6 +202,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         size,
         pixel_spacing: frame.pixel_spacing,
         objects: listed,
+        callipers,
         files,
     };
     let json = serde_json::to_vec_pretty(&record).map_err(|error| encode("record.json", error))?;
@@ -218,7 +222,8 @@ fn overlay(snapshot: &Snapshot) -> Canvas {
         colour: o.colour,
         active: true,
     };
-    draw_still(&snapshot.frame, snapshot.objects.iter().map(object).collect())
+    let objects = snapshot.objects.iter().map(object).collect();
+    draw_still(&snapshot.frame, objects, snapshot.callipers.clone())
 }
 
 fn encode(file: &str, reason: impl ToString) -> RecordError {
@@ -267,6 +272,8 @@ mod tests {
 
     use super::*;
     use crate::frame::Frame;
+    use crate::geometry::FramePoint;
+    use crate::measure::calliper;
     use crate::model::Masks;
     use crate::prompt::Prompt;
 
@@ -287,7 +294,9 @@ mod tests {
             chosen: 1,
             colour: 0,
         };
-        Snapshot { frame, objects: vec![object], model: "fake".into() }
+        let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
+        let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
+        Snapshot { frame, objects: vec![object], callipers, model: "fake".into() }
     }
 
     #[test]
@@ -326,6 +335,8 @@ mod tests {
         let sizes = &json["objects"][0]["measurements"];
         assert_eq!(sizes["area"], serde_json::json!({ "value": 100.0, "unit": "mm2" }));
         assert_eq!(sizes["longest_diameter"]["length"]["unit"], "mm");
+        let length = &json["callipers"][0]["length"];
+        assert_eq!(*length, serde_json::json!({ "value": 15.0, "unit": "mm" }));
         assert_eq!(json["objects"][0]["rank"], 2);
         assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
         #[cfg(unix)]
@@ -347,6 +358,21 @@ mod tests {
         assert_eq!(kept.iter().map(|kept| &kept.folder).collect::<Vec<_>>(), [&folder]);
         kept[0].verify().unwrap();
         assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
+        assert!(!kept[0].is_exported());
+
+        let page = album_page(parent.path(), 0, 6).unwrap();
+        assert_eq!((page.total, page.entries.len()), (1, 1));
+        assert_eq!(page.entries[0].note, "1 structure");
+        assert_eq!(page.entries[0].picture.as_ref().unwrap().size(), FrameSize::new(40, 30));
+        assert!(album_page(parent.path(), 1, 6).unwrap().entries.is_empty());
+        assert_eq!(album_page(&parent.path().join("none"), 0, 6).unwrap().total, 0);
+        let view = album_view(parent.path(), &kept[0].name).unwrap();
+        assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
+        assert_eq!(view.frame.pixel_spacing, snapshot().frame.pixel_spacing);
+        let mask = view.objects[0].mask.as_ref().unwrap();
+        assert_eq!((view.objects.len(), mask.area_px()), (1, 400));
+        assert_eq!(view.callipers, snapshot().callipers);
+        assert!(album_view(parent.path(), "none").is_err());
         assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
         assert!(kept[0].measurements(0).is_err());
 
@@ -357,6 +383,9 @@ mod tests {
         fs::write(unfinished.join("frame.png"), "half").unwrap();
         let copy = kept[0].export(stick.path()).unwrap();
         open(&copy).unwrap().verify().unwrap();
+        assert!(kept[0].is_exported());
+        assert_eq!(album_page(parent.path(), 0, 6).unwrap().entries[0].note, "1 structure, exported");
+        let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
         assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
         assert!(kept[0].export(stick.path()).unwrap_err().to_string().contains("already"));
         let away = stick.path().join("away");
@@ -370,6 +399,16 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         kept[0].export(other.path()).unwrap_err();
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+        assert!(album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1"));
+
+        // No disk is ever all free: whatever may be deleted is.
+        let newer = write_record(parent.path(), &snapshot()).unwrap();
+        assert_eq!(Retention::default().tidy(parent.path()).unwrap(), [""; 0]);
+        assert_eq!(retention(false).tidy(parent.path()).unwrap(), [kept[0].name.clone()]);
+        assert!(!folder.exists() && newer.exists());
+        assert_eq!(retention(false).tidy(parent.path()).unwrap(), [""; 0]);
+        assert_eq!(retention(true).tidy(parent.path()).unwrap().len(), 1);
+        assert!(!newer.exists());
     }
 
     #[test]

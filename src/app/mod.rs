@@ -13,6 +13,7 @@ mod worker;
 use crate::cine::{self, CineLimits};
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
+use crate::measure::Preset;
 use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
@@ -52,6 +53,8 @@ pub struct RunOptions {
     pub keeping: Keeping,
     /// How much of the feed Clip keeps; none, and there is nothing to keep.
     pub clip: Option<CineLimits>,
+    /// See [`SessionOptions::presets`].
+    pub presets: Vec<Preset>,
     /// What is done as if by a person; nothing.
     pub script: Script,
     /// When it is over; when the screen is closed.
@@ -68,6 +71,7 @@ impl Default for RunOptions {
             max_fps: 60.0,
             keeping: Keeping::default(),
             clip: None,
+            presets: Vec::new(),
             script: Script::default(),
             until: Until::default(),
         }
@@ -129,6 +133,8 @@ pub fn run<P: Predictor + 'static>(
         model: predictor.name().to_owned(),
         frame_interval: feed.frame_interval(),
         clips: options.clip.is_some(),
+        export: options.keeping.export_to.is_some(),
+        presets: options.presets.clone(),
     });
     let (feed, cine) = match options.clip {
         Some(limits) => {

@@ -11,7 +11,7 @@ use crate::geometry::FrameSize;
 use crate::label::Errand;
 use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
-use crate::session::{Command, Event, Job};
+use crate::session::{Command, Drag, Event, Job};
 use crate::touch::{Action, Gesture, GestureRecogniser};
 
 use super::driven::Driven;
@@ -271,9 +271,14 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
-        if !same_screen || self.layout.viewport().frame() != frame_size {
-            let buttons = scene.buttons.iter().map(|state| state.button);
-            self.layout = Layout::with_buttons(size, frame_size, buttons).zoomed(self.zoom);
+        let buttons = || scene.buttons.iter().map(|state| state.button);
+        let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
+        let same_layout = self.layout.viewport().frame() == frame_size
+            && self.layout.buttons().eq(buttons())
+            && self.layout.tile_areas().len() == tiles;
+        if !same_screen || !same_layout {
+            let layout = Layout::with_buttons(size, frame_size, buttons());
+            self.layout = layout.zoomed(self.zoom).with_tiles(tiles);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -324,8 +329,10 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                self.tell(Event::DragMoved(b))?;
-                self.tell(Event::Drag(b))
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let drag = Drag { reach, ..Drag::from(b) };
+                self.tell(Event::DragMoved(drag))?;
+                self.tell(Event::Drag(drag))
             }
             Action::Press(button) => self.tell(Event::Pressed(button)),
             Action::Key(key) => self.tell(Event::Key(key)),

@@ -1,12 +1,12 @@
 //! What is done beside the loop: writing to disks, and reading from them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crate::cine::CineBuffer;
 use crate::contain::contain;
-use crate::record::{self, Clip, Retention};
-use crate::session::{Command, Event};
+use crate::record::{self, Clip, RecordError, Retention};
+use crate::session::{Ask, Command, Event, Told};
 
 /// Where records are, and what may become of them.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Keeping {
     pub folder: Option<PathBuf>,
     /// Which of them may be deleted; none.
     pub retention: Retention,
+    /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
+    pub export_to: Option<PathBuf>,
 }
 
 /// Threads of their own, and what is told when they end.
@@ -77,14 +79,61 @@ impl Keeping {
                     Some(Event::Clipped(outcome(saved)))
                 })
             }
+            Command::Records(ask) => Box::new(move || Some(Event::Records(keeping.answer(ask)))),
             Command::Network(_) | Command::Label(_) => return None,
+        })
+    }
+
+    fn answer(&self, ask: Ask) -> Told {
+        match ask {
+            Ask::Page { id, first, count } => {
+                let page = |folder: &Path| record::album_page(folder, first, count);
+                Told::Page { id, result: self.looked_at(page) }
+            }
+            Ask::View { id, name } => {
+                let view = |folder: &Path| record::album_view(folder, &name).map(Box::new);
+                Told::View { id, result: self.looked_at(view) }
+            }
+            Ask::Export { names } => Told::Exported(outcome(|| self.export(&names))),
+        }
+    }
+
+    fn looked_at<T>(
+        &self,
+        look: impl FnOnce(&Path) -> Result<T, RecordError>,
+    ) -> Result<T, String> {
+        let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
+        outcome(|| look(folder).map_err(|error| error.to_string()))
+    }
+
+    /// Copies the records of these names, or all that were never copied, and tells how many.
+    fn export(&self, names: &[String]) -> Result<String, String> {
+        let text = |error: RecordError| error.to_string();
+        let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
+        let to = self.export_to.as_deref().ok_or("no folder to export to was given")?;
+        let chosen = match names {
+            [] => record::records(folder).map_err(text)?,
+            names => {
+                let open = |name: &String| record::open(&folder.join(name)).map_err(text);
+                names.iter().map(open).collect::<Result<_, _>>()?
+            }
+        };
+        let mut copied = 0;
+        for kept in chosen.iter().filter(|kept| !names.is_empty() || !kept.is_exported()) {
+            kept.export(to).map_err(|error| format!("{error} ({copied} were exported)"))?;
+            copied += 1;
+        }
+        Ok(match copied {
+            0 => "All records were exported before".into(),
+            1 => format!("1 record is in {}", to.display()),
+            _ => format!("{copied} records are in {}", to.display()),
         })
     }
 
     /// Makes room, has `write` make a record, and tells where it is.
     fn kept(
         &self,
-        write: impl FnOnce(&std::path::Path) -> Result<PathBuf, record::RecordError>,
+        write: impl FnOnce(&Path) -> Result<PathBuf, RecordError>,
     ) -> Result<String, String> {
         let folder = self.folder.as_deref().ok_or("no folder to save to was given")?;
         self.tidy();

@@ -31,6 +31,10 @@ pub struct KeepingArguments {
     /// Let --keep-days and --keep-free delete records too that were never exported
     #[arg(long)]
     delete_unexported: bool,
+
+    /// Where Export copies records to, as the folder of a USB stick
+    #[arg(long, value_name = "DIR")]
+    export_to: Option<PathBuf>,
 }
 
 impl KeepingArguments {
@@ -44,6 +48,7 @@ impl KeepingArguments {
                 free: self.keep_free,
                 unexported: self.delete_unexported,
             },
+            export_to: self.export_to.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
+use tapseg::measure::Preset;
 use tapseg::model::PromptKind;
 use tapseg::screen::Screen;
 
@@ -81,6 +82,10 @@ pub struct Run {
 
     #[command(flatten)]
     model: ModelArguments,
+
+    /// Those of the board's profile.
+    #[arg(skip)]
+    presets: Vec<Preset>,
 }
 
 impl Run {
@@ -105,6 +110,7 @@ impl Run {
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             keeping: self.keeping.keeping(),
+            presets: self.presets,
             // Nobody taps on picture files.
             clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
@@ -131,6 +137,7 @@ impl Run {
             self.feed.extend(profile.feed.clone());
         }
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
+        self.presets.extend(profile.presets.iter().cloned());
         self.screen.fill_from(profile)?;
         self.model.fill_from(profile)
     }

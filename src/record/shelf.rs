@@ -102,11 +102,16 @@ impl Kept {
             .ok_or_else(|| damaged(&self.folder, &format!("it has no sizes of structure {number}")))
     }
 
+    /// Whether it is a clip, and not a picture.
+    pub fn is_clip(&self) -> bool {
+        self.record["kind"] == "clip"
+    }
+
     /// What is in it, in a few words.
     pub fn content(&self) -> String {
         let count = |list: &str| self.record[list].as_array().map_or(0, Vec::len);
-        match (self.record["kind"].as_str(), count("objects")) {
-            (Some("clip"), _) => format!("clip of {} frames", count("frames")),
+        match (self.is_clip(), count("objects")) {
+            (true, _) => format!("clip of {} frames", count("frames")),
             (_, 1) => "1 structure".into(),
             (_, objects) => format!("{objects} structures"),
         }
