@@ -208,7 +208,9 @@ mod tests {
 
     fn kept(frames: &[(u64, u64, u32)], limits: CineLimits) -> Vec<u64> {
         let mut ring = Ring::default();
-        frames.iter().for_each(|&(sequence, ms, side)| ring.push(frame(sequence, ms, side), limits));
+        frames
+            .iter()
+            .for_each(|&(sequence, ms, side)| ring.push(frame(sequence, ms, side), limits));
         let bytes: usize = ring.frames.iter().map(|f| f.png.len()).sum();
         assert_eq!(ring.bytes, bytes);
         ring.frames.iter().map(|f| f.sequence).collect()
@@ -219,15 +221,20 @@ mod tests {
         let second = CineLimits::of(Duration::from_secs(1));
         let one = frame(0, 0, 8).png.len();
         let two = CineLimits { bytes: 2 * one, ..second };
-        let cases: [(&str, &[(u64, u64, u32)], CineLimits, &[u64]); 5] = [
-            ("a second", &[(0, 0, 8), (1, 500, 8), (2, 1000, 8), (3, 1400, 8)], second, &[1, 2, 3]),
-            ("a pause", &[(0, 0, 8), (1, 5000, 8)], second, &[1]),
-            ("too many bytes", &[(0, 0, 8), (1, 1, 8), (2, 2, 8)], two, &[1, 2]),
-            ("another size", &[(0, 0, 8), (1, 1, 9), (2, 2, 9)], second, &[1, 2]),
-            ("it begins anew", &[(7, 900, 8), (0, 0, 8), (1, 40, 8)], second, &[0, 1]),
+        let cases = [
+            (
+                "a second",
+                vec![(0, 0, 8), (1, 500, 8), (2, 1000, 8), (3, 1400, 8)],
+                second,
+                vec![1, 2, 3],
+            ),
+            ("a pause", vec![(0, 0, 8), (1, 5000, 8)], second, vec![1]),
+            ("too many bytes", vec![(0, 0, 8), (1, 1, 8), (2, 2, 8)], two, vec![1, 2]),
+            ("another size", vec![(0, 0, 8), (1, 1, 9), (2, 2, 9)], second, vec![1, 2]),
+            ("it begins anew", vec![(7, 900, 8), (0, 0, 8), (1, 40, 8)], second, vec![0, 1]),
         ];
         for (name, frames, limits, expected) in cases {
-            assert_eq!(kept(frames, limits), expected, "{name}");
+            assert_eq!(kept(&frames, limits), expected, "{name}");
         }
         let nothing = CineLimits { bytes: 0, ..second };
         assert!(kept(&[(0, 0, 8)], nothing).is_empty());

@@ -384,8 +384,12 @@ mod tests {
         let copy = kept[0].export(stick.path()).unwrap();
         open(&copy).unwrap().verify().unwrap();
         assert!(kept[0].is_exported());
-        assert_eq!(album_page(parent.path(), 0, 6).unwrap().entries[0].note, "1 structure, exported");
-        let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
+        assert_eq!(
+            album_page(parent.path(), 0, 6).unwrap().entries[0].note,
+            "1 structure, exported"
+        );
+        let retention =
+            |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
         assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
         assert!(kept[0].export(stick.path()).unwrap_err().to_string().contains("already"));
         let away = stick.path().join("away");
@@ -399,7 +403,9 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         kept[0].export(other.path()).unwrap_err();
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
-        assert!(album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1"));
+        assert!(
+            album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1")
+        );
 
         // No disk is ever all free: whatever may be deleted is.
         let newer = write_record(parent.path(), &snapshot()).unwrap();

@@ -90,7 +90,11 @@ mod tests {
                 Gesture::Drag { from: on(50.0, 50.0), to: far },
                 "to: FramePoint { x: 0.0, y: 0.0",
             ),
-            ("onto a button", Gesture::Drag { from: on(50.0, 50.0), to: undo }, "to: FramePoint { x: 399.0"),
+            (
+                "onto a button",
+                Gesture::Drag { from: on(50.0, 50.0), to: undo },
+                "to: FramePoint { x: 399.0",
+            ),
             ("void", Gesture::Cancelled, "Cancelled"),
         ];
         for (name, gesture, expected) in cases {

@@ -61,10 +61,7 @@ pub(super) fn draw_ruler<D: DrawTarget<Color = Rgb888>>(
     let mark = |step: u32| {
         let share = step as f32 / steps as f32;
         let along = |a: f32, b: f32| a + share * (b - a);
-        let at = FramePoint::new(
-            along(ruler.from.x, ruler.to.x),
-            along(ruler.from.y, ruler.to.y),
-        );
+        let at = FramePoint::new(along(ruler.from.x, ruler.to.x), along(ruler.from.y, ruler.to.y));
         let at = viewport.to_screen(at);
         let half = if step == 0 || step == steps { 12 } else { 6 } * unit as i32;
         let by = if upright { Point::new(half, 0) } else { Point::new(0, half) };

@@ -49,7 +49,11 @@ impl KeptOutline {
     ) -> bool {
         // The kept mask shares its pixels, so nothing else can have come to lie at their address.
         let same_mask = std::ptr::eq(self.mask.pixels(), mask.pixels());
-        same_mask && self.spacing == spacing && self.region == region && self.to == to && self.stroke == stroke
+        same_mask
+            && self.spacing == spacing
+            && self.region == region
+            && self.to == to
+            && self.stroke == stroke
     }
 }
 

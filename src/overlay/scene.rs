@@ -87,14 +87,8 @@ impl Button {
     ];
 
     /// Those of a picture whose scale is set.
-    pub const SCALING: [Button; 6] = [
-        Button::Back,
-        Button::Undo,
-        Button::Less,
-        Button::More,
-        Button::Preset,
-        Button::Apply,
-    ];
+    pub const SCALING: [Button; 6] =
+        [Button::Back, Button::Undo, Button::Less, Button::More, Button::Preset, Button::Apply];
 
     /// Those of records.
     pub const BROWSING: [Button; 4] =

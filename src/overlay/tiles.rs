@@ -23,7 +23,8 @@ pub(super) fn tile_areas(room: Rectangle, count: usize) -> Vec<Rectangle> {
     let tile = |columns: u32| {
         Size::new(room.size.width / columns, room.size.height / count.div_ceil(columns))
     };
-    let picture = |columns: &u32| tile(*columns).width.saturating_mul(3).min(tile(*columns).height * 4);
+    let picture =
+        |columns: &u32| tile(*columns).width.saturating_mul(3).min(tile(*columns).height * 4);
     let Some(columns) = (1..=count).max_by_key(picture) else { return Vec::new() };
     let size = tile(columns);
     let corner = |i: u32| {
@@ -54,7 +55,8 @@ pub(super) fn draw_tile<D: DrawTarget<Color = Rgb888>>(
         draw_picture(picture, Rectangle::new(room.top_left, above), target)?;
     }
     let below = room.top_left + Point::new(0, above.height as i32);
-    for (row, (text, ink)) in [(&tile.title, TEXT), (&tile.note, TEXT_DIM)].into_iter().enumerate() {
+    for (row, (text, ink)) in [(&tile.title, TEXT), (&tile.note, TEXT_DIM)].into_iter().enumerate()
+    {
         let corner = below + Point::new(0, (row as u32 * line.height) as i32);
         let place = Rectangle::new(corner, line);
         letters.write(text, place, Alignment::Center, (ink, Some(BUTTON)), target)?;

@@ -157,7 +157,10 @@ mod tests {
             kept.verify().unwrap();
             assert_eq!(kept.files().unwrap().len(), 4);
             assert_eq!(kept.record["kind"], "clip");
-            assert_eq!((&kept.record["seconds"], &kept.record["left_out"]), (&0.12.into(), &1.into()));
+            assert_eq!(
+                (&kept.record["seconds"], &kept.record["left_out"]),
+                (&0.12.into(), &1.into())
+            );
             assert_eq!(kept.record["frames"][2]["captured_at_s"], 0.16);
             assert_eq!(fs::read(folder.join("frame-0002.png")).unwrap(), *clip.frames[1].png);
 
@@ -171,7 +174,8 @@ mod tests {
                 assert!(off.max().unwrap() <= 12, "frame {i}, colour: {colour}");
             }
             let file = dicom_object::open_file(folder.join("clip.dcm")).unwrap();
-            let steps = file.element_by_name("FrameTimeVector").unwrap().to_multi_float64().unwrap();
+            let steps =
+                file.element_by_name("FrameTimeVector").unwrap().to_multi_float64().unwrap();
             assert_eq!(steps, [0.0, 50.0, 70.0]);
         }
     }

@@ -130,7 +130,8 @@ fn remove_abandoned(folder: &Path, age: Duration) -> Result<(), RecordError> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let hidden = name.starts_with('.') && (name.ends_with(".part") || name.ends_with(".gone"));
         let changed = entry.metadata().and_then(|found| found.modified());
-        let old = changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|a| a >= age));
+        let old =
+            changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|a| a >= age));
         if hidden && old {
             let path = entry.path();
             fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
@@ -147,7 +148,11 @@ mod tests {
 
     /// Four records of 10 bytes, 4 to 1 days old; the first and the third were exported.
     fn candidates(now: Timestamp) -> Vec<Candidate> {
-        let of = |days: u64| Candidate { at: now - days as u32 * DAY, bytes: 10, exported: days % 2 == 0 };
+        let of = |days: u64| Candidate {
+            at: now - days as u32 * DAY,
+            bytes: 10,
+            exported: days.is_multiple_of(2),
+        };
         [4, 3, 2, 1].map(of).to_vec()
     }
 

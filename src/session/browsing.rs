@@ -141,7 +141,8 @@ impl Session {
                     title: entry.title.clone(),
                     note: entry.note.clone(),
                 });
-                let frame = self.frozen.as_ref().map(|f| &f.frame).or(self.newest.as_ref()).cloned();
+                let frame =
+                    self.frozen.as_ref().map(|f| &f.frame).or(self.newest.as_ref()).cloned();
                 Scene { frame, tiles: Some(tile.collect()), ..scene }
             }
         })

@@ -98,9 +98,11 @@ impl Frozen {
 /// aim at.
 fn end_near(frozen: &Frozen, drag: &Drag) -> Option<(usize, usize)> {
     let ends = frozen.callipers.iter().enumerate();
-    let ends = ends.flat_map(|(i, ends)| ends.iter().enumerate().map(move |(end, at)| ((i, end), at)));
+    let ends =
+        ends.flat_map(|(i, ends)| ends.iter().enumerate().map(move |(end, at)| ((i, end), at)));
     let distance = |at: &FramePoint| (at.x - drag.from.x).hypot(at.y - drag.from.y);
-    let near = ends.map(|(which, at)| (which, distance(at))).filter(|(_, d)| *d <= 2.0 * drag.reach);
+    let near =
+        ends.map(|(which, at)| (which, distance(at))).filter(|(_, d)| *d <= 2.0 * drag.reach);
     near.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(which, _)| which)
 }
 

@@ -53,9 +53,7 @@ use crate::screen::Key;
 use ahead::Tracking;
 use browsing::Browsing;
 use callipers::Grip;
-pub use event::{
-    Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told,
-};
+pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
 use everything::Everything;
 use feed_watch::FeedWatch;
 pub(crate) use objects::Taken;

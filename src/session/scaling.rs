@@ -77,7 +77,9 @@ impl Session {
 
     /// A tap on the ruler.
     pub(super) fn tap_ruler(&mut self, at: FramePoint) {
-        let Some((scaling, frozen)) = self.scaling.as_mut().zip(self.frozen.as_ref()) else { return };
+        let Some((scaling, frozen)) = self.scaling.as_mut().zip(self.frozen.as_ref()) else {
+            return;
+        };
         match scaling.first.take() {
             None => *scaling = Scaling { first: Some(at), ..Scaling::default() },
             Some(first) => match Ruler::between(&frozen.frame, first, at) {
@@ -191,7 +193,9 @@ impl Session {
                     steps => format!("{steps} steps of {mm} mm, {spacing}"),
                 }
             }
-            (None, None) if scaling.first.is_some() => "Tap another tick, far from the first".into(),
+            (None, None) if scaling.first.is_some() => {
+                "Tap another tick, far from the first".into()
+            }
             (None, None) => "Tap a tick of the depth ruler".into(),
         })
     }

@@ -1,6 +1,8 @@
-//! Table tests of single rules; `ahead` is about the live picture, `memory` fills it up, `walk` takes random ways through all events.
+//! Table tests of single rules; `ahead` is about the live picture, `beside` about what is done beside
+//! outlining, `memory` fills it up, `walk` takes random ways through all events.
 
 mod ahead;
+mod beside;
 mod memory;
 mod walk;
 

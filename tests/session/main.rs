@@ -1,5 +1,8 @@
 //! The whole loop with a network that only sleeps, a screen in memory and a feed of plain colours.
 
+mod interface;
+mod killed;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
