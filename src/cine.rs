@@ -30,6 +30,9 @@ impl CineLimits {
     /// 128 MiB: ten seconds of 25 frames of 1280 × 960 with a scanner's coloured chrome.
     pub const BYTES: usize = 128 << 20;
 
+    /// So many frames are kept at most: DICOM has no room for the times of more.
+    const FRAMES: usize = 7000;
+
     /// The last `span` of a feed, in [`BYTES`](Self::BYTES).
     pub fn of(span: Duration) -> Self {
         Self { span, bytes: Self::BYTES }
@@ -145,7 +148,10 @@ impl Ring {
         self.bytes += frame.png.len();
         self.frames.push_back(frame);
         let is_old = |oldest: &CineFrame| newest - oldest.captured_at > limits.span;
-        while self.bytes > limits.bytes || self.frames.front().is_some_and(is_old) {
+        while self.bytes > limits.bytes
+            || self.frames.len() > CineLimits::FRAMES
+            || self.frames.front().is_some_and(is_old)
+        {
             let Some(oldest) = self.frames.pop_front() else { return };
             self.bytes -= oldest.png.len();
         }

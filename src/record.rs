@@ -43,7 +43,7 @@ pub enum RecordError {
         source: std::io::Error,
     },
     /// No room is left.
-    #[error("{path}: the disk is full; export records, delete what is not needed, and save again", path = .0.display())]
+    #[error("the disk is full: make room on it and try again ({path})", path = .0.display())]
     Full(PathBuf),
     /// A record, or a file of it, is not what was written.
     #[error("{path}: {reason}", path = .path.display())]
@@ -415,6 +415,15 @@ mod tests {
         assert_eq!(retention(false).tidy(parent.path()).unwrap(), [""; 0]);
         assert_eq!(retention(true).tidy(parent.path()).unwrap().len(), 1);
         assert!(!newer.exists());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_what_to_do() {
+        let full = io(Path::new("/kept/frame.png"), ErrorKind::StorageFull.into()).to_string();
+        assert!(
+            full.starts_with("the disk is full: make room") && full.contains("frame.png"),
+            "{full}"
+        );
     }
 
     #[test]

@@ -118,16 +118,21 @@ impl Keeping {
                 names.iter().map(open).collect::<Result<_, _>>()?
             }
         };
-        let mut copied = 0;
-        for kept in chosen.iter().filter(|kept| !names.is_empty() || !kept.is_exported()) {
-            kept.export(to).map_err(|error| format!("{error} ({copied} were exported)"))?;
-            copied += 1;
+        let wanted = chosen.iter().filter(|kept| !names.is_empty() || !kept.is_exported());
+        let (mut copied, mut failed) = (0, None);
+        for kept in wanted {
+            // One that is damaged keeps no other back.
+            match kept.export(to) {
+                Ok(_) => copied += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(match copied {
-            0 => "All records were exported before".into(),
-            1 => format!("1 record is in {}", to.display()),
-            _ => format!("{copied} records are in {}", to.display()),
-        })
+        match (copied, failed) {
+            (_, Some(error)) => Err(format!("{error}; {copied} were exported")),
+            (0, None) => Ok("All records were exported before".into()),
+            (1, None) => Ok(format!("1 record is in {}", to.display())),
+            (_, None) => Ok(format!("{copied} records are in {}", to.display())),
+        }
     }
 
     /// Makes room, has `write` make a record, and tells where it is.

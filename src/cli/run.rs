@@ -20,13 +20,15 @@ use super::{board, feeds, output};
 ///
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
 /// Tap again to refine, press long for a point off it; two fingers look closer. "Live" goes back to
-/// the feed, "Track" too, with the outlines following it.
+/// the feed, "Track" too, with the outlines following it. "Save" keeps the picture, "Clip" the last
+/// seconds; "Records" shows what was kept. "Calliper" measures by hand, "Scale" tells how large a pixel is.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
     tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
     tapseg run --feed /dev/video0\n          \
+    tapseg run --feed v4l --keep-free 10% --export-to /media/usb\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {

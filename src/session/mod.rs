@@ -35,7 +35,9 @@ mod callipers;
 mod event;
 mod everything;
 mod feed_watch;
+mod keeping;
 mod objects;
+mod pointing;
 mod scaling;
 mod scene;
 #[cfg(test)]
@@ -47,8 +49,7 @@ use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::measure::Preset;
 use crate::overlay::{Button, OBJECT_COLOURS};
-use crate::prompt::{PointLabel, PromptPoint};
-use crate::screen::Key;
+use crate::prompt::PointLabel;
 
 use ahead::Tracking;
 use browsing::Browsing;
@@ -56,8 +57,8 @@ use callipers::Grip;
 pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
 use everything::Everything;
 use feed_watch::FeedWatch;
+use objects::Objects;
 pub(crate) use objects::Taken;
-use objects::{Objects, TooMany};
 use scaling::{Scale, Scaling};
 
 /// Where the session stands.
@@ -357,30 +358,6 @@ impl Session {
         self.revision += 1;
     }
 
-    /// The button that a key stands for.
-    fn key_button(&self, key: Key) -> Option<Button> {
-        let browsing = self.browsing.is_some();
-        Some(match key {
-            Key::Left if browsing => Button::Previous,
-            Key::Right if browsing => Button::Next,
-            Key::Backspace if browsing => Button::Back,
-            Key::Letter(' ') => Button::LiveFreeze,
-            Key::Letter('s') => Button::Save,
-            Key::Letter('c') => Button::Clip,
-            Key::Letter('r') => Button::Records,
-            Key::Letter('m') => Button::Calliper,
-            Key::Backspace => Button::Undo,
-            _ => return None,
-        })
-    }
-
-    fn say_kept(&mut self, told: &str, result: Result<String, String>) {
-        self.say(match result {
-            Ok(place) => format!("{told} {place}"),
-            Err(reason) => format!("Not saved: {reason}"),
-        });
-    }
-
     /// The sentence that was said last, while it stays.
     pub(crate) fn notice(&self) -> Option<&str> {
         self.notice.as_ref().map(|(notice, _)| &**notice)
@@ -480,94 +457,6 @@ impl Session {
         self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
     }
 
-    /// A tap, or a `long` one.
-    fn tap(&mut self, at: FramePoint, reach: f32, long: bool, commands: &mut Vec<Command>) {
-        self.rubber_band = None;
-        if !self.size().is_some_and(|size| at.is_inside(size)) {
-            return;
-        }
-        self.freeze_for_prompt(false, commands);
-        let Some(frozen) = &mut self.frozen else { return };
-        frozen.by_drag = false;
-        if self.scaling.is_some() {
-            return self.tap_ruler(at);
-        }
-        if self.tool == Tool::Calliper {
-            return self.tap_calliper(at);
-        }
-        if self.pick(at) {
-            return;
-        }
-        let Some(frozen) = &mut self.frozen else { return };
-        let off_object = long && frozen.objects.active().is_some();
-        let tool = if off_object { Tool::Point(PointLabel::Negative) } else { self.tool };
-        let changed = match (tool, self.corner.take()) {
-            (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {
-                Some(hit) => frozen.objects.remove_point(hit),
-                None => frozen.objects.add_point(PromptPoint { position: at, label }),
-            },
-            (Tool::Box, Some(corner)) => return self.place_box(FrameBox::from_corners(corner, at)),
-            (Tool::Box | Tool::Calliper, _) => return self.corner = Some(at),
-        };
-        self.report_refusal(changed);
-    }
-
-    fn drag_moved(&mut self, drag: Drag, commands: &mut Vec<Command>) {
-        if self.scaling.is_some() {
-            return;
-        }
-        if self.tool == Tool::Calliper {
-            return self.drag_calliper(drag, false, commands);
-        }
-        let b = drag.bounds();
-        let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
-        self.corner = None;
-        self.freeze_for_prompt(true, commands);
-        self.rubber_band = Some(b);
-    }
-
-    fn drag(&mut self, drag: Drag, commands: &mut Vec<Command>) {
-        if self.scaling.is_some() {
-            return;
-        }
-        if self.tool == Tool::Calliper {
-            return self.drag_calliper(drag, true, commands);
-        }
-        self.corner = None;
-        self.rubber_band = None;
-        self.freeze_for_prompt(true, commands);
-        self.place_box(drag.bounds());
-    }
-
-    fn place_box(&mut self, b: FrameBox) {
-        let Some(frozen) = &mut self.frozen else { return };
-        let large = |b: &FrameBox| b.width().min(b.height()) >= Self::MIN_BOX_SIDE;
-        let Some(b) = b.clipped(frozen.frame.size()).filter(large) else {
-            self.cancelled();
-            return self.say("That box is too small");
-        };
-        frozen.by_drag = false;
-        let changed = frozen.objects.set_box(b);
-        self.report_refusal(changed);
-        if self.tool == Tool::Box {
-            self.tool = Tool::Point(PointLabel::Positive);
-        }
-    }
-
-    fn report_refusal(&mut self, changed: Result<(), TooMany>) {
-        if let Err(refusal) = changed {
-            self.say(refusal.to_string());
-        }
-    }
-
-    /// The gesture is void: what it alone had frozen goes on.
-    fn cancelled(&mut self) {
-        self.let_go_of_calliper();
-        self.touched = None;
-        self.rubber_band = None;
-        self.frozen.take_if(|f| f.by_drag);
-    }
-
     fn pressed(&mut self, button: Button, commands: &mut Vec<Command>) {
         self.rubber_band = None;
         self.touched = None;
@@ -638,30 +527,6 @@ impl Session {
         let taken = self.frozen.as_mut()?.objects.take_active()?;
         self.revision += 1;
         Some(taken)
-    }
-
-    fn save(&mut self, commands: &mut Vec<Command>) {
-        let callipers = self.frozen.as_ref().map(Frozen::measured).unwrap_or_default();
-        let (frame, objects) = match &self.frozen {
-            Some(frozen) => (frozen.frame.clone(), frozen.objects.snapshot()),
-            None => match (&self.tracking, &self.presented) {
-                (Some(tracking), _) => (tracking.frame().clone(), tracking.snapshot()),
-                (None, Some(frame)) => (frame.clone(), Vec::new()),
-                (None, None) => return,
-            },
-        };
-        self.saving = true;
-        let model = self.options.model.clone();
-        commands.push(Command::Save(Snapshot { frame, objects, callipers, model }));
-    }
-
-    fn clip(&mut self, commands: &mut Vec<Command>) {
-        let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
-        let shown = frozen.or(self.presented.as_ref());
-        let pixel_spacing = shown.and_then(|frame| frame.pixel_spacing);
-        let until = frozen.map(|frame| frame.sequence);
-        self.clipping = true;
-        commands.push(Command::Clip { until, pixel_spacing });
     }
 
     fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {

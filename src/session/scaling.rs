@@ -70,9 +70,12 @@ impl Scaling {
 }
 
 impl Session {
-    /// Shows what sets the scale; a live picture is frozen for it by the caller.
+    /// Shows what sets the scale of the picture that the caller has frozen.
     pub(super) fn begin_scaling(&mut self) {
-        self.scaling = Some(Scaling::default());
+        if let Some(frozen) = &mut self.frozen {
+            frozen.by_drag = false;
+            self.scaling = Some(Scaling::default());
+        }
     }
 
     /// A tap on the ruler.
@@ -161,13 +164,14 @@ impl Session {
     /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
     /// scanner's depth is not to be told wrong millimetres.
     pub(super) fn check_scale(&mut self) {
-        let Some(frozen) = &self.frozen else { return };
-        let ruler = self.scale.as_ref().filter(|scale| scale.size == frozen.frame.size());
-        let Some(ruler) = ruler.and_then(|scale| scale.ruler) else { return self.rescale() };
-        let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
+        let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
+        let ruler = scale.ruler.filter(|_| scale.size == frozen.frame.size());
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
-        let same = |found: &Ruler| (length(found) / length(&ruler) - 1.0).abs() < SAME;
-        if !found.as_ref().is_some_and(same) {
+        let is_there = |ruler: Ruler| {
+            let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
+            found.is_some_and(|found| (length(&found) / length(&ruler) - 1.0).abs() < SAME)
+        };
+        if !ruler.is_none_or(is_there) {
             self.scale = None;
             self.say("The ruler is not as it was: set the scale again");
         }
