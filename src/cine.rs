@@ -92,16 +92,26 @@ pub struct CineBuffer {
 }
 
 impl CineBuffer {
-    /// The frames that are kept, oldest first, up to the one with the number `until` where one is
-    /// given. All have the same size.
-    pub fn frames(&self, until: Option<u64>) -> Vec<CineFrame> {
-        let ring = self.ring();
-        let wanted = |f: &&CineFrame| until.is_none_or(|until| f.sequence <= until);
-        ring.frames.iter().filter(wanted).cloned().collect()
+    /// The frames that are kept, oldest first; where `last` is given, those before it, and it. All
+    /// have the same size.
+    ///
+    /// # Errors
+    /// See [`CineFrame::of`].
+    pub fn frames(&self, last: Option<&Frame>) -> Result<Vec<CineFrame>, String> {
+        let before = |frame: &&CineFrame| {
+            last.is_none_or(|last| {
+                frame.sequence < last.sequence
+                    && frame.captured_at <= last.captured_at
+                    && frame.size == last.size()
+            })
+        };
+        let frames: Vec<CineFrame> = self.ring().frames.iter().filter(before).cloned().collect();
+        let last = last.map(CineFrame::of).transpose()?;
+        Ok(frames.into_iter().chain(last).collect())
     }
 
-    /// While held, what is kept stays as it is, so that a frozen picture's clip ends with it.
-    /// Afterwards it begins anew.
+    /// While held, nothing is added, so that what led to a frozen picture stays. Afterwards it begins
+    /// anew.
     pub fn hold(&self, held: bool) {
         if self.held.swap(held, Ordering::Relaxed) && !held {
             *self.ring() = Ring::default();
@@ -115,9 +125,6 @@ impl CineBuffer {
 
     fn compress_all(&self, frames: &Receiver<Frame>, limits: CineLimits) {
         for frame in frames {
-            if self.held.load(Ordering::Relaxed) {
-                continue;
-            }
             match CineFrame::of(&frame) {
                 Ok(frame) => self.ring().push(frame, limits),
                 Err(reason) => log::warn!("{frame:?} is left out of clips: {reason}"),
@@ -173,12 +180,14 @@ pub fn remember(
     std::thread::Builder::new()
         .name("cine".into())
         .spawn(move || kept.compress_all(&frames, limits))?;
-    Ok((Box::new(Remembered { feed, newest }), buffer))
+    let held = buffer.held.clone();
+    Ok((Box::new(Remembered { feed, newest, held }), buffer))
 }
 
 struct Remembered {
     feed: Box<dyn Feed>,
     newest: Sender<Frame>,
+    held: Arc<AtomicBool>,
 }
 
 impl Feed for Remembered {
@@ -192,7 +201,7 @@ impl Feed for Remembered {
 
     fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
         let frame = self.feed.next_frame()?;
-        if let Some(frame) = &frame {
+        if let Some(frame) = frame.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
             // Where it can't keep up, this one is left out; the sequence number tells.
             let _ = self.newest.try_send(frame.clone());
         }
@@ -260,21 +269,51 @@ mod tests {
         }
     }
 
+    /// Frames 0, 1, 2… of one size.
+    struct Counting(u64);
+
+    impl Feed for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+        fn frame_interval(&self) -> Option<Duration> {
+            None
+        }
+        fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
+            let mut frame = Frame::from_rgb(FrameSize::new(8, 8), vec![1; 192]).unwrap();
+            frame.sequence = self.0;
+            frame.captured_at = Duration::from_millis(self.0);
+            self.0 += 1;
+            Ok(Some(frame))
+        }
+    }
+
     #[test]
     fn what_is_held_stays_and_what_follows_is_another_clip() {
-        let buffer = CineBuffer { ring: Arc::default(), held: Arc::default() };
         let limits = CineLimits::of(Duration::from_secs(9));
-        (0..3).for_each(|i| buffer.ring().push(frame(i, i, 8), limits));
+        let (mut feed, buffer) = remember(Box::new(Counting(0)), limits).unwrap();
+        let kept = |last: Option<&Frame>| -> Vec<u64> {
+            buffer.frames(last).unwrap().iter().map(|frame| frame.sequence).collect()
+        };
+        let mut next = |count: usize| {
+            let frame = feed.next_frame().unwrap().unwrap();
+            let began = std::time::Instant::now();
+            while kept(None).len() < count {
+                assert!(began.elapsed() < Duration::from_secs(20), "it is not kept");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            frame
+        };
+        let frames = [next(1), next(2), next(3)];
+        assert_eq!(kept(None), [0, 1, 2]);
+        assert_eq!(kept(Some(&frames[1])), [0, 1]);
         buffer.hold(true);
-        let (sender, frames) = bounded(1);
-        let size = FrameSize::new(8, 8);
-        sender.send(Frame::from_rgb(size, vec![1; 192]).unwrap()).unwrap();
-        drop(sender);
-        buffer.compress_all(&frames, limits);
-        assert_eq!((buffer.frames(None).len(), buffer.frames(Some(1)).len()), (3, 2));
+        let unseen = next(3);
         buffer.hold(true);
-        assert_eq!(buffer.frames(None).len(), 3);
+        assert_eq!((kept(None), kept(Some(&unseen))), (vec![0, 1, 2], vec![0, 1, 2, 3]));
         buffer.hold(false);
-        assert!(buffer.frames(None).is_empty());
+        assert!(kept(None).is_empty());
+        next(1);
+        assert_eq!(kept(None), [4]);
     }
 }

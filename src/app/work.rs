@@ -71,11 +71,13 @@ impl Keeping {
                 let saved = || keeping.kept(|folder| record::write_record(folder, &snapshot));
                 Some(Event::Saved(outcome(saved)))
             }),
-            Command::Clip { until, pixel_spacing } => {
-                let frames = cine.map(|cine| cine.frames(until)).unwrap_or_default();
-                let clip = Clip { frames, pixel_spacing };
+            Command::Clip { last, pixel_spacing } => {
+                let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
-                    let saved = || keeping.kept(|folder| record::write_clip(folder, &clip));
+                    let saved = || {
+                        let clip = Clip { frames: frames?, pixel_spacing };
+                        keeping.kept(|folder| record::write_clip(folder, &clip))
+                    };
                     Some(Event::Clipped(outcome(saved)))
                 })
             }

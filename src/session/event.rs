@@ -146,8 +146,8 @@ pub enum Command {
     Save(Snapshot),
     /// Keep the last seconds of the feed.
     Clip {
-        /// The number of the last frame wanted, where the picture is frozen.
-        until: Option<u64>,
+        /// The frame that it ends with, where the picture is frozen.
+        last: Option<Frame>,
         /// The pixel spacing of the picture on the screen.
         pixel_spacing: Option<PixelSpacing>,
     },

@@ -23,9 +23,9 @@ impl Session {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
         let shown = frozen.or(self.presented.as_ref());
         let pixel_spacing = shown.and_then(|frame| frame.pixel_spacing);
-        let until = frozen.map(|frame| frame.sequence);
+        let last = frozen.cloned();
         self.clipping = true;
-        commands.push(Command::Clip { until, pixel_spacing });
+        commands.push(Command::Clip { last, pixel_spacing });
     }
 
     pub(super) fn say_kept(&mut self, told: &str, result: Result<String, String>) {

@@ -195,12 +195,13 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     draw("box", &mut boxed);
 
     let mut measured = Bedside::live();
+    measured.press(Button::LiveFreeze);
+    measured.answer();
     measured.press(Button::Calliper);
     for (from, to) in [((580.0, 75.0), (580.0, 560.0)), ((318.0, 300.0), (840.0, 330.0))] {
         let drag = measured.drag(from, to);
         measured.on(Event::Drag(drag));
     }
-    measured.answer();
     draw("callipers", &mut measured);
 
     let mut scaled = Bedside::live();
