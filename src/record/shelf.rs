@@ -112,6 +112,7 @@ impl Kept {
         let count = |list: &str| self.record[list].as_array().map_or(0, Vec::len);
         match (self.is_clip(), count("objects")) {
             (true, _) => format!("clip of {} frames", count("frames")),
+            (_, 0) => "picture".into(),
             (_, 1) => "1 structure".into(),
             (_, objects) => format!("{objects} structures"),
         }
