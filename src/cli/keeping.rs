@@ -17,7 +17,7 @@ pub struct KeepingArguments {
     save_dir: Option<PathBuf>,
 
     /// How many of the last seconds Clip keeps; they take up to 134 MB of memory, and none with 0
-    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds, allow_hyphen_values = true)]
     clip_seconds: f64,
 
     /// Delete records that are older than N days and were exported
