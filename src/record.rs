@@ -326,7 +326,9 @@ mod tests {
         let overlay = image::open(folder.join("overlay.png")).unwrap().into_rgb8();
         assert_eq!(overlay.dimensions(), (40, 30));
         assert_ne!(overlay.get_pixel(20, 5).0, [100; 3], "tinted");
-        assert_eq!(overlay.get_pixel(20, 25).0, [100; 3], "outside the mask");
+        let bare = super::overlay(&Snapshot { callipers: Vec::new(), ..snapshot() }).to_image();
+        assert_ne!(bare, overlay, "the calliper is on it");
+        assert_eq!(bare.get_pixel(20, 25).0, [100; 3], "outside the mask");
         let json: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("record.json")).unwrap()).unwrap();
         assert_eq!(json["sequence"], 7);

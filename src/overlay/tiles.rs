@@ -98,7 +98,7 @@ mod tests {
                 let areas = tile_areas(room, count);
                 assert_eq!(areas.len(), count);
                 for (i, area) in areas.iter().enumerate() {
-                    assert_eq!(area.intersection(&room), *area);
+                    assert!(area.is_zero_sized() || area.intersection(&room) == *area);
                     assert!(areas[i + 1..].iter().all(|b| area.intersection(b).is_zero_sized()));
                 }
             }

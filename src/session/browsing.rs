@@ -123,7 +123,8 @@ impl Session {
         let message = self.notice().map(str::to_owned).or_else(|| Some(self.browsing_message()));
         let scene = Scene {
             buttons: buttons.to_vec(),
-            status: Status { message, ..status },
+            // What is known of a mask is not of what is looked at.
+            status: Status { message, predicted_iou: None, mask_of: None, ..status },
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             ..Scene::default()
         };
