@@ -51,6 +51,9 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
         frame: Some(frame(size)),
         objects: (0..masks).map(|index| object(size, index)).collect(),
         rubber_band: None,
+        callipers: Vec::new(),
+        ruler: None,
+        tiles: None,
         buttons: Button::ALL.map(state).to_vec(),
         alert: None,
         status: Status {

@@ -4,7 +4,8 @@
 //! The modules follow the data:
 //! [`feed`] → [`Frame`] → [`model`] (image embedding, kept by [`EmbeddingCache`]) → [`Prompt`] →
 //! [`Mask`] → [`overlay`] → [`screen`]. [`touch`] turns fingers into gestures, [`session`] is the
-//! state machine they drive, [`app`] runs it all on threads, and [`record`] keeps what is saved.
+//! state machine they drive, [`app`] runs it all on threads, [`cine`] remembers the last seconds, and
+//! [`record`] keeps what is saved.
 //! [`region`] finds the picture on a scanner's screen, so that the network sees no margins.
 //! [`propagate`] follows a structure through the slices of a volume, [`track`] along a live picture.
 //! [`convert`] makes model packages from checkpoints; [`kernels`] is the arithmetic of what the
@@ -28,6 +29,7 @@ pub mod app;
 pub mod automatic;
 pub mod board;
 pub mod boundary;
+pub mod cine;
 pub mod coco;
 mod contain;
 pub mod convert;

@@ -1,24 +1,30 @@
-//! What is kept when a person presses Save: a folder of its own for each time, complete or not
-//! there at all.
+//! What is kept when a person presses Save or Clip: a folder of its own for each time, complete or
+//! not there at all.
 
+mod album;
+mod clip;
 mod dicom;
+mod retention;
 mod shelf;
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use image::ExtendedColorType;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use album::{AlbumEntry, AlbumPage, AlbumView, album_page, album_view};
+pub use clip::{Clip, write_clip};
+pub use retention::{Retention, Room};
 pub use shelf::{Kept, RecordFile, open, records};
 
 use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
-use crate::measure::Measurements;
+use crate::measure::{Calliper, Measurements};
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
@@ -36,6 +42,9 @@ pub enum RecordError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No room is left.
+    #[error("the disk is full: make room on it and try again ({path})", path = .0.display())]
+    Full(PathBuf),
     /// A record, or a file of it, is not what was written.
     #[error("{path}: {reason}", path = .path.display())]
     Damaged {
@@ -57,6 +66,7 @@ pub enum RecordError {
 /// The content of `record.json`.
 #[derive(Serialize)]
 struct Record<'a> {
+    kind: &'static str,
     saved_at: String,
     model: &'a str,
     source: &'a str,
@@ -66,6 +76,7 @@ struct Record<'a> {
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
     objects: Vec<RecordObject<'a>>,
+    callipers: &'a [Calliper],
     /// The files beside this one.
     files: Vec<RecordFile>,
 }
@@ -95,6 +106,14 @@ struct RecordObject<'a> {
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
 pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecordError> {
+    keep(parent, |folder, now| fill(folder, now, snapshot))
+}
+
+/// Makes a record of what `fill` writes into a new folder, which is told with the time.
+fn keep(
+    parent: &Path,
+    fill: impl FnOnce(&Path, Timestamp) -> Result<(), RecordError>,
+) -> Result<PathBuf, RecordError> {
     let now = Timestamp::now();
     let name = now.strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
     let unfinished = parent.join(format!(".{name}.part"));
@@ -104,7 +123,7 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
         sync_folder(parent.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))?;
     }
     private_folder(&unfinished)?;
-    let finished = fill(&unfinished, now, snapshot).and_then(|()| {
+    let finished = fill(&unfinished, now).and_then(|()| {
         let folder = parent.join(name);
         // The names of the files first, then the folder's own: after a power cut it is whole or gone.
         sync_folder(&unfinished)?;
@@ -120,7 +139,10 @@ pub fn write_record(parent: &Path, snapshot: &Snapshot) -> Result<PathBuf, Recor
 }
 
 fn io(path: &Path, source: std::io::Error) -> RecordError {
-    RecordError::Io { path: path.into(), source }
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => RecordError::Full(path.into()),
+        _ => RecordError::Io { path: path.into(), source },
+    }
 }
 
 /// Has the names in a folder written to the disk.
@@ -136,7 +158,7 @@ fn private_folder(path: &Path) -> Result<(), RecordError> {
 }
 
 fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), RecordError> {
-    let Snapshot { frame, objects, model } = snapshot;
+    let Snapshot { frame, objects, callipers, model } = snapshot;
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
     let mut files = vec![write_png(folder, "frame.png", frame.rgb(), size, rgb)?];
@@ -170,6 +192,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         files.push(write_file(folder, "masks.dcm", &segmentation)?);
     }
     let record = Record {
+        kind: "picture",
         saved_at: now.to_string(),
         model,
         source: &frame.source,
@@ -179,6 +202,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         size,
         pixel_spacing: frame.pixel_spacing,
         objects: listed,
+        callipers,
         files,
     };
     let json = serde_json::to_vec_pretty(&record).map_err(|error| encode("record.json", error))?;
@@ -198,7 +222,8 @@ fn overlay(snapshot: &Snapshot) -> Canvas {
         colour: o.colour,
         active: true,
     };
-    draw_still(&snapshot.frame, snapshot.objects.iter().map(object).collect())
+    let objects = snapshot.objects.iter().map(object).collect();
+    draw_still(&snapshot.frame, objects, snapshot.callipers.clone())
 }
 
 fn encode(file: &str, reason: impl ToString) -> RecordError {
@@ -217,17 +242,26 @@ fn write_png(
 }
 
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<RecordFile, RecordError> {
+    let file = written(folder, name, bytes)?;
+    file.sync_all().map_err(|source| io(&folder.join(name), source))?;
+    Ok(RecordFile::of(name, bytes))
+}
+
+/// Writes a new file, which may not be on the disk yet.
+fn written(folder: &Path, name: &str, bytes: &[u8]) -> Result<fs::File, RecordError> {
     let path = folder.join(name);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|source| io(&path, source))?;
-    Ok(RecordFile::of(name, bytes))
+    let written = options.open(&path).and_then(|mut file| file.write_all(bytes).map(|()| file));
+    written.map_err(|source| io(&path, source))
+}
+
+/// Has a file that was [`written`] on the disk.
+fn sync_file(folder: &Path, name: &str) -> Result<(), RecordError> {
+    let path = folder.join(name);
+    fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|source| io(&path, source))
 }
 
 #[cfg(test)]
@@ -238,6 +272,8 @@ mod tests {
 
     use super::*;
     use crate::frame::Frame;
+    use crate::geometry::FramePoint;
+    use crate::measure::calliper;
     use crate::model::Masks;
     use crate::prompt::Prompt;
 
@@ -258,7 +294,9 @@ mod tests {
             chosen: 1,
             colour: 0,
         };
-        Snapshot { frame, objects: vec![object], model: "fake".into() }
+        let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
+        let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
+        Snapshot { frame, objects: vec![object], callipers, model: "fake".into() }
     }
 
     #[test]
@@ -288,7 +326,9 @@ mod tests {
         let overlay = image::open(folder.join("overlay.png")).unwrap().into_rgb8();
         assert_eq!(overlay.dimensions(), (40, 30));
         assert_ne!(overlay.get_pixel(20, 5).0, [100; 3], "tinted");
-        assert_eq!(overlay.get_pixel(20, 25).0, [100; 3], "outside the mask");
+        let bare = super::overlay(&Snapshot { callipers: Vec::new(), ..snapshot() }).to_image();
+        assert_ne!(bare, overlay, "the calliper is on it");
+        assert_eq!(bare.get_pixel(20, 25).0, [100; 3], "outside the mask");
         let json: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("record.json")).unwrap()).unwrap();
         assert_eq!(json["sequence"], 7);
@@ -297,6 +337,8 @@ mod tests {
         let sizes = &json["objects"][0]["measurements"];
         assert_eq!(sizes["area"], serde_json::json!({ "value": 100.0, "unit": "mm2" }));
         assert_eq!(sizes["longest_diameter"]["length"]["unit"], "mm");
+        let length = &json["callipers"][0]["length"];
+        assert_eq!(*length, serde_json::json!({ "value": 15.0, "unit": "mm" }));
         assert_eq!(json["objects"][0]["rank"], 2);
         assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
         #[cfg(unix)]
@@ -318,6 +360,21 @@ mod tests {
         assert_eq!(kept.iter().map(|kept| &kept.folder).collect::<Vec<_>>(), [&folder]);
         kept[0].verify().unwrap();
         assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
+        assert!(!kept[0].is_exported());
+
+        let page = album_page(parent.path(), 0, 6).unwrap();
+        assert_eq!((page.total, page.entries.len()), (1, 1));
+        assert_eq!(page.entries[0].note, "1 structure");
+        assert_eq!(page.entries[0].picture.as_ref().unwrap().size(), FrameSize::new(40, 30));
+        assert!(album_page(parent.path(), 1, 6).unwrap().entries.is_empty());
+        assert_eq!(album_page(&parent.path().join("none"), 0, 6).unwrap().total, 0);
+        let view = album_view(parent.path(), &kept[0].name).unwrap();
+        assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
+        assert_eq!(view.frame.pixel_spacing, snapshot().frame.pixel_spacing);
+        let mask = view.objects[0].mask.as_ref().unwrap();
+        assert_eq!((view.objects.len(), mask.area_px()), (1, 400));
+        assert_eq!(view.callipers, snapshot().callipers);
+        assert!(album_view(parent.path(), "none").is_err());
         assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
         assert!(kept[0].measurements(0).is_err());
 
@@ -328,6 +385,13 @@ mod tests {
         fs::write(unfinished.join("frame.png"), "half").unwrap();
         let copy = kept[0].export(stick.path()).unwrap();
         open(&copy).unwrap().verify().unwrap();
+        assert!(kept[0].is_exported());
+        assert_eq!(
+            album_page(parent.path(), 0, 6).unwrap().entries[0].note,
+            "1 structure, exported"
+        );
+        let retention =
+            |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
         assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
         assert!(kept[0].export(stick.path()).unwrap_err().to_string().contains("already"));
         let away = stick.path().join("away");
@@ -341,6 +405,27 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         kept[0].export(other.path()).unwrap_err();
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+        assert!(
+            album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1")
+        );
+
+        // No disk is ever all free: whatever may be deleted is.
+        let newer = write_record(parent.path(), &snapshot()).unwrap();
+        assert_eq!(Retention::default().tidy(parent.path()).unwrap(), [""; 0]);
+        assert_eq!(retention(false).tidy(parent.path()).unwrap(), [kept[0].name.clone()]);
+        assert!(!folder.exists() && newer.exists());
+        assert_eq!(retention(false).tidy(parent.path()).unwrap(), [""; 0]);
+        assert_eq!(retention(true).tidy(parent.path()).unwrap().len(), 1);
+        assert!(!newer.exists());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_what_to_do() {
+        let full = io(Path::new("/kept/frame.png"), ErrorKind::StorageFull.into()).to_string();
+        assert!(
+            full.starts_with("the disk is full: make room") && full.contains("frame.png"),
+            "{full}"
+        );
     }
 
     #[test]

@@ -7,17 +7,19 @@ mod driven;
 mod pointer;
 mod report;
 mod run_loop;
+mod work;
 mod worker;
 
-use std::path::PathBuf;
-
+use crate::cine::{self, CineLimits};
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
+use crate::measure::Preset;
 use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
 
 pub use report::{Report, StepReport, Timings};
+pub use work::Keeping;
 pub use worker::{Predictor, RegionSegmenter};
 
 use run_loop::RunLoop;
@@ -47,8 +49,12 @@ pub struct RunOptions {
     pub pixels_per_mm: f32,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
-    /// Where Save writes to; nowhere, which Save tells the person.
-    pub save_dir: Option<PathBuf>,
+    /// Where records go; nowhere.
+    pub keeping: Keeping,
+    /// How much of the feed Clip keeps; none, and there is nothing to keep.
+    pub clip: Option<CineLimits>,
+    /// See [`SessionOptions::presets`].
+    pub presets: Vec<Preset>,
     /// What is done as if by a person; nothing.
     pub script: Script,
     /// When it is over; when the screen is closed.
@@ -63,7 +69,9 @@ impl Default for RunOptions {
             cache_bytes: 64 << 20,
             pixels_per_mm: 3.8,
             max_fps: 60.0,
-            save_dir: None,
+            keeping: Keeping::default(),
+            clip: None,
+            presets: Vec::new(),
             script: Script::default(),
             until: Until::default(),
         }
@@ -124,15 +132,25 @@ pub fn run<P: Predictor + 'static>(
         source: feed.name().to_owned(),
         model: predictor.name().to_owned(),
         frame_interval: feed.frame_interval(),
+        clips: options.clip.is_some(),
+        export: options.keeping.export_to.is_some(),
+        presets: options.presets.clone(),
     });
+    let (feed, cine) = match options.clip {
+        Some(limits) => {
+            let (feed, cine) = cine::remember(feed, limits)?;
+            (feed, Some(cine))
+        }
+        None => (feed, None),
+    };
     let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
     let frames = spawn_latest(feed)?;
-    RunLoop::new(session, screen, options, frames, jobs, answers).run()
+    RunLoop::new(session, screen, options, frames, jobs, answers).with_cine(cine).run()
 }
 
 /// Shows the pictures of `set` on `screen`, one after the other, and lets a person, or a script, accept,
-/// correct and name masks that `predictor` proposes; everything on a new picture is outlined without being asked where `propose` says so. Of `options`, the folder to
-/// save to is of no account.
+/// correct and name masks that `predictor` proposes; everything on a new picture is outlined without being asked where `propose` says so. Of `options`, those
+/// of records and clips are of no account.
 ///
 /// # Errors
 /// [`AppError`]. What goes wrong with a picture, a prompt or a mask is told on the screen instead; what

@@ -2,9 +2,8 @@
 
 use embedded_graphics::geometry::Point;
 
-use crate::geometry::FrameBox;
 use crate::overlay::Layout;
-use crate::session::Event;
+use crate::session::{Drag, Event};
 use crate::touch::Gesture;
 
 /// Points within this distance of a tap are hit, in millimetres on the screen.
@@ -17,8 +16,8 @@ pub(super) fn reach(layout: &Layout, pixels_per_mm: f32) -> f32 {
     REACH_MM * pixels_per_mm.max(0.0) / zoom.max(f32::MIN_POSITIVE)
 }
 
-/// What a gesture means. Taps count on buttons and on the picture, and so do long presses. A drag spans a box, cut to the
-/// picture, unless it began on a button or the status line; one that began and ended on the same
+/// What a gesture means. Taps count on buttons and on the picture, and so do long presses. A drag, cut to the
+/// picture, counts unless it began on a button or the status line; one that began and ended on the same
 /// button is a clumsy press.
 pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Option<Event> {
     match gesture {
@@ -31,12 +30,14 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
             let reach = reach(layout, pixels_per_mm);
             layout.frame_point_at(at).map(|at| Event::LongPress { at, reach })
         }),
-        Gesture::DragMoved { from, to } => dragged_box(layout, from, to).map(Event::DragMoved),
+        Gesture::DragMoved { from, to } => {
+            drag(layout, from, to, pixels_per_mm).map(Event::DragMoved)
+        }
         Gesture::Drag { from, to } => match layout.button_at(from) {
             Some(button) => {
                 (layout.button_at(to) == Some(button)).then_some(Event::Pressed(button))
             }
-            None => dragged_box(layout, from, to).map(Event::Drag),
+            None => drag(layout, from, to, pixels_per_mm).map(Event::Drag),
         },
         Gesture::Cancelled => Some(Event::Cancelled),
         // It changes what is looked at, and nothing of the session.
@@ -44,10 +45,10 @@ pub(super) fn event(gesture: Gesture, layout: &Layout, pixels_per_mm: f32) -> Op
     }
 }
 
-fn dragged_box(layout: &Layout, from: Point, to: Point) -> Option<FrameBox> {
+fn drag(layout: &Layout, from: Point, to: Point, pixels_per_mm: f32) -> Option<Drag> {
     let beside = layout.button_at(from).is_some() || layout.status_area().contains(from);
     let (from, to) = (layout.nearest_frame_point(from)?, layout.nearest_frame_point(to)?);
-    (!beside).then(|| FrameBox::from_corners(from, to))
+    (!beside).then(|| Drag { from, to, reach: reach(layout, pixels_per_mm) })
 }
 
 #[cfg(test)]
@@ -87,9 +88,13 @@ mod tests {
             (
                 "off the picture",
                 Gesture::Drag { from: on(50.0, 50.0), to: far },
-                "x0: 0.0, y0: 0.0",
+                "to: FramePoint { x: 0.0, y: 0.0",
             ),
-            ("onto a button", Gesture::Drag { from: on(50.0, 50.0), to: undo }, "x1: 399.0"),
+            (
+                "onto a button",
+                Gesture::Drag { from: on(50.0, 50.0), to: undo },
+                "to: FramePoint { x: 399.0",
+            ),
             ("void", Gesture::Cancelled, "Cancelled"),
         ];
         for (name, gesture, expected) in cases {

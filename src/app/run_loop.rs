@@ -1,24 +1,23 @@
 //! The loop that draws.
 
-use std::path::PathBuf;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use embedded_graphics::geometry::Size;
 
+use crate::cine::CineBuffer;
 use crate::feed::FeedEvent;
 use crate::geometry::FrameSize;
 use crate::label::Errand;
 use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
-use crate::session::{Command, Event, Job, Snapshot};
+use crate::session::{Command, Drag, Event, Job};
 use crate::touch::{Action, Gesture, GestureRecogniser};
 
 use super::driven::Driven;
 use super::report::{Report, Samples, StepReport};
+use super::work::Works;
 use super::{AppError, RunOptions, Until, pointer};
-use crate::record::write_record;
 
 /// How long the loop waits for the screen before it looks at frames and answers.
 const POLL: Duration = Duration::from_millis(10);
@@ -26,7 +25,8 @@ const POLL: Duration = Duration::from_millis(10);
 /// How often the picture is drawn again while the network works, for the progress indication.
 const PROGRESS: Duration = Duration::from_millis(50);
 
-type Saving = JoinHandle<Result<PathBuf, String>>;
+/// How often records that may be deleted are looked for.
+const TIDY: Duration = Duration::from_secs(3600);
 
 pub(super) struct RunLoop<'a, S> {
     session: S,
@@ -36,7 +36,9 @@ pub(super) struct RunLoop<'a, S> {
     jobs: Sender<Job>,
     answers: Receiver<Event>,
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
-    saving: Option<Saving>,
+    works: Works,
+    cine: Option<CineBuffer>,
+    tidied: Option<Instant>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
     layout: Layout,
@@ -82,7 +84,9 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             canvas: Canvas::new(screen.size()),
             started: Instant::now(),
             errands: None,
-            saving: None,
+            works: Works::default(),
+            cine: None,
+            tidied: None,
             drawn: None,
             step: None,
             last_failure: None,
@@ -106,6 +110,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         Self { errands: Some(errands), ..self }
     }
 
+    /// With the last seconds of the feed.
+    pub fn with_cine(self, cine: Option<CineBuffer>) -> Self {
+        Self { cine, ..self }
+    }
+
     pub fn run(mut self) -> Result<Report, AppError> {
         let mut events = Vec::new();
         loop {
@@ -116,6 +125,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             }
             self.take_frame()?;
             self.take_answers()?;
+            self.look_after_records()?;
             self.draw_if_due()?;
             if self.is_settled() {
                 self.end_step();
@@ -125,8 +135,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 self.play_script()?;
             }
         }
-        if let Some(saving) = self.saving.take() {
-            self.saved(saving)?;
+        for event in self.works.all_done() {
+            self.tell(event)?;
         }
         Ok(Report {
             encode: self.encode.timings(),
@@ -145,32 +155,31 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 Command::Network(job) => {
                     self.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
                 }
-                Command::Save(snapshot) => self.saving = Some(self.save(snapshot)?),
                 Command::Label(errand) => {
                     let to = self.errands.as_ref().map(|(to, _)| to);
                     let sent = to.is_some_and(|to| to.send(errand).is_ok());
                     sent.then_some(()).ok_or(AppError::LabelsStopped)?;
+                }
+                other => {
+                    if let Some(work) = self.options.keeping.work(other, self.cine.as_ref()) {
+                        self.works.begin(work)?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn save(&self, snapshot: Snapshot) -> std::io::Result<Saving> {
-        let folder = self.options.save_dir.clone();
-        std::thread::Builder::new().name("save".into()).spawn(move || {
-            let folder = folder.ok_or("no folder to save to was given")?;
-            write_record(&folder, &snapshot).map_err(|error| error.to_string())
-        })
-    }
-
-    fn saved(&mut self, saving: Saving) -> Result<(), AppError> {
-        let outcome = saving.join().unwrap_or_else(|_| Err("writing it broke off".into()));
-        match &outcome {
-            Ok(path) => log::info!("saved {}", path.display()),
-            Err(reason) => log::warn!("not saved: {reason}"),
+    /// Deletes what is to be deleted, now and then, and keeps the clip of a frozen picture.
+    fn look_after_records(&mut self) -> Result<(), AppError> {
+        if let Some(cine) = &self.cine {
+            cine.hold(self.session.is_frozen());
         }
-        self.tell(Event::Saved(outcome.map(|path| path.display().to_string())))
+        if self.tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+            self.tidied = Some(Instant::now());
+            self.works.begin(self.options.keeping.tidying())?;
+        }
+        Ok(())
     }
 
     /// Whether the screen was closed.
@@ -243,10 +252,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {
             self.tell(outcome)?;
         }
-        match self.saving.take_if(|saving| saving.is_finished()) {
-            Some(saving) => self.saved(saving),
-            None => Ok(()),
-        }
+        self.works.done().into_iter().try_for_each(|event| self.tell(event))
     }
 
     /// Draws if there is something new, or progress to show, no faster than wanted.
@@ -265,9 +271,14 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
-        if !same_screen || self.layout.viewport().frame() != frame_size {
-            let buttons = scene.buttons.iter().map(|state| state.button);
-            self.layout = Layout::with_buttons(size, frame_size, buttons).zoomed(self.zoom);
+        let buttons = || scene.buttons.iter().map(|state| state.button);
+        let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
+        let same_layout = self.layout.viewport().frame() == frame_size
+            && self.layout.buttons().eq(buttons())
+            && self.layout.tile_areas().len() == tiles;
+        if !same_screen || !same_layout {
+            let layout = Layout::with_buttons(size, frame_size, buttons());
+            self.layout = layout.zoomed(self.zoom).with_tiles(tiles);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -318,8 +329,10 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                self.tell(Event::DragMoved(b))?;
-                self.tell(Event::Drag(b))
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let drag = Drag { reach, ..Drag::from(b) };
+                self.tell(Event::DragMoved(drag))?;
+                self.tell(Event::Drag(drag))
             }
             Action::Press(button) => self.tell(Event::Pressed(button)),
             Action::Key(key) => self.tell(Event::Key(key)),

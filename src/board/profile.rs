@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::cores::CoreChoice;
+use crate::measure::Preset;
 
 /// The profiles inside the program, by name.
 const EMBEDDED: [(&str, &str); 5] = [
@@ -19,7 +20,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "compatible",
     "feed",
     "screen",
@@ -31,6 +32,7 @@ const KEYS: [&str; 11] = [
     "threads",
     "cores",
     "memory_mb",
+    "preset",
 ];
 
 /// How `tapseg run` is set up on a board. What isn't there is as without a profile.
@@ -63,6 +65,9 @@ pub struct Profile {
     pub cores: Option<CoreChoice>,
     /// The most memory that the program may take, in megabytes of 10⁶ bytes.
     pub memory_mb: Option<u64>,
+    /// Scales to choose from on the screen, each a `[[preset]]` with `name` and `spacing`.
+    #[serde(default, rename = "preset")]
+    pub presets: Vec<Preset>,
 }
 
 /// Why a profile can't be used.
@@ -218,6 +223,17 @@ mod tests {
         let error = parse("x", "x.toml", "cores = \"small\"").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("4-7"), "{error}");
         assert!(parse("x", "x.toml", "threads = 0").is_err());
+    }
+
+    #[test]
+    fn presets_have_a_name_and_a_spacing() {
+        let text = "[[preset]]\nname = \"linear, 4 cm\"\nspacing = \"0.1x0.12\"\n";
+        let profile = parse("x", "x.toml", text).unwrap();
+        assert_eq!(profile.presets[0].name, "linear, 4 cm");
+        assert_eq!(profile.presets[0].spacing.row_mm, 0.12);
+        for bad in ["name = \"a\"", "name = \"a\"\nspacing = \"4cm\"", "spacing = \"0.1\""] {
+            assert!(parse("x", "x.toml", &format!("[[preset]]\n{bad}\n")).is_err(), "{bad}");
+        }
     }
 
     #[test]

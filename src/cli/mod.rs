@@ -15,6 +15,7 @@ mod feeds;
 mod fidelity;
 mod instances;
 mod interrupt;
+mod keeping;
 mod label;
 mod man;
 mod models;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use tapseg::measure::ellipsoid_volume;
 use tapseg::record::{self, Kept};
 
-use super::{output, run};
+use super::{keeping, output};
 
 /// List, show, verify and export what was saved
 #[derive(Args)]
@@ -59,7 +59,7 @@ enum What {
 
 impl Records {
     pub fn run(self, json: bool) -> Result<()> {
-        let folder = self.save_dir.or_else(run::default_save_dir);
+        let folder = self.save_dir.or_else(keeping::default_save_dir);
         let folder = folder.context("there is no home folder: give --save-dir")?;
         let named = |names: Vec<String>| -> Result<Vec<Kept>> {
             if names.is_empty() {
@@ -70,9 +70,9 @@ impl Records {
         match self.what {
             What::List if json => output::json(&named(Vec::new())?),
             What::List => named(Vec::new())?.iter().try_for_each(|kept| {
-                let objects = kept.record["objects"].as_array().map_or(0, Vec::len);
                 let source = kept.record["source"].as_str().unwrap_or("-");
-                output::line(format_args!("{}  {objects} structures  {source}", kept.name))
+                let exported = if kept.is_exported() { "  exported" } else { "" };
+                output::line(format_args!("{}  {}  {source}{exported}", kept.name, kept.content()))
             }),
             What::Show { name } => {
                 named(vec![name])?.iter().try_for_each(|kept| output::json(&kept.record))

@@ -1,16 +1,16 @@
 //! `tapseg run`: the main job, a live picture to point at.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
-use tapseg::model::{PromptKind, user_data_folder};
+use tapseg::measure::Preset;
+use tapseg::model::PromptKind;
 use tapseg::screen::Screen;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
+use super::keeping::KeepingArguments;
 use super::scale::{ScaleArguments, Scaled};
 use super::screens::ScreenArguments;
 use super::service::Attended;
@@ -20,13 +20,15 @@ use super::{board, feeds, output};
 ///
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
 /// Tap again to refine, press long for a point off it; two fingers look closer. "Live" goes back to
-/// the feed, "Track" too, with the outlines following it.
+/// the feed, "Track" too, with the outlines following it. "Save" keeps the picture, "Clip" the last
+/// seconds; "Records" shows what was kept. "Calliper" measures by hand, "Scale" tells how large a pixel is.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
     tapseg run --feed phantom\n          \
     tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
     tapseg run --feed /dev/video0\n          \
+    tapseg run --feed v4l --keep-free 10% --export-to /media/usb\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
@@ -66,9 +68,8 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
 
-    /// Where Save writes to; ~/.local/share/tapseg/records where not given
-    #[arg(long, value_name = "DIR")]
-    save_dir: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: KeepingArguments,
 
     /// The share of the time in which live frames are encoded ahead, so that a tap on a fresh one is
     /// answered at once: from 0, never, to 1
@@ -83,6 +84,10 @@ pub struct Run {
 
     #[command(flatten)]
     model: ModelArguments,
+
+    /// Those of the board's profile.
+    #[arg(skip)]
+    presets: Vec<Preset>,
 }
 
 impl Run {
@@ -106,8 +111,10 @@ impl Run {
         let (segmenter, _) = self.model.load()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
-            save_dir: self.save_dir.or_else(default_save_dir),
+            keeping: self.keeping.keeping(),
+            presets: self.presets,
             // Nobody taps on picture files.
+            clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
             until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
             pixels_per_mm: screen.pixels_per_mm().unwrap_or(RunOptions::default().pixels_per_mm),
@@ -132,6 +139,7 @@ impl Run {
             self.feed.extend(profile.feed.clone());
         }
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
+        self.presets.extend(profile.presets.iter().cloned());
         self.screen.fill_from(profile)?;
         self.model.fill_from(profile)
     }
@@ -197,9 +205,4 @@ fn rate(text: &str) -> Result<Rate, String> {
             _ => Err("give a number greater than 0, or max".into()),
         },
     }
-}
-
-/// Where Save writes to where nothing else is said.
-pub fn default_save_dir() -> Option<PathBuf> {
-    Some(user_data_folder(|name| std::env::var_os(name))?.join("records"))
 }

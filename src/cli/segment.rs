@@ -181,7 +181,7 @@ pub fn overlay_picture(frame: &Frame, prompt: Prompt, mask: &Mask) -> image::Rgb
         colour: 0,
         active: true,
     };
-    draw_still(frame, vec![object]).to_image()
+    draw_still(frame, vec![object], Vec::new()).to_image()
 }
 
 fn print_table(report: &Report, folder: &Path) -> Result<()> {

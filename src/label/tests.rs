@@ -231,7 +231,8 @@ impl Bed {
                     let took = Duration::from_millis(1);
                     Event::Decoded { request, result: Ok(Decoded { took, masks }) }
                 }
-                Command::Network(Job::Stop) | Command::Save(_) => continue,
+                Command::Network(Job::Stop) => continue,
+                Command::Save(_) | Command::Clip { .. } | Command::Records(_) => continue,
             };
             self.on(event);
         }

@@ -25,7 +25,7 @@ pub use diameter::{Calliper, calliper};
 pub use ellipse::Ellipse;
 pub use quantity::{Quantity, Unit};
 pub use ruler::Ruler;
-pub use scale::{ScaleError, parse_spacing};
+pub use scale::{Preset, ScaleError, parse_spacing};
 pub use shape::{Depth, Measurements};
 pub use volume::ellipsoid_volume;
 

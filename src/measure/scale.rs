@@ -1,6 +1,23 @@
 //! How large a pixel is, as people state it.
 
+use serde::{Deserialize, Deserializer};
+
 use crate::frame::PixelSpacing;
+
+/// A scale that was set up beforehand, as for a scanner's probe and depth.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// What it is called.
+    pub name: String,
+    /// How large a pixel is, written as [`parse_spacing`] reads it.
+    #[serde(deserialize_with = "spacing")]
+    pub spacing: PixelSpacing,
+}
+
+fn spacing<'de, D: Deserializer<'de>>(from: D) -> Result<PixelSpacing, D::Error> {
+    parse_spacing(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+}
 
 /// A pixel spacing that can't be meant.
 #[derive(Debug, thiserror::Error)]

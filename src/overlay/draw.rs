@@ -6,9 +6,11 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 
 use crate::frame::Frame;
+use crate::measure::Calliper;
 use crate::screen::Canvas;
 
 use super::buttons::draw_button;
+use super::callipers::{draw_calliper, draw_ruler};
 use super::layout::Layout;
 use super::palette::{BACKGROUND, BLACK};
 use super::picture::PictureLayer;
@@ -16,6 +18,7 @@ use super::prompts::{draw_prompts, draw_rubber_band};
 use super::scene::{Scene, SceneObject};
 use super::sizes::{draw_diameters, draw_list};
 use super::status::{draw_alert, draw_status, draw_working};
+use super::tiles::draw_tile;
 
 /// Draws scenes. It keeps the outlines of the masks and its row buffer from one to the next, so
 /// one overlay should draw all the scenes of a screen.
@@ -43,6 +46,14 @@ impl Overlay {
         target: &mut D,
     ) -> Result<(), D::Error> {
         let (viewport, unit) = (layout.viewport(), layout.unit());
+        if let Some(tiles) = &scene.tiles {
+            let screen = Rectangle::new(Point::zero(), layout.screen());
+            target.fill_solid(&screen, BACKGROUND)?;
+            for (tile, area) in tiles.iter().zip(layout.tile_areas()) {
+                draw_tile(tile, *area, unit, target)?;
+            }
+            return draw_controls(scene, layout, target);
+        }
         let area = viewport.area();
         for rest in around(area, layout.screen()) {
             target.fill_solid(&rest, BACKGROUND)?;
@@ -65,6 +76,12 @@ impl Overlay {
                 draw_prompts(object, &viewport, unit, &mut picture)?;
             }
         }
+        for calliper in &scene.callipers {
+            draw_calliper(calliper, &viewport, unit, &mut picture)?;
+        }
+        if let Some(ruler) = &scene.ruler {
+            draw_ruler(ruler, &viewport, unit, &mut picture)?;
+        }
         if let Some(band) = scene.rubber_band {
             draw_rubber_band(band, &viewport, unit, &mut picture)?;
         }
@@ -74,18 +91,27 @@ impl Overlay {
         if let Some(alert) = &scene.alert {
             draw_alert(alert, area, unit, &mut picture)?;
         }
-        for state in &scene.buttons {
-            draw_button(state, layout.button_area(state.button), unit, target)?;
-        }
-        draw_status(&scene.status, layout.status_area(), unit, target)
+        draw_controls(scene, layout, target)
     }
 }
 
-/// A frame with masks and prompts at its own size, without buttons and status line.
-pub fn draw_still(frame: &Frame, objects: Vec<SceneObject>) -> Canvas {
+/// Draws buttons and status line.
+fn draw_controls<D: DrawTarget<Color = Rgb888>>(
+    scene: &Scene,
+    layout: &Layout,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    for state in &scene.buttons {
+        draw_button(state, layout.button_area(state.button), layout.unit(), target)?;
+    }
+    draw_status(&scene.status, layout.status_area(), layout.unit(), target)
+}
+
+/// A frame with masks, prompts and callipers at its own size, without buttons and status line.
+pub fn draw_still(frame: &Frame, objects: Vec<SceneObject>, callipers: Vec<Calliper>) -> Canvas {
     let layout = Layout::picture_only(frame.size());
     let mut canvas = Canvas::new(layout.screen());
-    let scene = Scene { frame: Some(frame.clone()), objects, ..Scene::default() };
+    let scene = Scene { frame: Some(frame.clone()), objects, callipers, ..Scene::default() };
     let Ok(()) = Overlay::new().draw(&scene, &layout, &mut canvas);
     canvas
 }
@@ -117,6 +143,7 @@ mod tests {
 
     use crate::geometry::{FrameBox, FramePoint, FrameSize};
     use crate::mask::Mask;
+    use crate::measure::calliper;
     use crate::overlay::scene::{Button, ButtonState, Status};
     use crate::prompt::{PointLabel, PromptPoint};
 
@@ -143,6 +170,9 @@ mod tests {
             frame: Some(Frame::from_rgb(size, rgb).unwrap()),
             objects: vec![object, passive],
             rubber_band: Some(FrameBox { x0: f32::NAN, y0: 1.0, x1: 2.0, y1: 5.0 }),
+            callipers: vec![calliper(FramePoint::new(1.0, 2.0), FramePoint::new(9e9, 3.0), None)],
+            ruler: None,
+            tiles: None,
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,

@@ -7,6 +7,7 @@ use crate::geometry::{FramePoint, FrameSize};
 use crate::screen::Canvas;
 
 use super::scene::Button;
+use super::tiles::tile_areas;
 use super::viewport::Viewport;
 use super::zoom::Zoom;
 
@@ -33,6 +34,9 @@ pub struct Layout {
     viewport: Viewport,
     buttons: Vec<(Button, Rectangle)>,
     status: Rectangle,
+    /// What the buttons leave for the picture.
+    room: Rectangle,
+    tiles: Vec<Rectangle>,
 }
 
 impl Layout {
@@ -74,7 +78,15 @@ impl Layout {
             viewport: band.viewport(body, frame),
             buttons: (0..).zip(buttons).map(|(i, b)| (b, band.cell(body, i))).collect(),
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
+            room: band.rest(body),
+            tiles: Vec::new(),
         }
+    }
+
+    /// The same layout with `count` tiles in place of the picture.
+    #[must_use]
+    pub fn with_tiles(self, count: usize) -> Self {
+        Self { tiles: tile_areas(self.room, count), ..self }
     }
 
     /// The same layout with the part of the picture that is looked at.
@@ -95,7 +107,19 @@ impl Layout {
             viewport: Viewport::fit(Rectangle::new(Point::zero(), screen), frame),
             buttons: Vec::new(),
             status: Rectangle::zero(),
+            room: Rectangle::zero(),
+            tiles: Vec::new(),
         }
+    }
+
+    /// The buttons, in order.
+    pub fn buttons(&self) -> impl Iterator<Item = Button> {
+        self.buttons.iter().map(|(button, _)| *button)
+    }
+
+    /// Where the tiles are, each a [`Button::Tile`].
+    pub fn tile_areas(&self) -> &[Rectangle] {
+        &self.tiles
     }
 
     /// The screen's size.
@@ -128,7 +152,8 @@ impl Layout {
     /// The button at a screen pixel.
     pub fn button_at(&self, pixel: Point) -> Option<Button> {
         let under = self.buttons.iter().find(|(_, area)| area.contains(pixel));
-        under.map(|(button, _)| *button)
+        let tile = || (0..).zip(&self.tiles).find(|(_, area)| area.contains(pixel));
+        under.map(|(button, _)| *button).or_else(|| tile().map(|(i, _)| Button::Tile(i)))
     }
 
     /// The frame position at a screen pixel, `None` off the picture.

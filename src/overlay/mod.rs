@@ -4,6 +4,7 @@
 //! A [`Layout`] says where everything stands and what a press hits, an [`Overlay`] draws it there.
 
 mod buttons;
+mod callipers;
 mod draw;
 mod labels;
 mod layout;
@@ -16,6 +17,7 @@ mod scene;
 mod sizes;
 mod status;
 mod text;
+mod tiles;
 mod viewport;
 mod zoom;
 
@@ -23,6 +25,6 @@ pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::OBJECT_COLOURS;
-pub use scene::{Button, ButtonState, Scene, SceneObject, Status};
+pub use scene::{Button, ButtonState, Scene, SceneObject, Status, Tile};
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

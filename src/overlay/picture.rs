@@ -7,7 +7,7 @@ use embedded_graphics::pixelcolor::raw::RawU24;
 use embedded_graphics::pixelcolor::{IntoStorage, Rgb888};
 use embedded_graphics::primitives::Rectangle;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::FrameSize;
 use crate::mask::Mask;
 use crate::measure::Measurements;
@@ -33,15 +33,27 @@ struct KeptOutline {
     region: Region,
     to: FrameSize,
     stroke: Stroke,
+    spacing: Option<PixelSpacing>,
     outline: Outline,
     sizes: Option<Measurements>,
 }
 
 impl KeptOutline {
-    fn is_of(&self, mask: &Mask, region: Region, to: FrameSize, stroke: Stroke) -> bool {
+    fn is_of(
+        &self,
+        mask: &Mask,
+        region: Region,
+        to: FrameSize,
+        stroke: Stroke,
+        spacing: Option<PixelSpacing>,
+    ) -> bool {
         // The kept mask shares its pixels, so nothing else can have come to lie at their address.
         let same_mask = std::ptr::eq(self.mask.pixels(), mask.pixels());
-        same_mask && self.region == region && self.to == to && self.stroke == stroke
+        same_mask
+            && self.spacing == spacing
+            && self.region == region
+            && self.to == to
+            && self.stroke == stroke
     }
 }
 
@@ -117,8 +129,10 @@ impl PictureLayer {
         for (object, kept) in objects.iter().zip(&mut self.outlines) {
             let stroke = stroke(object.active, unit);
             let current = object.mask.as_ref().filter(|mask| mask.size().pixels() > 0);
-            let wanted =
-                |kept: &KeptOutline| current.is_some_and(|m| kept.is_of(m, region, to, stroke));
+            let spacing = frame.pixel_spacing;
+            let wanted = |kept: &KeptOutline| {
+                current.is_some_and(|m| kept.is_of(m, region, to, stroke, spacing))
+            };
             if !kept.as_ref().is_some_and(wanted) {
                 *kept = current.map(|mask| {
                     // A mask of another size is stretched as it is.
@@ -127,7 +141,8 @@ impl PictureLayer {
                         mask.cropped(left, top, size).filter(|_| mask.size() == frame.size());
                     let outline = Outline::new(part.as_ref().unwrap_or(mask), to, stroke);
                     let sizes = Measurements::on(frame, mask);
-                    KeptOutline { mask: mask.clone(), region, to, stroke, outline, sizes }
+                    let mask = mask.clone();
+                    KeptOutline { mask, region, to, stroke, spacing, outline, sizes }
                 });
             }
         }

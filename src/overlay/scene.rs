@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::frame::Frame;
 use crate::geometry::FrameBox;
 use crate::mask::Mask;
+use crate::measure::{Calliper, Ruler};
 use crate::prompt::PromptPoint;
 
 /// The touch buttons, in the order they stand on the screen.
@@ -33,19 +34,41 @@ pub enum Button {
     Track,
     /// Keep what is shown.
     Save,
+    /// Keep the last seconds.
+    Clip,
+    /// Measure distances by hand.
+    Calliper,
+    /// Tell how large a pixel is.
+    Scale,
+    /// Look at what was kept.
+    Records,
+    /// A shorter step of the ruler.
+    Less,
+    /// A longer step of the ruler.
+    More,
+    /// The next scale that was set up beforehand.
+    Preset,
+    /// Take what was set.
+    Apply,
+    /// Back to what was shown before.
+    Back,
+    /// Copy records elsewhere.
+    Export,
+    /// A record in the list, by its place on the page.
+    Tile(u8),
     /// Keep the active mask in the dataset that is labelled.
     Accept,
     /// The next of the names for masks.
     Name,
-    /// Back to the picture before.
+    /// Back to the picture, or page, before.
     Previous,
-    /// On to the next picture.
+    /// On to the next picture, or page.
     Next,
 }
 
 impl Button {
     /// Those of a live picture, in the order they stand on the screen.
-    pub const ALL: [Button; 11] = [
+    pub const ALL: [Button; 15] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
@@ -56,8 +79,20 @@ impl Button {
         Button::NextMask,
         Button::Everything,
         Button::Track,
+        Button::Calliper,
+        Button::Scale,
         Button::Save,
+        Button::Clip,
+        Button::Records,
     ];
+
+    /// Those of a picture whose scale is set.
+    pub const SCALING: [Button; 6] =
+        [Button::Back, Button::Undo, Button::Less, Button::More, Button::Preset, Button::Apply];
+
+    /// Those of records.
+    pub const BROWSING: [Button; 4] =
+        [Button::Back, Button::Previous, Button::Next, Button::Export];
 
     /// Those of pictures that are labelled, in the order they stand on the screen.
     pub const LABELLING: [Button; 11] = [
@@ -103,6 +138,17 @@ pub struct SceneObject {
     pub active: bool,
 }
 
+/// A record in a list.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    /// It, small.
+    pub picture: Option<Frame>,
+    /// The first line below it.
+    pub title: String,
+    /// The second.
+    pub note: String,
+}
+
 /// The status line's figures; what is unknown is left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -133,6 +179,12 @@ pub struct Scene {
     pub objects: Vec<SceneObject>,
     /// A box being dragged.
     pub rubber_band: Option<FrameBox>,
+    /// Distances measured by hand.
+    pub callipers: Vec<Calliper>,
+    /// The ruler that the scale is read from.
+    pub ruler: Option<Ruler>,
+    /// Records in place of the picture, which then only tells where the buttons are.
+    pub tiles: Option<Vec<Tile>>,
     /// The buttons, in order.
     pub buttons: Vec<ButtonState>,
     /// The figures below.

@@ -1,13 +1,18 @@
 //! The picture as a DICOM Secondary Capture, and its masks as a Segmentation that refers to it
 //! (PS3.3, A.8.1 and A.51). The patient's attributes stay empty: nobody entered them.
 
+mod clip;
+
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use jiff::Timestamp;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelSpacing};
+use crate::geometry::FrameSize;
 use crate::mask::Mask;
+
+pub(super) use clip::ClipFile;
 
 const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 const SEGMENTATION: &str = "1.2.840.10008.5.1.4.1.1.66.4";
@@ -114,13 +119,31 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
 }
 
 fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
-    let size = frame.size();
     let mut rgb = frame.rgb().to_vec();
     // Values have an even length.
     rgb.resize(rgb.len().next_multiple_of(2), 0);
+    let (size, spacing) = (frame.size(), frame.pixel_spacing);
+    let mut elements = capture_elements(size, spacing, series, instance, SECONDARY_CAPTURE);
+    elements.extend([
+        u16(0x0028, 0x0002, 3),
+        text(0x0028, 0x0004, VR::CS, "RGB"),
+        u16(0x0028, 0x0006, 0),
+        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(rgb.into())),
+    ]);
+    elements
+}
+
+/// What captures of one frame and of several share.
+fn capture_elements(
+    size: FrameSize,
+    spacing: Option<PixelSpacing>,
+    series: &str,
+    instance: &str,
+    class: &str,
+) -> Vec<Element> {
     let mut elements = vec![
         text(0x0008, 0x0008, VR::CS, "DERIVED\\SECONDARY"),
-        text(0x0008, 0x0016, VR::UI, SECONDARY_CAPTURE),
+        text(0x0008, 0x0016, VR::UI, class),
         text(0x0008, 0x0018, VR::UI, instance),
         text(0x0008, 0x0060, VR::CS, "OT"),
         // Drawn from a screen: from a device's digital interface.
@@ -128,9 +151,6 @@ fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
         text(0x0020, 0x000E, VR::UI, series),
         text(0x0020, 0x0011, VR::IS, "1"),
         empty(0x0020, 0x0060, VR::CS),
-        u16(0x0028, 0x0002, 3),
-        text(0x0028, 0x0004, VR::CS, "RGB"),
-        u16(0x0028, 0x0006, 0),
         u16(0x0028, 0x0010, size.height as u16),
         u16(0x0028, 0x0011, size.width as u16),
         u16(0x0028, 0x0100, 8),
@@ -139,9 +159,8 @@ fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
         u16(0x0028, 0x0103, 0),
         // A scanner's screen may show whose it is.
         text(0x0028, 0x0301, VR::CS, "YES"),
-        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(rgb.into())),
     ];
-    if let Some(spacing) = frame.pixel_spacing {
+    if let Some(spacing) = spacing {
         let pair = format!("{}\\{}", spacing.row_mm, spacing.column_mm);
         elements.push(text(0x0028, 0x0030, VR::DS, pair));
     }
@@ -251,8 +270,17 @@ fn packed(masks: &[&Mask]) -> Vec<u8> {
 }
 
 fn written(elements: Vec<Element>, class: &str, instance: &str) -> Result<Vec<u8>, String> {
+    written_as(EXPLICIT_LITTLE_ENDIAN, elements, class, instance)
+}
+
+fn written_as(
+    syntax: &str,
+    elements: Vec<Element>,
+    class: &str,
+    instance: &str,
+) -> Result<Vec<u8>, String> {
     let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)
+        .transfer_syntax(syntax)
         .media_storage_sop_class_uid(class)
         .media_storage_sop_instance_uid(instance)
         .implementation_class_uid(IMPLEMENTATION);
@@ -268,7 +296,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::geometry::FrameSize;
 
     #[test]
     fn uids_are_random_uuids() {

@@ -14,6 +14,9 @@ use super::{RecordError, io, private_folder, sync_folder, write_file};
 /// The largest file of a record that is read: beyond it something else lies there.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// The file in a record's folder that tells where it was copied to.
+const EXPORTED: &str = ".exported";
+
 /// A file of a record, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordFile {
@@ -99,6 +102,27 @@ impl Kept {
             .ok_or_else(|| damaged(&self.folder, &format!("it has no sizes of structure {number}")))
     }
 
+    /// Whether it is a clip, and not a picture.
+    pub fn is_clip(&self) -> bool {
+        self.record["kind"] == "clip"
+    }
+
+    /// What is in it, in a few words.
+    pub fn content(&self) -> String {
+        let count = |list: &str| self.record[list].as_array().map_or(0, Vec::len);
+        match (self.is_clip(), count("objects")) {
+            (true, _) => format!("clip of {} frames", count("frames")),
+            (_, 0) => "picture".into(),
+            (_, 1) => "1 structure".into(),
+            (_, objects) => format!("{objects} structures"),
+        }
+    }
+
+    /// Whether it was copied elsewhere.
+    pub fn is_exported(&self) -> bool {
+        self.folder.join(EXPORTED).exists()
+    }
+
     /// Checks that every file is there with the bytes that were written.
     ///
     /// # Errors
@@ -108,7 +132,8 @@ impl Kept {
     }
 
     /// Copies the record to the folder `to`, which may be pulled out at any time: under a hidden
-    /// name, read back and compared, and renamed when all is on the disk. Returns where it is.
+    /// name, read back and compared, and renamed when all is on the disk. Notes that it was copied,
+    /// and returns where it is.
     ///
     /// # Errors
     /// [`RecordError`] where the record is damaged, is there already, or `to` can't be written.
@@ -130,6 +155,8 @@ impl Kept {
             let _ = fs::remove_dir_all(&unfinished);
             return Err(error);
         }
+        // A disk that is read only keeps it out; the copy is whole all the same.
+        let _ = fs::write(self.folder.join(EXPORTED), format!("{}\n", finished.display()));
         Ok(finished)
     }
 

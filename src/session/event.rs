@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
+use crate::measure::Calliper;
 use crate::model::{MaskCandidate, Masks};
 use crate::overlay::Button;
 use crate::prompt::Prompt;
+use crate::record::{AlbumPage, AlbumView};
 use crate::screen::Key;
 
 /// Something that happened. Positions are pixels of the frame on the screen.
@@ -40,10 +42,10 @@ pub enum Event {
         /// As for a tap.
         reach: f32,
     },
-    /// A box is being dragged.
-    DragMoved(FrameBox),
-    /// A box was dragged.
-    Drag(FrameBox),
+    /// A finger is being moved over the picture.
+    DragMoved(Drag),
+    /// It was lifted after that.
+    Drag(Drag),
     /// The finger that was down is not to count.
     Cancelled,
     /// A button was pressed.
@@ -80,10 +82,41 @@ pub enum Event {
     },
     /// The outcome of [`Command::Save`]: where it was saved, or why not.
     Saved(Result<String, String>),
+    /// The outcome of [`Command::Clip`], likewise.
+    Clipped(Result<String, String>),
+    /// The answer to [`Command::Records`].
+    Records(Told),
+    /// Something that the person is to know.
+    Notice(String),
     /// A key was pressed.
     Key(Key),
     /// The outcome of [`Command::Label`].
     Label(label::Outcome),
+}
+
+/// A finger that was moved over the picture, in pixels of the frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drag {
+    /// Where it came down.
+    pub from: FramePoint,
+    /// Where it is.
+    pub to: FramePoint,
+    /// Its radius.
+    pub reach: f32,
+}
+
+impl Drag {
+    /// The box that it spans.
+    pub fn bounds(&self) -> FrameBox {
+        FrameBox::from_corners(self.from, self.to)
+    }
+}
+
+/// From a box's upper left corner to its lower right one, by a finger without breadth.
+impl From<FrameBox> for Drag {
+    fn from(b: FrameBox) -> Self {
+        Self { from: FramePoint::new(b.x0, b.y0), to: FramePoint::new(b.x1, b.y1), reach: 0.0 }
+    }
 }
 
 /// An embedding is there.
@@ -111,8 +144,64 @@ pub enum Command {
     Network(Job),
     /// Keep this.
     Save(Snapshot),
+    /// Keep the last seconds of the feed.
+    Clip {
+        /// The frame that it ends with, where the picture is frozen.
+        last: Option<Frame>,
+        /// The pixel spacing of the picture on the screen.
+        pixel_spacing: Option<PixelSpacing>,
+    },
+    /// Look at records, or do something with them.
+    Records(Ask),
     /// Do this to the dataset that is labelled.
     Label(label::Errand),
+}
+
+/// What is wanted of the records.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// A part of the list.
+    Page {
+        /// Names the answer.
+        id: u64,
+        /// How many newer ones are left out.
+        first: usize,
+        /// How many are wanted.
+        count: usize,
+    },
+    /// One of them, large.
+    View {
+        /// Names the answer.
+        id: u64,
+        /// The record's name.
+        name: String,
+    },
+    /// Copies of them.
+    Export {
+        /// The records' names; all that were never exported where there are none.
+        names: Vec<String>,
+    },
+}
+
+/// The answer to an [`Ask`], or why there is none.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// A part of the list.
+    Page {
+        /// The question's.
+        id: u64,
+        /// The records.
+        result: Result<AlbumPage, String>,
+    },
+    /// One record.
+    View {
+        /// The question's.
+        id: u64,
+        /// The record.
+        result: Result<Box<AlbumView>, String>,
+    },
+    /// A sentence about what was copied.
+    Exported(Result<String, String>),
 }
 
 /// Work for the network.
@@ -155,6 +244,8 @@ pub struct Snapshot {
     pub frame: Frame,
     /// The structures that have a mask.
     pub objects: Vec<SnapshotObject>,
+    /// Distances that were measured by hand.
+    pub callipers: Vec<Calliper>,
     /// The model's name.
     pub model: String,
 }

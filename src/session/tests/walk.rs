@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::{AlbumEntry, AlbumPage, AlbumView};
 
 /// One step of the random walk; numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -24,6 +25,43 @@ enum Op {
     Failed,
     Ended,
     Saved,
+    Clipped,
+    Told(u64, usize),
+}
+
+/// Those that can be pressed.
+const BUTTONS: usize = 15 + 6 + 4 + 2;
+
+fn button(index: usize) -> Button {
+    let tiles = [Button::Tile(0), Button::Tile(200)];
+    let all = [&Button::ALL[..], &Button::SCALING, &Button::BROWSING, &tiles].concat();
+    all[index]
+}
+
+/// A page of `count` records, or one of them.
+fn told(id: u64, count: usize) -> Told {
+    let entry = AlbumEntry {
+        name: "a".into(),
+        title: "today".into(),
+        note: "1 structure".into(),
+        picture: None,
+    };
+    let view = || AlbumView {
+        name: "a".into(),
+        title: "today".into(),
+        frame: frame(9),
+        objects: Vec::new(),
+        callipers: Vec::new(),
+    };
+    match count {
+        0 => Told::Page { id, result: Err("no".into()) },
+        1 => Told::View { id, result: Ok(Box::new(view())) },
+        2 => Told::Exported(Ok("done".into())),
+        _ => {
+            let page = AlbumPage { total: 99, first: 0, entries: vec![entry; count] };
+            Told::Page { id, result: Ok(page) }
+        }
+    }
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -39,19 +77,22 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::DragMoved(x, y)),
         2 => (coordinate(), coordinate()).prop_map(|(x, y)| Op::Drag(x, y)),
         1 => Just(Op::Cancel),
-        5 => (0..Button::ALL.len()).prop_map(Op::Press),
+        6 => (0..BUTTONS).prop_map(Op::Press),
         4 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::Encoded(back, ok)),
         5 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Decoded(back, count)),
         4 => (0u64..3, 0usize..4).prop_map(|(back, count)| Op::Searched(back, count)),
         1 => Just(Op::Failed),
         1 => Just(Op::Ended),
         1 => Just(Op::Saved),
+        1 => Just(Op::Clipped),
+        2 => (0u64..2, 0usize..4).prop_map(|(back, count)| Op::Told(back, count)),
     ]
 }
 
 fn event(op: &Op, bed: &Bed) -> Option<Event> {
     let took = Duration::from_millis(1);
-    let corner = FramePoint::new(20.0, 20.0);
+    let from = FramePoint::new(20.0, 20.0);
+    let drag = |x, y| Drag { from, to: FramePoint::new(x, y), reach: 3.0 };
     Some(match *op {
         Op::Tick(ms) => Event::Tick(bed.session.now + Duration::from_millis(ms)),
         Op::Frame(n) => Event::Frame(frame(n.into())),
@@ -60,12 +101,10 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Touch => Event::Touched,
         Op::Tap(x, y) => Event::Tap { at: FramePoint::new(x, y), reach: 3.0 },
         Op::LongPress(x, y) => Event::LongPress { at: FramePoint::new(x, y), reach: 3.0 },
-        Op::DragMoved(x, y) => {
-            Event::DragMoved(FrameBox::from_corners(corner, FramePoint::new(x, y)))
-        }
-        Op::Drag(x, y) => Event::Drag(FrameBox::from_corners(corner, FramePoint::new(x, y))),
+        Op::DragMoved(x, y) => Event::DragMoved(drag(x, y)),
+        Op::Drag(x, y) => Event::Drag(drag(x, y)),
         Op::Cancel => Event::Cancelled,
-        Op::Press(i) => Event::Pressed(Button::ALL[i]),
+        Op::Press(i) => Event::Pressed(button(i)),
         Op::Encoded(back, ok) => Event::Encoded {
             id: bed.session.last_id.saturating_sub(back),
             result: if ok { Ok(Encoded { took, cached: false }) } else { Err("no".into()) },
@@ -87,6 +126,10 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Failed => Event::FeedFailed("bad".into()),
         Op::Ended => Event::FeedEnded,
         Op::Saved => Event::Saved(Ok("there".into())),
+        Op::Clipped => Event::Clipped(Ok("there".into())),
+        Op::Told(back, count) => {
+            Event::Records(told(bed.session.last_id.saturating_sub(back), count))
+        }
     })
 }
 
@@ -128,6 +171,7 @@ proptest! {
                         prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
                     }
                     Command::Network(Job::Stop) | Command::Save(_) | Command::Label(_) => {}
+                    Command::Clip { .. } | Command::Records(_) => {}
                 }
             }
             let frozen = bed.session.frozen.as_ref();
@@ -170,7 +214,7 @@ proptest! {
             let before = picture(&bed);
             let commands = match kind {
                 0 => bed.press(Button::NewObject),
-                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0, 6.0))),
+                1 => bed.on(Event::Drag(FrameBox::centred(FramePoint::new(x, y), 6.0, 6.0).into())),
                 _ => bed.tap(x, y),
             };
             if kind > 0 {

@@ -1,13 +1,18 @@
 //! The whole loop with a network that only sleeps, a screen in memory and a feed of plain colours.
 
+mod interface;
+mod killed;
+
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use embedded_graphics::geometry::{Point, Size};
 use ndarray::Array2;
 
-use tapseg::app::{AppError, Predictor, Report, RunOptions, Until, label, run};
+use tapseg::app::{AppError, Keeping, Predictor, Report, RunOptions, Until, label, run};
+use tapseg::cine::CineLimits;
 use tapseg::feed::{Feed, FeedError};
 use tapseg::label::LabelSet;
 use tapseg::model::ModelError;
@@ -376,19 +381,33 @@ fn errors_of_the_network_are_told_and_its_loss_ends_the_run() {
     assert!(matches!(error, AppError::NetworkStopped), "{error}");
 }
 
+fn keeping(folder: PathBuf) -> Keeping {
+    Keeping { folder: Some(folder), ..Keeping::default() }
+}
+
 #[test]
 fn saved_records_are_whole_when_the_run_ends() {
     let folder = tempfile::tempdir().unwrap();
     let save = (When::Answered, Action::Press(Button::Save));
-    let steps = [(When::Shown(2), TAP), save];
+    let clip = (When::Answered, Action::Key(Key::Letter('c')));
+    let steps = [(When::Shown(20), TAP), save, clip];
     let options = RunOptions {
-        save_dir: Some(folder.path().join("kept")),
+        keeping: keeping(folder.path().join("kept")),
+        clip: Some(CineLimits::of(Duration::from_secs(5))),
         ..scripted(&steps, Until::ScriptDone)
     };
     let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
-    let message = report.steps[1].scene.status.message.clone().unwrap();
-    let record = message.strip_prefix("Saved to ").expect(&message);
+    let message = |step: usize| report.steps[step].scene.status.message.clone().unwrap();
+    let saved = message(1);
+    let record = saved.strip_prefix("Saved to ").expect(&saved);
     assert!(std::path::Path::new(record).join("mask-1.png").is_file());
+    let clipped = message(2);
+    let clip = clipped.strip_prefix("The clip is in ").expect(&clipped);
+    let clip = tapseg::record::open(clip.as_ref()).unwrap();
+    clip.verify().unwrap();
+    let frames = clip.record["frames"].as_array().unwrap();
+    let frozen = report.steps[0].scene.frame.as_ref().unwrap().sequence;
+    assert_eq!(frames.last().unwrap()["sequence"], frozen, "it ends with the frozen picture");
 
     let options = scripted(&steps, Until::ScriptDone);
     let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();

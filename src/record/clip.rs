@@ -1,0 +1,190 @@
+//! A clip as a record: the last seconds of the live picture.
+
+use std::path::{Path, PathBuf};
+
+use image::DynamicImage;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{RecordError, RecordFile, dicom, encode, keep, sync_file, write_file, written};
+use crate::cine::CineFrame;
+use crate::frame::PixelSpacing;
+use crate::geometry::FrameSize;
+
+/// A clip that is to be kept.
+#[derive(Clone, Debug)]
+pub struct Clip {
+    /// Its frames, oldest first, all of one size; at least one.
+    pub frames: Vec<CineFrame>,
+    /// The pixel spacing, where it is known.
+    pub pixel_spacing: Option<PixelSpacing>,
+}
+
+impl Clip {
+    /// The time from the first frame to the last.
+    pub fn seconds(&self) -> f64 {
+        match (self.frames.first(), self.frames.last()) {
+            (Some(first), Some(last)) => (last.captured_at - first.captured_at).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+
+    /// How many frames of the feed are not in it, though they came between its first and its last.
+    pub fn left_out(&self) -> u64 {
+        match (self.frames.first(), self.frames.last()) {
+            (Some(first), Some(last)) => {
+                (last.sequence - first.sequence + 1).saturating_sub(self.frames.len() as u64)
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// The content of `record.json`.
+#[derive(Serialize)]
+struct Record<'a> {
+    kind: &'static str,
+    saved_at: String,
+    source: &'a str,
+    tapseg_version: &'a str,
+    size: FrameSize,
+    pixel_spacing: Option<PixelSpacing>,
+    seconds: f64,
+    left_out: u64,
+    frames: Vec<RecordFrame>,
+    /// The files beside this one.
+    files: Vec<RecordFile>,
+}
+
+#[derive(Serialize)]
+struct RecordFrame {
+    file: String,
+    sequence: u64,
+    captured_at_s: f64,
+}
+
+/// Writes `clip` into a new folder in `parent`, as [`write_record`](super::write_record) does a
+/// picture: `frame-0001.png` …, the frames as they were, without loss; `clip.dcm`, a DICOM multi-frame
+/// Secondary Capture in baseline JPEG, with the times of the frames; and `record.json`.
+///
+/// # Errors
+/// [`RecordError`]; nothing is left behind then.
+pub fn write_clip(parent: &Path, clip: &Clip) -> Result<PathBuf, RecordError> {
+    keep(parent, |folder, now| fill(folder, now, clip))
+}
+
+fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
+    let Some(first) = clip.frames.first() else {
+        return Err(encode("clip.dcm", "there is no frame yet"));
+    };
+    let failed = |error: String| encode("clip.dcm", error);
+    let is_grey = clip.frames.iter().all(|frame| frame.is_grey);
+    let mut file = dicom::ClipFile::new(first.size, is_grey).map_err(failed)?;
+    let (mut frames, mut files, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    let mut before = first.captured_at;
+    for frame in &clip.frames {
+        let name = format!("frame-{:04}.png", frames.len() + 1);
+        written(folder, &name, &frame.png)?;
+        files.push(RecordFile::of(&name, &frame.png));
+        let picture = image::load_from_memory(&frame.png).map_err(|e| encode(&name, e))?;
+        file.push(&pixels(picture, is_grey)).map_err(failed)?;
+        steps.push((frame.captured_at - before).as_secs_f64() * 1e3);
+        before = frame.captured_at;
+        let captured_at_s = frame.captured_at.as_secs_f64();
+        frames.push(RecordFrame { file: name, sequence: frame.sequence, captured_at_s });
+    }
+    // All were on their way to the disk by now, so that this waits for little.
+    frames.iter().try_for_each(|frame| sync_file(folder, &frame.file))?;
+    let dicom = file.written(&steps, clip.pixel_spacing, now).map_err(failed)?;
+    files.push(write_file(folder, "clip.dcm", &dicom)?);
+    let record = Record {
+        kind: "clip",
+        saved_at: now.to_string(),
+        source: &first.source,
+        tapseg_version: env!("CARGO_PKG_VERSION"),
+        size: first.size,
+        pixel_spacing: clip.pixel_spacing,
+        seconds: clip.seconds(),
+        left_out: clip.left_out(),
+        frames,
+        files,
+    };
+    let json = serde_json::to_vec_pretty(&record).map_err(|error| encode("record.json", error))?;
+    write_file(folder, "record.json", &json).map(|_| ())
+}
+
+fn pixels(picture: DynamicImage, is_grey: bool) -> Vec<u8> {
+    if is_grey { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::feed::Clip as _;
+    use crate::frame::Frame;
+    use crate::record::open;
+
+    /// Frames of a ramp that brightens; one frame was left out, and the second comes late.
+    fn clip(colour: bool) -> Clip {
+        let size = FrameSize::new(48, 33);
+        let frame = |(sequence, ms): (u64, u64)| {
+            let grey = |i: usize| (i % 48 * 3) as u8 + 20 * sequence as u8;
+            let rgb: Vec<u8> = (0..size.pixels())
+                .flat_map(|i| [grey(i), grey(i), grey(i) + if colour { 30 } else { 0 }])
+                .collect();
+            let mut frame = Frame::from_rgb(size, rgb).unwrap();
+            frame.sequence = sequence;
+            frame.captured_at = Duration::from_millis(ms);
+            frame.source = "scanner".into();
+            CineFrame::of(&frame).unwrap()
+        };
+        Clip {
+            frames: [(1, 40), (2, 90), (4, 160)].map(frame).to_vec(),
+            pixel_spacing: Some(PixelSpacing { row_mm: 0.25, column_mm: 0.5 }),
+        }
+    }
+
+    #[test]
+    fn a_clip_is_kept_with_the_times_of_its_frames() {
+        let parent = tempfile::tempdir().unwrap();
+        for colour in [false, true] {
+            let clip = clip(colour);
+            let folder = write_clip(parent.path(), &clip).unwrap();
+            let kept = open(&folder).unwrap();
+            kept.verify().unwrap();
+            assert_eq!(kept.files().unwrap().len(), 4);
+            assert_eq!(kept.record["kind"], "clip");
+            assert_eq!(
+                (&kept.record["seconds"], &kept.record["left_out"]),
+                (&0.12.into(), &1.into())
+            );
+            assert_eq!(kept.record["frames"][2]["captured_at_s"], 0.16);
+            assert_eq!(fs::read(folder.join("frame-0002.png")).unwrap(), *clip.frames[1].png);
+
+            let mut read = crate::feed::dicom::DicomClip::open(&folder.join("clip.dcm")).unwrap();
+            assert_eq!(read.frame_count(), Some(3));
+            for (i, frame) in clip.frames.iter().enumerate() {
+                let written = image::load_from_memory(&frame.png).unwrap().into_rgb8();
+                let found = read.frame(i as u64).unwrap();
+                assert_eq!(found.pixel_spacing, clip.pixel_spacing);
+                let off = found.rgb().iter().zip(written.as_raw()).map(|(a, b)| a.abs_diff(*b));
+                assert!(off.max().unwrap() <= 12, "frame {i}, colour: {colour}");
+            }
+            let file = dicom_object::open_file(folder.join("clip.dcm")).unwrap();
+            let steps =
+                file.element_by_name("FrameTimeVector").unwrap().to_multi_float64().unwrap();
+            assert_eq!(steps, [0.0, 50.0, 70.0]);
+        }
+    }
+
+    #[test]
+    fn a_clip_without_frames_is_none() {
+        let parent = tempfile::tempdir().unwrap();
+        let nothing = Clip { frames: Vec::new(), pixel_spacing: None };
+        assert!(write_clip(parent.path(), &nothing).unwrap_err().to_string().contains("no frame"));
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+}

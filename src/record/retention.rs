@@ -1,0 +1,216 @@
+//! How long records stay, and how much room is left for new ones. Nothing is deleted unless it was
+//! allowed, nothing that was not copied elsewhere unless that too was allowed, and a record as a
+//! whole or not at all.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use super::{Kept, RecordError, io, records, sync_folder};
+
+/// Room on a disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Room {
+    /// Bytes.
+    Bytes(u64),
+    /// A share of the whole disk, from 0 to 1.
+    Share(f64),
+}
+
+/// Which records may be deleted; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Retention {
+    /// Those that are older.
+    pub keep: Option<Duration>,
+    /// The oldest, while less than this is free.
+    pub free: Option<Room>,
+    /// Those too that were never exported.
+    pub unexported: bool,
+}
+
+/// What decides about a record.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    /// When it was saved.
+    at: Timestamp,
+    bytes: u64,
+    exported: bool,
+}
+
+impl Retention {
+    /// Room that a person is warned of, where nothing else is asked for.
+    const LOW: u64 = 200_000_000;
+
+    /// What is half written is somebody's who still writes, unless it is this old.
+    const ABANDONED: Duration = Duration::from_secs(3600);
+
+    /// Deletes the records in `folder` that may be, oldest first, as far as needed, and what a
+    /// program that was killed left half written. Tells their names.
+    ///
+    /// # Errors
+    /// [`RecordError::Io`] where the folder can't be read or a record can't be deleted.
+    pub fn tidy(&self, folder: &Path) -> Result<Vec<String>, RecordError> {
+        remove_abandoned(folder, Self::ABANDONED)?;
+        if self.keep.is_none() && self.free.is_none() {
+            return Ok(Vec::new());
+        }
+        let kept = records(folder)?;
+        let dated = kept.iter().filter_map(|kept| Some((kept, candidate(kept)?)));
+        let (kept, candidates): (Vec<&Kept>, Vec<Candidate>) = dated.unzip();
+        let missing = self.missing(room(folder).map_err(|source| io(folder, source))?);
+        let chosen = self.choose(&candidates, Timestamp::now(), missing);
+        let names = chosen.into_iter().map(|index| kept[index]);
+        names.map(|kept| delete(folder, kept).map(|()| kept.name.clone())).collect()
+    }
+
+    /// What a person is to be told where room is short.
+    pub fn shortage(&self, folder: &Path) -> Option<String> {
+        let (free, all) = room(folder).ok()?;
+        let wanted = self.free.map_or(Self::LOW, |room| room.of(all));
+        let told = format!("only {:.1} GB are free: export records", free as f64 / 1e9);
+        (free < wanted).then_some(told)
+    }
+
+    /// Bytes that are to become free, of a disk's free bytes and all.
+    fn missing(&self, (free, all): (u64, u64)) -> u64 {
+        self.free.map_or(0, |room| room.of(all).saturating_sub(free))
+    }
+
+    /// Which of `candidates`, oldest first, are to go: those that are too old, and as many of the
+    /// oldest as make `missing` bytes.
+    fn choose(&self, candidates: &[Candidate], now: Timestamp, missing: u64) -> Vec<usize> {
+        let mut freed = 0;
+        let allowed = candidates.iter().enumerate().filter(|(_, c)| c.exported || self.unexported);
+        let chosen = allowed.filter(|(_, candidate)| {
+            let age = Duration::try_from(now.duration_since(candidate.at)).unwrap_or_default();
+            let goes = freed < missing || self.keep.is_some_and(|keep| age > keep);
+            freed += if goes { candidate.bytes } else { 0 };
+            goes
+        });
+        chosen.map(|(index, _)| index).collect()
+    }
+}
+
+impl Room {
+    fn of(self, all: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Share(share) => (all as f64 * share) as u64,
+        }
+    }
+}
+
+/// What there is to decide by; none where a record doesn't tell when it was saved.
+fn candidate(kept: &Kept) -> Option<Candidate> {
+    let at = kept.record["saved_at"].as_str()?.parse().ok()?;
+    let bytes = kept.files().ok()?.iter().map(|file| file.bytes).sum();
+    Some(Candidate { at, bytes, exported: kept.is_exported() })
+}
+
+/// The free and all bytes of the disk that has `folder`.
+fn room(folder: &Path) -> std::io::Result<(u64, u64)> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+}
+
+/// Deletes a record: under a hidden name first, so that none is listed that is half there.
+fn delete(parent: &Path, kept: &Kept) -> Result<(), RecordError> {
+    let gone = parent.join(format!(".{}.gone", kept.name));
+    fs::rename(&kept.folder, &gone).map_err(|source| io(&kept.folder, source))?;
+    sync_folder(parent)?;
+    fs::remove_dir_all(&gone).map_err(|source| io(&gone, source))
+}
+
+/// Removes what was left half written or half deleted at least `age` ago.
+fn remove_abandoned(folder: &Path, age: Duration) -> Result<(), RecordError> {
+    let entries = fs::read_dir(folder).map_err(|source| io(folder, source))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let hidden = name.starts_with('.') && (name.ends_with(".part") || name.ends_with(".gone"));
+        let changed = entry.metadata().and_then(|found| found.modified());
+        let old =
+            changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|a| a >= age));
+        if hidden && old {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// Four records of 10 bytes, 4 to 1 days old; the first and the third were exported.
+    fn candidates(now: Timestamp) -> Vec<Candidate> {
+        let of = |days: u64| Candidate {
+            at: now - days as u32 * DAY,
+            bytes: 10,
+            exported: days.is_multiple_of(2),
+        };
+        [4, 3, 2, 1].map(of).to_vec()
+    }
+
+    #[test]
+    fn the_oldest_go_among_those_that_may() {
+        let now = Timestamp::now();
+        let none = Retention::default();
+        let old = Retention { keep: Some(DAY * 5 / 2), ..none };
+        let any = Retention { unexported: true, ..old };
+        let room = Retention { free: Some(Room::Bytes(0)), ..none };
+        let both = Retention { free: Some(Room::Bytes(0)), ..any };
+        let cases: [(&str, Retention, u64, &[usize]); 7] = [
+            ("nothing was allowed", none, 0, &[]),
+            ("too old and exported", old, 0, &[0]),
+            ("too old", any, 0, &[0, 1]),
+            ("room is there", room, 0, &[]),
+            ("room is short", room, 1, &[0]),
+            ("what was not exported stays", room, 1000, &[0, 2]),
+            ("both", both, 25, &[0, 1, 2]),
+        ];
+        for (name, retention, missing, expected) in cases {
+            assert_eq!(retention.choose(&candidates(now), now, missing), expected, "{name}");
+        }
+        // A clock that was wrong makes nothing old.
+        let before = now - 100 * DAY;
+        assert!(any.choose(&candidates(now), before, 0).is_empty());
+    }
+
+    #[test]
+    fn room_is_counted_in_bytes_or_as_a_share() {
+        let short = |free| Retention { free: Some(free), ..Retention::default() };
+        assert_eq!(short(Room::Bytes(70)).missing((50, 1000)), 20);
+        assert_eq!(short(Room::Share(0.1)).missing((50, 1000)), 50);
+        assert_eq!(short(Room::Share(0.01)).missing((50, 1000)), 0);
+        let folder = tempfile::tempdir().unwrap();
+        let (free, all) = room(folder.path()).unwrap();
+        assert!(free <= all && all > 0);
+        assert!(short(Room::Bytes(u64::MAX)).shortage(folder.path()).unwrap().contains("export"));
+        assert_eq!(short(Room::Bytes(0)).shortage(folder.path()), None);
+    }
+
+    #[test]
+    fn only_what_is_old_is_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".a.part", ".b.gone", "c", ".d"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let left = || {
+            let mut names: Vec<_> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names.join(" ")
+        };
+        remove_abandoned(folder.path(), Retention::ABANDONED).unwrap();
+        assert_eq!(left(), ".a.part .b.gone .d c");
+        remove_abandoned(folder.path(), Duration::ZERO).unwrap();
+        assert_eq!(left(), ".d c");
+    }
+}

@@ -1,0 +1,167 @@
+//! The records on the screen, in place of the picture.
+
+use crate::overlay::{Button, ButtonState, Scene, Status, Tile};
+use crate::record::{AlbumPage, AlbumView};
+
+use super::Session;
+use super::event::{Ask, Command, Told};
+
+/// The records that are looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Browsing {
+    page: Option<AlbumPage>,
+    view: Option<Box<AlbumView>>,
+    /// Names the newest question that is not answered yet.
+    asked: Option<u64>,
+    exporting: bool,
+}
+
+impl Browsing {
+    /// Whether something is on its way.
+    pub fn is_waiting(&self) -> bool {
+        self.asked.is_some() || self.exporting
+    }
+}
+
+impl Session {
+    /// Records on a page.
+    pub const PAGE: usize = 6;
+
+    pub(super) fn begin_browsing(&mut self, commands: &mut Vec<Command>) {
+        self.browsing = Some(Browsing::default());
+        self.ask_for_page(0, commands);
+    }
+
+    fn ask_for_page(&mut self, first: usize, commands: &mut Vec<Command>) {
+        let id = self.new_id();
+        commands.push(Command::Records(Ask::Page { id, first, count: Self::PAGE }));
+        self.expect(id);
+    }
+
+    fn expect(&mut self, id: u64) {
+        if let Some(browsing) = &mut self.browsing {
+            browsing.asked = Some(id);
+        }
+    }
+
+    pub(super) fn press_browsing(&mut self, button: Button, commands: &mut Vec<Command>) {
+        let Some(browsing) = &mut self.browsing else { return };
+        let first = browsing.page.as_ref().map_or(0, |page| page.first);
+        match button {
+            Button::Back if browsing.view.is_some() => browsing.view = None,
+            Button::Back => self.browsing = None,
+            Button::Previous => self.ask_for_page(first.saturating_sub(Self::PAGE), commands),
+            Button::Next => self.ask_for_page(first + Self::PAGE, commands),
+            Button::Export => {
+                let names = browsing.view.iter().map(|view| view.name.clone()).collect();
+                browsing.exporting = true;
+                commands.push(Command::Records(Ask::Export { names }));
+            }
+            Button::Tile(tile) => {
+                let entry = browsing.page.as_ref().and_then(|p| p.entries.get(usize::from(tile)));
+                if let Some(name) = entry.map(|entry| entry.name.clone()) {
+                    let id = self.new_id();
+                    commands.push(Command::Records(Ask::View { id, name }));
+                    self.expect(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn can_browse(&self, button: Button) -> bool {
+        let Some(Browsing { page, view, exporting, .. }) = &self.browsing else { return false };
+        let list = page.as_ref().filter(|_| view.is_none());
+        match button {
+            Button::Back => true,
+            Button::Previous => list.is_some_and(|page| page.first > 0),
+            Button::Next => list.is_some_and(|page| page.first + page.entries.len() < page.total),
+            Button::Export => self.options.export && page.is_some() && !exporting,
+            Button::Tile(tile) => list.is_some_and(|page| usize::from(tile) < page.entries.len()),
+            _ => false,
+        }
+    }
+
+    pub(super) fn told(&mut self, told: Told, commands: &mut Vec<Command>) {
+        let Some(browsing) = &mut self.browsing else { return };
+        match told {
+            Told::Page { id, .. } | Told::View { id, .. } if browsing.asked != Some(id) => return,
+            Told::Exported(_) => browsing.exporting = false,
+            Told::Page { .. } | Told::View { .. } => browsing.asked = None,
+        }
+        match told {
+            Told::Page { result: Ok(page), .. } => browsing.page = Some(page),
+            Told::View { result: Ok(view), .. } => browsing.view = Some(view),
+            Told::Page { result: Err(reason), .. } | Told::View { result: Err(reason), .. } => {
+                self.say(reason);
+            }
+            Told::Exported(result) => {
+                let first = browsing.page.as_ref().map_or(0, |page| page.first);
+                // It tells which were exported.
+                self.ask_for_page(first, commands);
+                self.say(result.unwrap_or_else(|reason| format!("Not exported: {reason}")));
+            }
+        }
+    }
+
+    /// What the screen shows while records are looked at.
+    pub(super) fn browsing_scene(&self, status: Status) -> Option<Scene> {
+        let browsing = self.browsing.as_ref()?;
+        let label = |button| match button {
+            Button::Previous => "Newer",
+            Button::Next => "Older",
+            Button::Export if browsing.view.is_none() => "Export all",
+            Button::Export => "Export",
+            _ => "Back",
+        };
+        let buttons = Button::BROWSING.map(|button| ButtonState {
+            button,
+            label: label(button).into(),
+            enabled: self.is_enabled(button),
+            active: false,
+        });
+        let message = self.notice().map(str::to_owned).or_else(|| Some(self.browsing_message()));
+        let scene = Scene {
+            buttons: buttons.to_vec(),
+            // What is known of a mask is not of what is looked at.
+            status: Status { message, predicted_iou: None, mask_of: None, ..status },
+            working: self.working_since.map(|since| self.now.saturating_sub(since)),
+            ..Scene::default()
+        };
+        Some(match &browsing.view {
+            Some(view) => Scene {
+                frame: Some(view.frame.clone()),
+                objects: view.objects.clone(),
+                callipers: view.callipers.clone(),
+                ..scene
+            },
+            None => {
+                let entries = browsing.page.iter().flat_map(|page| &page.entries);
+                let tile = entries.map(|entry| Tile {
+                    picture: entry.picture.clone(),
+                    title: entry.title.clone(),
+                    note: entry.note.clone(),
+                });
+                let frame =
+                    self.frozen.as_ref().map(|f| &f.frame).or(self.newest.as_ref()).cloned();
+                Scene { frame, tiles: Some(tile.collect()), ..scene }
+            }
+        })
+    }
+
+    fn browsing_message(&self) -> String {
+        match &self.browsing {
+            Some(Browsing { exporting: true, .. }) => "Exporting: leave the stick in".into(),
+            Some(Browsing { asked: Some(_), .. }) => "Reading the records".into(),
+            Some(Browsing { view: Some(view), .. }) => view.title.clone(),
+            Some(Browsing { page: Some(page), .. }) if page.total == 0 => {
+                "There are no records yet: Save and Clip make them".into()
+            }
+            Some(Browsing { page: Some(page), .. }) => {
+                let last = page.first + page.entries.len();
+                format!("Records {} to {last} of {}, newest first", page.first + 1, page.total)
+            }
+            _ => String::new(),
+        }
+    }
+}

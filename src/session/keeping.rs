@@ -1,0 +1,37 @@
+//! What is kept of what is shown.
+
+use super::event::{Command, Snapshot};
+use super::{Frozen, Session};
+
+impl Session {
+    pub(super) fn save(&mut self, commands: &mut Vec<Command>) {
+        let callipers = self.frozen.as_ref().map(Frozen::measured).unwrap_or_default();
+        let (frame, objects) = match &self.frozen {
+            Some(frozen) => (frozen.frame.clone(), frozen.objects.snapshot()),
+            None => match (&self.tracking, &self.presented) {
+                (Some(tracking), _) => (tracking.frame().clone(), tracking.snapshot()),
+                (None, Some(frame)) => (frame.clone(), Vec::new()),
+                (None, None) => return,
+            },
+        };
+        self.saving = true;
+        let model = self.options.model.clone();
+        commands.push(Command::Save(Snapshot { frame, objects, callipers, model }));
+    }
+
+    pub(super) fn clip(&mut self, commands: &mut Vec<Command>) {
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
+        let shown = frozen.or(self.presented.as_ref());
+        let pixel_spacing = shown.and_then(|frame| frame.pixel_spacing);
+        let last = frozen.cloned();
+        self.clipping = true;
+        commands.push(Command::Clip { last, pixel_spacing });
+    }
+
+    pub(super) fn say_kept(&mut self, told: &str, result: Result<String, String>) {
+        self.say(match result {
+            Ok(place) => format!("{told} {place}"),
+            Err(reason) => format!("Not saved: {reason}"),
+        });
+    }
+}

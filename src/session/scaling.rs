@@ -1,0 +1,223 @@
+//! How large a pixel is, from the ruler on the picture or a preset.
+
+use crate::frame::{Frame, PixelSpacing};
+use crate::geometry::{FramePoint, FrameSize};
+use crate::measure::Ruler;
+use crate::overlay::Button;
+
+use super::Session;
+
+/// What a step from tick to tick may be, in millimetres, and which of them is the first guess.
+const TICKS_MM: ([f32; 6], usize) = ([1.0, 2.0, 5.0, 10.0, 20.0, 50.0], 3);
+
+/// What the distance between two taps without ticks may be, and the first guess.
+const TAPS_MM: ([f32; 12], usize) =
+    ([5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 120.0, 150.0, 200.0], 5);
+
+/// No picture shows more than this in either direction: a first guess that says so is wrong.
+const DEEPEST_MM: f32 = 300.0;
+
+/// Rulers of two frames are the same if their steps differ by less than this share.
+const SAME: f32 = 0.02;
+
+/// What is being set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scaling {
+    /// The first of the two taps.
+    pub first: Option<FramePoint>,
+    /// What was found between them.
+    pub ruler: Option<Ruler>,
+    /// The index of its step's length.
+    step: usize,
+    /// A preset's index, or that of the feed's own spacing, which comes behind them.
+    choice: Option<usize>,
+}
+
+/// The scale that was set.
+#[derive(Clone, Debug)]
+pub(super) struct Scale {
+    /// It holds for frames of this size.
+    size: FrameSize,
+    spacing: PixelSpacing,
+    /// What it was read from, where that has ticks.
+    ruler: Option<Ruler>,
+}
+
+impl Scaling {
+    fn lengths(&self) -> (&'static [f32], usize) {
+        match self.ruler {
+            Some(Ruler { steps, .. }) if steps > 1 => (&TICKS_MM.0, TICKS_MM.1),
+            _ => (&TAPS_MM.0, TAPS_MM.1),
+        }
+    }
+
+    fn step_mm(&self) -> f32 {
+        let (lengths, _) = self.lengths();
+        lengths[self.step.min(lengths.len() - 1)]
+    }
+
+    /// The first guess that does not make the picture too deep.
+    fn guess(&mut self, ruler: Ruler, size: FrameSize) {
+        self.ruler = Some(ruler);
+        self.choice = None;
+        let (lengths, first) = self.lengths();
+        let mm = |step: &usize| {
+            let PixelSpacing { row_mm, column_mm } = ruler.spacing(lengths[*step], None);
+            (row_mm * size.height as f32).max(column_mm * size.width as f32)
+        };
+        self.step = (0..=first).rev().find(|step| mm(step) <= DEEPEST_MM).unwrap_or(0);
+    }
+}
+
+impl Session {
+    /// Shows what sets the scale of the picture that the caller has frozen.
+    pub(super) fn begin_scaling(&mut self) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.by_drag = false;
+            self.scaling = Some(Scaling::default());
+        }
+    }
+
+    /// A tap on the ruler.
+    pub(super) fn tap_ruler(&mut self, at: FramePoint) {
+        let Some((scaling, frozen)) = self.scaling.as_mut().zip(self.frozen.as_ref()) else {
+            return;
+        };
+        match scaling.first.take() {
+            None => *scaling = Scaling { first: Some(at), ..Scaling::default() },
+            Some(first) => match Ruler::between(&frozen.frame, first, at) {
+                Some(ruler) => scaling.guess(ruler, frozen.frame.size()),
+                None => self.say("Those are too near: tap two ticks that are far apart"),
+            },
+        }
+    }
+
+    pub(super) fn press_scaling(&mut self, button: Button) {
+        let presets = self.options.presets.len();
+        let Some(scaling) = &mut self.scaling else { return };
+        match button {
+            Button::Less => scaling.step = scaling.step.saturating_sub(1),
+            Button::More => scaling.step += 1,
+            Button::Preset => {
+                let next = scaling.choice.map_or(0, |choice| choice + 1) % (presets + 1);
+                *scaling = Scaling { choice: Some(next), ..Scaling::default() };
+            }
+            Button::Undo => *scaling = Scaling::default(),
+            Button::Apply => self.apply_scale(),
+            Button::Back => self.scaling = None,
+            _ => {}
+        }
+    }
+
+    pub(super) fn can_scale(&self, button: Button) -> bool {
+        let Some(scaling) = &self.scaling else { return false };
+        let known = scaling.ruler.is_some();
+        match button {
+            Button::Less => known && scaling.step > 0,
+            Button::More => known && scaling.step + 1 < scaling.lengths().0.len(),
+            Button::Preset => !self.options.presets.is_empty() || self.scale.is_some(),
+            Button::Apply => known || scaling.choice.is_some(),
+            Button::Undo => known || scaling.first.is_some() || scaling.choice.is_some(),
+            Button::Back => true,
+            _ => false,
+        }
+    }
+
+    fn apply_scale(&mut self) {
+        let Some(scaling) = self.scaling.take() else { return };
+        let Some(size) = self.frozen.as_ref().map(|frozen| frozen.frame.size()) else { return };
+        let set = |spacing, ruler| Some(Scale { size, spacing, ruler });
+        self.scale = match (scaling.choice, scaling.ruler) {
+            (Some(choice), _) => {
+                let preset = self.options.presets.get(choice);
+                preset.and_then(|preset| set(preset.spacing, None))
+            }
+            (None, Some(ruler)) => {
+                let spacing = ruler.spacing(scaling.step_mm(), self.stated);
+                set(spacing, (ruler.steps > 1).then_some(ruler))
+            }
+            (None, None) => return,
+        };
+        self.rescale();
+        let spacing = self.frozen.as_ref().and_then(|frozen| frozen.frame.pixel_spacing);
+        self.say(match spacing {
+            Some(spacing) => format!("The scale is set: {}", per_pixel(spacing)),
+            None => "No scale: sizes are in pixels".into(),
+        });
+    }
+
+    /// Gives the frames that are at hand the scale as it is now.
+    fn rescale(&mut self) {
+        let frozen = self.frozen.as_mut().map(|frozen| &mut frozen.frame);
+        for frame in [frozen, self.newest.as_mut(), self.presented.as_mut()].into_iter().flatten() {
+            frame.pixel_spacing = spacing_of(&self.scale, self.stated, frame);
+        }
+    }
+
+    /// A frame of the feed, with the scale that was set.
+    pub(super) fn scaled(&mut self, mut frame: Frame) -> Frame {
+        self.stated = frame.pixel_spacing;
+        frame.pixel_spacing = spacing_of(&self.scale, self.stated, &frame);
+        frame
+    }
+
+    /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
+    /// scanner's depth is not to be told wrong millimetres.
+    pub(super) fn check_scale(&mut self) {
+        let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
+        let ruler = scale.ruler.filter(|_| scale.size == frozen.frame.size());
+        let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
+        let is_there = |ruler: Ruler| {
+            let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
+            found.is_some_and(|found| (length(&found) / length(&ruler) - 1.0).abs() < SAME)
+        };
+        if !ruler.is_none_or(is_there) {
+            self.scale = None;
+            self.say("The ruler is not as it was: set the scale again");
+        }
+        self.rescale();
+    }
+
+    /// What the person is to do, or has chosen.
+    pub(super) fn scaling_message(&self) -> Option<String> {
+        let scaling = self.scaling.as_ref()?;
+        Some(match (scaling.choice, scaling.ruler) {
+            (Some(choice), _) => match self.options.presets.get(choice) {
+                Some(preset) => format!("{}: {}", preset.name, per_pixel(preset.spacing)),
+                None => match self.stated {
+                    Some(stated) => format!("As the feed states: {}", per_pixel(stated)),
+                    None => "No scale: the feed states none".into(),
+                },
+            },
+            (None, Some(ruler)) => {
+                let mm = scaling.step_mm();
+                let spacing = per_pixel(ruler.spacing(mm, self.stated));
+                match ruler.steps {
+                    1 => format!("No ticks: {mm} mm between the taps, {spacing}"),
+                    steps => format!("{steps} steps of {mm} mm, {spacing}"),
+                }
+            }
+            (None, None) if scaling.first.is_some() => {
+                "Tap another tick, far from the first".into()
+            }
+            (None, None) => "Tap a tick of the depth ruler".into(),
+        })
+    }
+}
+
+fn spacing_of(
+    scale: &Option<Scale>,
+    stated: Option<PixelSpacing>,
+    frame: &Frame,
+) -> Option<PixelSpacing> {
+    let scale = scale.as_ref().filter(|scale| scale.size == frame.size());
+    scale.map(|scale| scale.spacing).or(stated)
+}
+
+fn per_pixel(PixelSpacing { row_mm, column_mm }: PixelSpacing) -> String {
+    if (row_mm - column_mm).abs() < 0.0005 {
+        format!("{row_mm:.3} mm a pixel")
+    } else {
+        format!("{column_mm:.3} x {row_mm:.3} mm a pixel")
+    }
+}

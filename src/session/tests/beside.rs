@@ -1,0 +1,240 @@
+//! What is done on a frozen picture beside outlining: callipers, the scale, and the records.
+
+use super::*;
+use crate::measure::{Preset, Unit};
+use crate::overlay::Tile;
+use crate::record::{AlbumEntry, AlbumPage, AlbumView};
+
+fn drag(from: (f32, f32), to: (f32, f32)) -> Drag {
+    let point = |(x, y)| FramePoint::new(x, y);
+    Drag { from: point(from), to: point(to), reach: 2.0 }
+}
+
+fn lengths(bed: &Bed) -> Vec<String> {
+    bed.scene().callipers.iter().map(|calliper| calliper.length.to_string()).collect()
+}
+
+#[test]
+fn callipers_are_placed_by_taps_and_drags_and_moved_by_their_ends() {
+    let mut bed = Bed::live();
+    bed.press(Button::Calliper);
+    assert!(bed.message().contains("one end"), "{}", bed.message());
+    bed.tap(10.0, 10.0);
+    assert_eq!(
+        (bed.session.state(), bed.message().as_str()),
+        (State::Encoding, "Tap the other end")
+    );
+    bed.tap(40.0, 10.0);
+    assert_eq!(lengths(&bed), ["30 px"]);
+    bed.on(Event::DragMoved(drag((11.0, 30.0), (20.0, 30.0))));
+    assert_eq!(lengths(&bed), ["30 px", "9 px"], "while it is dragged");
+    bed.on(Event::Drag(drag((11.0, 30.0), (51.0, 30.0))));
+    assert_eq!(lengths(&bed), ["30 px", "40 px"]);
+
+    // An end is dragged off the frame, and stays on it.
+    bed.on(Event::DragMoved(drag((42.0, 12.0), (50.0, 10.0))));
+    bed.on(Event::Drag(drag((42.0, 12.0), (500.0, 10.0))));
+    assert_eq!(lengths(&bed), ["53 px", "40 px"]);
+    bed.on(Event::DragMoved(drag((10.0, 10.0), (30.0, 10.0))));
+    bed.on(Event::Cancelled);
+    assert_eq!(lengths(&bed), ["53 px", "40 px"], "what was cancelled is as it was");
+    bed.on(Event::DragMoved(drag((5.0, 40.0), (30.0, 40.0))));
+    bed.on(Event::Cancelled);
+    assert_eq!(lengths(&bed), ["53 px", "40 px"]);
+    assert!(bed.scene().objects.is_empty(), "nothing is outlined");
+
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    assert_eq!(snapshot.callipers, bed.scene().callipers);
+    bed.press(Button::Undo);
+    assert_eq!(lengths(&bed), ["53 px"]);
+    for _ in 0..2 * Session::MAX_CALLIPERS {
+        bed.tap(10.0, 20.0);
+        bed.tap(20.0, 20.0);
+    }
+    assert_eq!(lengths(&bed).len(), Session::MAX_CALLIPERS);
+    assert!(bed.message().contains("8 callipers"), "{}", bed.message());
+    bed.press(Button::Clear);
+    assert!(lengths(&bed).is_empty());
+}
+
+/// A frame with a tick every `period` rows at its right side.
+fn with_ruler(period: usize) -> Frame {
+    let size = FrameSize::new(64, 240);
+    let bright = |i: usize| i % 64 > 50 && (i / 64) % period == 5;
+    let rgb = (0..size.pixels()).flat_map(|i| [if bright(i) { 230 } else { 0 }; 3]);
+    Frame::from_rgb(size, rgb.collect::<Vec<_>>()).unwrap()
+}
+
+fn scaled_by_ruler() -> Bed {
+    let presets = vec![Preset {
+        name: "linear".into(),
+        spacing: PixelSpacing { row_mm: 0.5, column_mm: 0.5 },
+    }];
+    let options = SessionOptions { presets, ..SessionOptions::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.on(Event::Frame(with_ruler(20)));
+    bed.present();
+    bed.press(Button::Scale);
+    bed.tap(55.0, 7.0);
+    bed.tap(56.0, 203.0);
+    bed
+}
+
+fn spacing(bed: &Bed) -> Option<f32> {
+    bed.scene().frame.unwrap().pixel_spacing.map(|spacing| spacing.row_mm)
+}
+
+#[test]
+fn the_scale_is_read_from_the_ruler() {
+    let mut bed = scaled_by_ruler();
+    let shown: Vec<Button> = bed.scene().buttons.iter().map(|state| state.button).collect();
+    assert_eq!(shown, Button::SCALING);
+    assert_eq!(bed.scene().ruler.unwrap().steps, 10);
+    assert_eq!(bed.message(), "10 steps of 10 mm, 0.500 mm a pixel");
+    bed.press(Button::Less);
+    assert_eq!(bed.message(), "10 steps of 5 mm, 0.250 mm a pixel");
+    bed.press(Button::Apply);
+    assert_eq!(
+        (bed.message().as_str(), spacing(&bed)),
+        ("The scale is set: 0.250 mm a pixel", Some(0.25))
+    );
+    bed.press(Button::Calliper);
+    bed.on(Event::Drag(drag((5.0, 10.0), (5.0, 50.0))));
+    assert_eq!(bed.scene().callipers[0].length.unit, Unit::Millimetre);
+    assert_eq!(lengths(&bed), ["10.0 mm"]);
+
+    // It holds for the frames that come, as long as the ruler is the same.
+    bed.press(Button::LiveFreeze);
+    bed.on(Event::Frame(with_ruler(20)));
+    bed.present();
+    bed.press(Button::LiveFreeze);
+    assert_eq!(spacing(&bed), Some(0.25));
+    bed.press(Button::LiveFreeze);
+    bed.on(Event::Frame(with_ruler(14)));
+    bed.present();
+    bed.press(Button::LiveFreeze);
+    assert_eq!(spacing(&bed), None, "{}", bed.message());
+    assert!(bed.message().contains("set the scale again"), "{}", bed.message());
+}
+
+#[test]
+fn a_scale_can_be_guessed_chosen_and_left() {
+    let mut bed = scaled_by_ruler();
+    bed.press(Button::Undo);
+    assert!(bed.message().contains("Tap a tick"), "{}", bed.message());
+    bed.tap(20.0, 20.0);
+    bed.tap(20.0, 22.0);
+    assert!(bed.message().contains("too near"), "{}", bed.message());
+    bed.on(Event::Tick(Duration::from_secs(60)));
+    bed.tap(20.0, 20.0);
+    bed.tap(20.0, 220.0);
+    assert_eq!(bed.message(), "No ticks: 50 mm between the taps, 0.250 mm a pixel");
+    bed.press(Button::Back);
+    assert_eq!(spacing(&bed), None);
+
+    bed.press(Button::Scale);
+    bed.press(Button::Preset);
+    assert_eq!(bed.message(), "linear: 0.500 mm a pixel");
+    bed.press(Button::Apply);
+    assert_eq!(spacing(&bed), Some(0.5));
+    bed.on(Event::Tick(Duration::from_secs(120)));
+    bed.press(Button::Scale);
+    bed.press(Button::Preset);
+    bed.press(Button::Preset);
+    assert!(bed.message().contains("the feed states none"), "{}", bed.message());
+    bed.press(Button::Apply);
+    assert_eq!(spacing(&bed), None);
+}
+
+fn page(first: usize, count: usize, total: usize) -> AlbumPage {
+    let entry = |i: usize| AlbumEntry {
+        name: format!("record {i}"),
+        title: String::new(),
+        note: String::new(),
+        picture: None,
+    };
+    AlbumPage { total, first, entries: (first..first + count).map(entry).collect() }
+}
+
+/// The newest question's number.
+fn asked(bed: &Bed) -> u64 {
+    match bed.commands.last() {
+        Some(Command::Records(Ask::Page { id, .. } | Ask::View { id, .. })) => *id,
+        other => panic!("expected a question, found {other:?}"),
+    }
+}
+
+#[test]
+fn records_are_looked_at_in_place_of_the_picture() {
+    let options = SessionOptions { export: true, ..SessionOptions::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.show(1);
+    bed.on(Event::Key(crate::screen::Key::Letter('r')));
+    assert!(!bed.session.is_idle());
+    let id = asked(&bed);
+    let told = |id, page| Event::Records(Told::Page { id, result: Ok(page) });
+    bed.on(told(id + 1, page(0, 1, 1)));
+    assert!(!bed.session.is_idle(), "that was not asked for");
+    bed.on(told(id, page(0, 6, 8)));
+    assert_eq!(bed.message(), "Records 1 to 6 of 8, newest first");
+    let tiles: Option<Vec<Tile>> = bed.scene().tiles;
+    assert_eq!(tiles.map(|tiles| tiles.len()), Some(6));
+
+    bed.press(Button::Next);
+    let id = asked(&bed);
+    bed.on(told(id, page(6, 2, 8)));
+    assert!(bed.press(Button::Next).is_empty(), "there is no more");
+    assert!(bed.press(Button::Tile(2)).is_empty(), "nothing is there");
+    bed.press(Button::Tile(1));
+    let Some(Command::Records(Ask::View { id, name })) = bed.commands.last().cloned() else {
+        panic!()
+    };
+    assert_eq!(name, "record 7");
+    let view = AlbumView {
+        name,
+        title: "yesterday: 1 structure".into(),
+        frame: frame(77),
+        objects: Vec::new(),
+        callipers: Vec::new(),
+    };
+    bed.on(Event::Records(Told::View { id, result: Ok(Box::new(view)) }));
+    let scene = bed.scene();
+    assert_eq!((scene.frame.unwrap().sequence, scene.tiles.is_none()), (77, true));
+    bed.present();
+    assert!(bed.tap(5.0, 5.0).is_empty(), "it can't be pointed at");
+    let exported = bed.press(Button::Export);
+    assert!(
+        matches!(&exported[..], [Command::Records(Ask::Export { names })] if names == &["record 7"])
+    );
+    bed.on(Event::Records(Told::Exported(Err("the stick is full".into()))));
+    assert_eq!(bed.message(), "Not exported: the stick is full");
+    let id = asked(&bed);
+    bed.on(Event::Records(Told::Page { id, result: Err("gone".into()) }));
+
+    bed.press(Button::Back);
+    assert!(bed.scene().tiles.is_some());
+    bed.press(Button::Back);
+    assert_eq!((bed.session.state(), bed.scene().frame.unwrap().sequence), (State::Live, 1));
+    bed.tap(5.0, 5.0);
+    assert_eq!(bed.scene().frame.unwrap().sequence, 1, "not the record's picture");
+}
+
+#[test]
+fn a_clip_ends_with_the_frozen_picture_and_saving_goes_on() {
+    let options = SessionOptions { clips: true, ..SessionOptions::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.show(3);
+    assert!(matches!(bed.press(Button::Clip)[..], [Command::Clip { last: None, .. }]));
+    assert!(bed.press(Button::Clip).is_empty(), "one at a time");
+    assert_eq!(bed.press(Button::Save).len(), 1, "a picture can be saved meanwhile");
+    assert_eq!(bed.message(), "Keeping the clip");
+    bed.on(Event::Saved(Ok("a".into())));
+    assert!(!bed.session.is_idle());
+    bed.on(Event::Clipped(Err("the disk is full".into())));
+    assert_eq!(bed.message(), "Not saved: the disk is full");
+    assert!(bed.session.is_idle());
+    bed.press(Button::LiveFreeze);
+    let clip = bed.press(Button::Clip);
+    assert!(matches!(&clip[..], [Command::Clip { last: Some(last), .. }] if last.sequence == 3));
+    assert!(Bed::live().press(Button::Clip).is_empty(), "nothing is remembered");
+}
