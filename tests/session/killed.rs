@@ -78,8 +78,8 @@ fn what_was_confirmed_is_there_however_the_program_ends() {
     let folder = parent.path().join("kept");
     let mut confirmed = Vec::new();
     for time in 0..TIMES {
-        // At another moment of a save each time.
-        confirmed.extend(killed_after(Duration::from_millis(7 * time), &folder));
+        // At another moment of a save each time; the longest lives are long enough for clips.
+        confirmed.extend(killed_after(Duration::from_millis(7 * time * time), &folder));
         let listed = record::records(&folder).unwrap();
         for kept in &listed {
             kept.verify().unwrap_or_else(|error| panic!("{} is listed: {error}", kept.name));
