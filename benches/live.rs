@@ -27,8 +27,10 @@ const PANEL: Size = Size::new(1280, 800);
 
 fn main() {
     // What cargo adds is of no use here.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
-    let word = |index: usize, default: &str| arguments.get(index).map_or(default.to_owned(), Clone::clone);
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let word =
+        |index: usize, default: &str| arguments.get(index).map_or(default.to_owned(), Clone::clone);
     let size = word(0, "1280x720");
     let (width, height) = size.split_once('x').expect("WIDTHxHEIGHT");
     let size = FrameSize::new(width.parse().expect("a width"), height.parse().expect("a height"));

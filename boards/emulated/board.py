@@ -59,7 +59,9 @@ class Board:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            print("\n".join(["the board said last:", *self.log[-60:]]), flush=True)
         self.cut_power()
 
     def _read(self):

@@ -106,6 +106,13 @@ class Picture:
         """Its rows on a screen."""
         return screen.part(self.left, self.top, self.width, self.height)
 
+    def answered(self, board):
+        """The screen when a prompt is answered, and no sign says any more that the network is at work."""
+        board.await_line(r"masks decoded")
+        at = ((self.left + self.right) // 2, self.top + 10)
+        board.await_screen("the answer", lambda now: now.pixel(*at) != now.pixel(2, 798))
+        return board.settled()
+
     def check_same(self, what, before, now):
         """Both show the same picture."""
         assert self.of(before) == self.of(now), what
@@ -130,12 +137,6 @@ def sides(x0, y0, x1, y1, reach=8):
     """A drawn box."""
     return [(x0 - reach, y0 - reach, x1 + reach, y0 + reach), (x0 - reach, y1 - reach, x1 + reach, y1 + reach),
             (x0 - reach, y0 - reach, x0 + reach, y1 + reach), (x1 - reach, y0 - reach, x1 + reach, y1 + reach)]
-
-
-def answered(board):
-    """The screen when a prompt is answered."""
-    board.await_line(r"masks decoded")
-    return board.settled()
 
 
 def keep(screen, name):

@@ -3,7 +3,7 @@
 import time
 
 from board import SCREEN, Board
-from panel import MICRO, RECORDS, ROOT, WORK, Picture, answered, around, host_mask, keep, say, shows_picture, step
+from panel import MICRO, RECORDS, ROOT, WORK, Picture, around, host_mask, keep, say, shows_picture, step
 
 STILL = "/board/frame.png"
 FRAME = f"{ROOT}/tests/data/frames/clarius_eye.png"
@@ -33,7 +33,7 @@ def try_panels():
         at = picture.on_screen(582, 320)
         mask = host_mask(FRAME, MICRO, "--point", ",".join(map(str, picture.on_frame(*at))))
         board.click(*at)
-        picture.check_outline("a tap", plain, answered(board), mask, [around(*at)])
+        picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         board.click(*picture.undo)
         board.point(SCREEN[0] - 1, SCREEN[1] - 1)
         picture.check_same("undo takes it away", plain, board.settled())
@@ -42,7 +42,7 @@ def try_panels():
         board.qmp("device_add", driver="virtio-tablet-pci", id="tablet")
         time.sleep(6)
         board.click(*at)
-        picture.check_outline("a tap", plain, answered(board), mask, [around(*at)])
+        picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
         console = board.settled()
         assert not shows_picture(console), "the console isn't back"
@@ -52,7 +52,7 @@ def try_panels():
         now = begin(board, "--screen fb")
         picture.check_same("it shows the same", plain, now)
         board.tap(*at)
-        picture.check_outline("a tap", plain, answered(board), mask, [around(*at)])
+        picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
 
         step("a panel on its side")
@@ -61,5 +61,5 @@ def try_panels():
         part = turned.part(SCREEN[0] - picture.right, SCREEN[1] - picture.bottom, picture.width, picture.height)
         assert b"".join(part) == b"".join(rows), "the picture isn't upside down"
         board.tap(SCREEN[0] - 1 - at[0], SCREEN[1] - 1 - at[1])
-        keep(answered(board), "upside-down")
+        keep(picture.answered(board), "upside-down")
         say("shown and touched upside down")

@@ -6,7 +6,7 @@ import random
 import time
 
 from board import Board
-from panel import RECORDS, WORK, Picture, answered, say, step
+from panel import RECORDS, WORK, Picture, say, step
 from panels import SIZE, begin
 
 
@@ -40,7 +40,7 @@ def pull_the_plug(cuts, seed=5):
             picture = Picture(plain, *SIZE)
             if cut % 2 == 0:
                 board.tap(*picture.on_screen(582, 320))
-                answered(board)
+                picture.answered(board)
             for _ in range(random.randint(0, 1) if cut else 1):
                 asked = time.monotonic()
                 board.tap(*picture.save)

@@ -8,7 +8,7 @@ import time
 
 import png
 from board import Board
-from panel import (MICRO, RECORDS, WORK, Picture, answered, around, host_mask, keep, say, shows_picture, sides, step)
+from panel import (MICRO, RECORDS, WORK, Picture, around, host_mask, keep, say, shows_picture, sides, step)
 
 SHARE = os.path.join(WORK, "share")
 FRAME = (1280, 720)
@@ -78,7 +78,7 @@ def with_fingers(board, picture, clip):
     keep(plain, "frozen")
     at = picture.on_screen(582, 420)
     board.tap(*at)
-    tapped = answered(board)
+    tapped = picture.answered(board)
     keep(tapped, "tapped")
     record = saved(board, picture)
     frame = os.path.join(record, "frame.png")
@@ -94,14 +94,14 @@ def with_fingers(board, picture, clip):
     corners = (*picture.on_screen(305, 67), *picture.on_screen(855, 572))
     box = [v for corner in (corners[:2], corners[2:]) for v in picture.on_frame(*corner)]
     board.drag(*corners)
-    dragged = answered(board)
+    dragged = picture.answered(board)
     keep(dragged, "dragged")
     mask = host_mask(frame, MICRO, "--box", ",".join(map(str, box)))
     picture.check_outline("a drag", plain, dragged, mask, sides(*corners) + [around(*corners[2:])])
 
     off = picture.on_screen(1100, 600)
     board.hold(*off)
-    pressed = answered(board)
+    pressed = picture.answered(board)
     keep(pressed, "pressed")
     assert pressed.pixel(off[0], off[1] + 6) == (0xD5, 0x5E, 0x00), "a long press leaves no negative point"
     say("a long press is a point off the structure")
@@ -187,7 +187,7 @@ def faults(board, picture):
     board.await_line("unplugged")
     at = picture.on_screen(582, 420)
     board.tap(*at)
-    outlined = answered(board)
+    outlined = picture.answered(board)
     keep(outlined, "unplugged-tapped")
     record = saved(board, picture)
     mask = host_mask(os.path.join(record, "frame.png"), MICRO, "--point", ",".join(map(str, picture.on_frame(*at))))
@@ -239,7 +239,7 @@ def shipped(board, picture):
     corners = (*picture.on_screen(305, 67), *picture.on_screen(855, 572))
     box = [v for corner in (corners[:2], corners[2:]) for v in picture.on_frame(*corner)]
     board.drag(*corners)
-    dragged = answered(board)
+    dragged = picture.answered(board)
     keep(dragged, "shipped")
     record = saved(board, picture)
     mask = host_mask(os.path.join(record, "frame.png"), None, "--box", ",".join(map(str, box)))
