@@ -12,6 +12,8 @@ from panel import (MICRO, RECORDS, WORK, Picture, around, host_mask, keep, say, 
 
 SHARE = os.path.join(WORK, "share")
 FRAME = (1280, 720)
+# What the loop that draws does besides, and an interval of the feed, in milliseconds.
+TURN = 10 + 17
 DEVICE = "/dev/video0,format=RGB3"
 
 
@@ -222,7 +224,11 @@ def figures(board):
         rows[name] = (int(found.group(1)), *map(float, found.groups()[1:]))
         say(f"{name}: {rows[name][0]} times, {rows[name][1]} / {rows[name][2]} / {rows[name][3]} ms "
             "(least, median, most)")
-    return rows
+    drawn = rows["draw"][2] + rows["present"][2]
+    waited = rows["latency"][2] - drawn
+    say(f"a frame is {waited:.0f} ms old when it is drawn, which takes {drawn:.0f} ms")
+    # One that waited for another to be drawn would be a whole turn older.
+    assert waited < drawn + TURN, "more than one frame waits between the driver and the screen"
 
 
 def shipped(board, picture):
