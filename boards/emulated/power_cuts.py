@@ -17,8 +17,16 @@ def names(board):
     whole = {line.split()[0] for line in board.do(f"tapseg records verify --save-dir {RECORDS}")
              if line.endswith(" whole")}
     assert listed == whole, (listed, whole)
-    begun = board.do(f"ls -a {RECORDS}")
+    begun = board.do(f"ls -1A {RECORDS}")
     return listed, sum(line.endswith(".part") for line in begun)
+
+
+def begin_saving(board, picture):
+    """Presses Save, and returns as soon as something is being written."""
+    board.do(f"rm -rf {RECORDS}/.*.part")
+    board.tap(*picture.save)
+    board.send(f'while set -- {RECORDS}/.*.part; [ ! -e "$1" ]; do :; done; echo BOARD saves')
+    board.await_line("BOARD saves")
 
 
 def pull_the_plug(cuts, seed=5):
@@ -41,17 +49,17 @@ def pull_the_plug(cuts, seed=5):
             if cut % 2 == 0:
                 board.tap(*picture.on_screen(582, 320))
                 picture.answered(board)
-            for _ in range(random.randint(0, 1) if cut else 1):
-                asked = time.monotonic()
-                board.tap(*picture.save)
+            if cut == 0:
+                # How long it writes.
+                begin_saving(board, picture)
+                since = time.monotonic()
                 confirmed.add(os.path.basename(board.await_line(r"saved (\S+)").group(1)))
-                took = time.monotonic() - asked
-            # The tap itself takes a moment until it is one.
-            board.tap(*picture.save)
-            time.sleep(random.uniform(0.1, 1.1) * took)
+                took = time.monotonic() - since
+            begin_saving(board, picture)
+            time.sleep(random.uniform(0, 1.1) * took)
             board.cut_power()
-            say(f"cut {cut + 1}: {len(confirmed)} confirmed; saving takes {took:.1f} s")
             confirmed |= {os.path.basename(line.split()[-1]) for line in board.log if "saved /" in line}
+            say(f"cut {cut + 1}: {len(confirmed)} confirmed; writing takes {took:.1f} s")
     say(f"all {len(confirmed)} records are there and whole; of {cuts} cuts {cut_short} left one that was begun, "
         f"which is not shown, and {unconfirmed} one that was whole but not confirmed yet")
     assert cut_short > 0, "no cut was in the middle of saving"

@@ -49,7 +49,8 @@ fn check() {
         return;
     };
     let begun = Instant::now();
-    let steps: [(&str, fn(&Vivid)); 8] = [
+    type Step = fn(&Vivid);
+    let steps: [(&str, Step); 8] = [
         ("the device is listed", listed),
         ("frames are bit-exact", exact),
         ("colours are right in every format and coding", colours),
@@ -115,7 +116,7 @@ fn listed(vivid: &Vivid) {
         );
     }
     assert_eq!(device.best().unwrap().format.to_string(), "RGB3");
-    let output = v4l::V4lDevice::open(&vivid.output).err().expect("nothing comes out of an output");
+    let output = v4l::V4lDevice::open(&vivid.output).expect_err("nothing comes out of an output");
     assert!(output.to_string().contains("delivers no pictures"), "{output}");
 }
 
