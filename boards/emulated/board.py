@@ -31,7 +31,8 @@ class Board:
              "-accel", "tcg,thread=multi,tb-size=256", "-nodefaults", "-no-user-config", "-display", "none",
              "-no-reboot", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off",
              "-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}",
-             "-device", "virtio-tablet-pci,id=tablet",
+             # Beside the bus of the board itself, so that it can be unplugged.
+             "-device", "pcie-root-port,id=slot", "-device", "virtio-tablet-pci,id=tablet,bus=slot",
              "-drive", f"if=none,id=disk,format=raw,file={work}/disk.img", "-device", "virtio-blk-pci,drive=disk",
              "-virtfs", f"local,path={share},mount_tag=host,security_model=none,multidevs=remap",
              "-kernel", kernel, "-initrd", os.path.join(work, "initramfs.gz"),
@@ -130,6 +131,18 @@ class Board:
             if "return" in answer:
                 return answer["return"]
             assert "error" not in answer, answer
+
+    def replug_tablet(self):
+        """Unplugs the tablet, and plugs it in again as soon as it is gone."""
+        self.qmp("device_del", id="tablet")
+        end = time.monotonic() + self.patience
+        while True:
+            time.sleep(1)
+            try:
+                return self.qmp("device_add", driver="virtio-tablet-pci", id="tablet", bus="slot")
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
 
     def point(self, x, y, pressed=None):
         """Moves the tablet's pointer to a pixel, and presses or lifts its button."""

@@ -1,7 +1,5 @@
 """Panels of other kinds, and a pointer: a program with a still picture, without systemd."""
 
-import time
-
 from board import SCREEN, Board
 from panel import MICRO, RECORDS, ROOT, WORK, Picture, around, host_mask, keep, say, shows_picture, step
 
@@ -37,10 +35,9 @@ def try_panels():
         board.click(*picture.undo)
         board.point(SCREEN[0] - 1, SCREEN[1] - 1)
         picture.check_same("undo takes it away", plain, board.settled())
-        board.qmp("device_del", id="tablet")
-        time.sleep(3)
-        board.qmp("device_add", driver="virtio-tablet-pci", id="tablet")
-        time.sleep(6)
+        board.forget()
+        board.replug_tablet()
+        board.await_line(r"evdev\] .*Virtio Tablet")
         board.click(*at)
         picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
