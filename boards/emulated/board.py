@@ -32,7 +32,7 @@ class Board:
              "-no-reboot", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off",
              "-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}",
              # Beside the bus of the board itself, so that it can be unplugged.
-             "-device", "pcie-root-port,id=slot", "-device", "virtio-tablet-pci,id=tablet,bus=slot",
+             "-device", "pcie-root-port,id=beside", "-device", "virtio-tablet-pci,id=tablet,bus=beside",
              "-drive", f"if=none,id=disk,format=raw,file={work}/disk.img", "-device", "virtio-blk-pci,drive=disk",
              "-virtfs", f"local,path={share},mount_tag=host,security_model=none,multidevs=remap",
              "-kernel", kernel, "-initrd", os.path.join(work, "initramfs.gz"),
@@ -139,7 +139,7 @@ class Board:
         while True:
             time.sleep(1)
             try:
-                return self.qmp("device_add", driver="virtio-tablet-pci", id="tablet", bus="slot")
+                return self.qmp("device_add", driver="virtio-tablet-pci", id="tablet", bus="beside")
             except AssertionError:
                 if time.monotonic() > end:
                     raise
