@@ -71,8 +71,8 @@ pub struct Run {
     #[command(flatten)]
     keeping: KeepingArguments,
 
-    /// The share of the time in which live frames are encoded ahead, so that a tap on a fresh one is
-    /// answered at once: from 0, never, to 1
+    /// The share of the time in which live frames are encoded ahead, for a minute after each touch, so
+    /// that a tap on a fresh one is answered at once: from 0, never, to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     ahead: f64,
 

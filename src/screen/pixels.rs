@@ -149,14 +149,24 @@ fn write_row<const BYTES: usize>(
 ) {
     let Size { width, height } = canvas.size();
     let (width, height) = (width as usize, height as usize);
-    let (pixels, mut row) = (canvas.pixels(), row.chunks_exact_mut(BYTES));
-    let mut put = |word: &u32| row.next().map(|pixel| pixel.copy_from_slice(&store(*word)));
+    let pixels = canvas.pixels();
+    // What is most often shown, many pixels at a time.
+    let straight = match rotation {
+        Rotation::None if y < height => &pixels[y * width..][..width],
+        _ => &[],
+    };
+    let (shown, rest) = row.split_at_mut((straight.len() * BYTES).min(row.len()));
+    for (pixel, word) in shown.chunks_exact_mut(BYTES).zip(straight) {
+        pixel.copy_from_slice(&store(*word));
+    }
+    let mut rest = rest.chunks_exact_mut(BYTES);
+    let mut put = |word: &u32| rest.next().map(|pixel| pixel.copy_from_slice(&store(*word)));
     let turned = rotation.turned(canvas.size());
     if turned.width > 0 && y < turned.height as usize {
         // A row of the canvas, or a column of it, in the one direction or the other; it ends with
         // the canvas or with the panel.
         let _ = match rotation {
-            Rotation::None => pixels[y * width..][..width].iter().try_for_each(&mut put),
+            Rotation::None => Some(()),
             Rotation::Quarter => pixels[..=(height - 1) * width + y]
                 .iter()
                 .rev()

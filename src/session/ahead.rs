@@ -130,8 +130,8 @@ impl Session {
         let Some(newest) = self.newest.clone() else { return };
         let share = match (&self.tracking, self.options.ahead) {
             (Some(_), _) => 1.0,
-            (None, Some(share)) => share,
-            (None, None) => return,
+            (None, Some(share)) if self.is_attended() => share,
+            (None, _) => return,
         };
         let rest = self.last_encode.mul_f32((1.0 - share) / share.max(0.01));
         let due = self.encoding.as_ref().is_none_or(|e| {
@@ -141,6 +141,11 @@ impl Session {
         if due || (self.tracking.is_some() && self.is_new(&newest)) {
             self.begin_encoding(newest, commands);
         }
+    }
+
+    /// Whether somebody is there who may tap soon; otherwise the board is to rest.
+    fn is_attended(&self) -> bool {
+        self.attended.is_some_and(|at| self.now.saturating_sub(at) <= Self::ATTENDED)
     }
 
     fn is_new(&self, frame: &Frame) -> bool {
@@ -187,6 +192,9 @@ impl Session {
         }
         true
     }
+
+    /// How long after the last touch frames are encoded ahead.
+    pub const ATTENDED: Duration = Duration::from_secs(60);
 
     /// How old the frame may be that a tap freezes.
     pub const FRESH: Duration = Duration::from_millis(500);

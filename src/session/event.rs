@@ -119,6 +119,17 @@ impl From<FrameBox> for Drag {
     }
 }
 
+impl Event {
+    /// Whether somebody does something, rather than the feed, the network or the clock.
+    pub(super) fn is_by_a_person(&self) -> bool {
+        use Event::*;
+        matches!(
+            self,
+            Touched | Tap { .. } | LongPress { .. } | DragMoved(_) | Drag(_) | Pressed(_) | Key(_)
+        )
+    }
+}
+
 /// An embedding is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded {

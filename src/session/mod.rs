@@ -19,8 +19,9 @@
 //!   another prompt stops it, and what was found until then stays.
 //! - [`Button::Track`] goes live with the objects, which then follow the picture; the network is asked
 //!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
-//! - Live, frames may be encoded ahead ([`SessionOptions::ahead`]): a tap then freezes the newest of
-//!   those, if it is no older than [`Session::FRESH`], and is answered in the time of a decode.
+//! - Live, while somebody is at it, frames may be encoded ahead ([`SessionOptions::ahead`], from the
+//!   moment a finger comes down): a tap then freezes the newest of those, if it is no older than
+//!   [`Session::FRESH`], and is answered in the time of a decode.
 //! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
@@ -84,7 +85,7 @@ pub struct SessionOptions {
     /// it for packages trained for mask prompts, and leave it off for those that were not.
     pub refine_with_mask: bool,
     /// The share of the time, above 0 and up to 1, in which the network encodes frames of the live
-    /// picture ahead of a tap; none, and it doesn't.
+    /// picture ahead of a tap, for [`Session::ATTENDED`] after each; none, and it doesn't.
     pub ahead: Option<f32>,
     /// The feed's name, for the status line.
     pub source: String,
@@ -148,6 +149,8 @@ pub struct Session {
     presented: Option<Frame>,
     /// What was on the screen when the finger that is down touched it.
     touched: Option<Frame>,
+    /// When a person did something last.
+    attended: Option<Duration>,
     frozen: Option<Frozen>,
     /// Only while nothing is frozen.
     tracking: Option<Tracking>,
@@ -205,6 +208,7 @@ impl Session {
             newest: None,
             presented: None,
             touched: None,
+            attended: None,
             frozen: None,
             tracking: None,
             last_encode: Duration::ZERO,
@@ -262,6 +266,9 @@ impl Session {
     pub fn handle(&mut self, event: Event) -> Vec<Command> {
         let mut commands = Vec::new();
         self.revision += u64::from(self.is_visible(&event));
+        if event.is_by_a_person() {
+            self.attended = Some(self.now);
+        }
         match event {
             Event::Tick(now) => self.tick(now),
             Event::Frame(frame) => {

@@ -1,9 +1,9 @@
-//! Capture devices as Linux drives them, with its test driver vivid: `boards/emulated/capture/run` runs
-//! this on an emulated board. It needs root, and is skipped where there is no such driver.
+//! Capture devices as Linux drives them, with its test driver vivid: `boards/emulated/run` runs this on an
+//! emulated board. It needs root, and is skipped where there is no such driver.
 //!
 //! For other tests on the board, `capture-test load` loads the driver, `capture-test set CONTROL VALUE`
-//! sets one of its controls, such as `set "DV Timings Signal Mode" "No Signal"`, and `capture-test play`
-//! has the camera show a real ultrasound frame until it is ended.
+//! sets one of its controls, such as `set "DV Timings Signal Mode" "No Signal"`, and `capture-test play
+//! FOLDER` has the camera show the files there, each a frame in RGB, again and again until it is ended.
 
 mod vivid;
 
@@ -24,11 +24,15 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["load"] => drop(Vivid::load().expect("the driver can be loaded")),
         ["set", control, value] => Vivid::loaded().set(control, value),
-        ["play"] => {
+        ["play", folder] => {
             let vivid = Vivid::loaded();
             vivid.set("OSD Text Mode", "2");
             vivid.set("Loop Video", "1");
-            let _player = vivid.play(b"RGB3", vec![picture(0)]);
+            let files = std::fs::read_dir(folder).expect("a folder").flatten();
+            let mut paths: Vec<_> = files.map(|file| file.path()).collect();
+            paths.sort();
+            let frames = paths.iter().map(|path| std::fs::read(path).expect("a frame")).collect();
+            let _player = vivid.play(b"RGB3", frames);
             loop {
                 std::thread::park();
             }
@@ -45,7 +49,8 @@ fn check() {
         return;
     };
     let begun = Instant::now();
-    let steps: [(&str, fn(&Vivid)); 8] = [
+    type Step = fn(&Vivid);
+    let steps: [(&str, Step); 8] = [
         ("the device is listed", listed),
         ("frames are bit-exact", exact),
         ("colours are right in every format and coding", colours),
@@ -111,7 +116,7 @@ fn listed(vivid: &Vivid) {
         );
     }
     assert_eq!(device.best().unwrap().format.to_string(), "RGB3");
-    let output = v4l::V4lDevice::open(&vivid.output).err().expect("nothing comes out of an output");
+    let output = v4l::V4lDevice::open(&vivid.output).expect_err("nothing comes out of an output");
     assert!(output.to_string().contains("delivers no pictures"), "{output}");
 }
 

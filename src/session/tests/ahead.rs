@@ -33,7 +33,10 @@ fn disc(moved: u32) -> Masks {
 impl Bed {
     pub(super) fn ahead(share: f32) -> Self {
         let options = SessionOptions { ahead: Some(share), ..Default::default() };
-        Self { session: Session::new(options), commands: Vec::new() }
+        let mut bed = Self { session: Session::new(options), commands: Vec::new() };
+        // Somebody is there.
+        bed.on(Event::Touched);
+        bed
     }
 
     fn shows(&mut self, frame: Frame) -> Vec<Command> {
@@ -105,6 +108,20 @@ fn encoding_ahead_keeps_to_its_share() {
     bed.show(2);
     assert_eq!(encoded_sequence(&bed.tick(2799)), None);
     assert_eq!(encoded_sequence(&bed.tick(2800)), Some(2));
+}
+
+#[test]
+fn a_board_that_nobody_touches_rests() {
+    let options = SessionOptions { ahead: Some(1.0), ..Default::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    assert_eq!(encoded_sequence(&bed.shows(frame(1))), None);
+    assert_eq!(encoded_sequence(&bed.on(Event::Touched)), Some(1), "as soon as a finger is down");
+    bed.encoded();
+    bed.tick(60_000);
+    assert_eq!(encoded_sequence(&bed.shows(frame(2))), Some(2));
+    bed.encoded();
+    bed.tick(60_001);
+    assert_eq!(encoded_sequence(&bed.shows(frame(3))), None);
 }
 
 /// With the disc outlined on frame 1 and followed.

@@ -1,10 +1,6 @@
 """What a screen shows of a mask, and how well it fits the mask. Rows are whole numbers, a bit a pixel."""
 
-import os
-import sys
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from same_mask import grey  # noqa: E402
+import png
 
 
 def shown(live, outlined):
@@ -37,11 +33,10 @@ def eroded(rows, width):
 
 def expected(path, width, height):
     """The rows of a mask of the program, a grey PNG file, as a picture of `width` x `height` shows it."""
-    (from_width, from_height), values = grey(path)
+    from_width, from_height, _, lines = png.read(path)
     rows = []
     for y in range(height):
-        start = (2 * y + 1) * from_height // (2 * height) * from_width
-        line = values[start:start + from_width]
+        line = lines[(2 * y + 1) * from_height // (2 * height)]
         row = 0
         for x in range(width):
             if line[(2 * x + 1) * from_width // (2 * width)] > 127:
