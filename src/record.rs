@@ -378,14 +378,18 @@ mod tests {
         assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
         assert!(kept[0].measurements(0).is_err());
 
-        let stick = tempfile::tempdir().unwrap();
+        let near = tempfile::tempdir_in(parent.path().parent().unwrap()).unwrap();
+        kept[0].export(near.path()).unwrap();
+        assert!(kept[0].is_exported() && !kept[0].is_elsewhere(), "it is on the same disk");
+
+        let stick = tempfile::tempdir_in("/dev/shm").unwrap();
         // As a stick that was pulled out left it.
         let unfinished = stick.path().join(format!(".{}.part", kept[0].name));
         fs::create_dir(&unfinished).unwrap();
         fs::write(unfinished.join("frame.png"), "half").unwrap();
         let copy = kept[0].export(stick.path()).unwrap();
         open(&copy).unwrap().verify().unwrap();
-        assert!(kept[0].is_exported());
+        assert!(kept[0].is_elsewhere());
         assert_eq!(
             album_page(parent.path(), 0, 6).unwrap().entries[0].note,
             "1 structure, exported"

@@ -4,11 +4,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
 use super::{Kept, RecordError, io, records, sync_folder};
+
+/// One at a time: a second would not count what the first is about to free, and delete more.
+static TIDYING: Mutex<()> = Mutex::new(());
 
 /// Room on a disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +56,7 @@ impl Retention {
     /// # Errors
     /// [`RecordError::Io`] where the folder can't be read or a record can't be deleted.
     pub fn tidy(&self, folder: &Path) -> Result<Vec<String>, RecordError> {
+        let _one = TIDYING.lock().unwrap_or_else(PoisonError::into_inner);
         remove_abandoned(folder, Self::ABANDONED)?;
         if self.keep.is_none() && self.free.is_none() {
             return Ok(Vec::new());
@@ -106,7 +111,7 @@ impl Room {
 fn candidate(kept: &Kept) -> Option<Candidate> {
     let at = kept.record["saved_at"].as_str()?.parse().ok()?;
     let bytes = kept.files().ok()?.iter().map(|file| file.bytes).sum();
-    Some(Candidate { at, bytes, exported: kept.is_exported() })
+    Some(Candidate { at, bytes, exported: kept.is_elsewhere() })
 }
 
 /// The free and all bytes of the disk that has `folder`.
@@ -123,18 +128,32 @@ fn delete(parent: &Path, kept: &Kept) -> Result<(), RecordError> {
     fs::remove_dir_all(&gone).map_err(|source| io(&gone, source))
 }
 
-/// Removes what was left half written or half deleted at least `age` ago.
+/// Whether a folder is a record that is half written, or half deleted: nothing else is touched.
+fn is_unfinished(name: &str) -> bool {
+    let inner = name.strip_prefix('.');
+    let record = inner.and_then(|n| n.strip_suffix(".part").or(n.strip_suffix(".gone")));
+    // As `keep` names them: 20261127T081502.123Z.
+    record.is_some_and(|name| {
+        let shape = name.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
+        shape.eq(*b"00000000T000000.000Z")
+    })
+}
+
+/// Removes what was left half written or half deleted at least `age` ago. What can't be removed keeps
+/// nothing else back.
 fn remove_abandoned(folder: &Path, age: Duration) -> Result<(), RecordError> {
     let entries = fs::read_dir(folder).map_err(|source| io(folder, source))?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let hidden = name.starts_with('.') && (name.ends_with(".part") || name.ends_with(".gone"));
+        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let changed = entry.metadata().and_then(|found| found.modified());
         let old =
             changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|a| a >= age));
-        if hidden && old {
+        if folder && is_unfinished(&name) && old {
             let path = entry.path();
-            fs::remove_dir_all(&path).map_err(|source| io(&path, source))?;
+            if let Err(reason) = fs::remove_dir_all(&path) {
+                log::warn!("{} can't be removed: {reason}", path.display());
+            }
         }
     }
     Ok(())
@@ -197,9 +216,13 @@ mod tests {
     #[test]
     fn only_what_is_old_is_abandoned() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [".a.part", ".b.gone", "c", ".d"] {
+        let (half, gone) = (".20261127T081502.123Z.part", ".20261127T081503.123Z.gone");
+        for name in [half, gone, "c", ".d", ".somebody-else's.part"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
+        let file = ".20261127T081504.123Z.part";
+        fs::write(folder.path().join(file), "").unwrap();
+        let others = format!("{file} .d .somebody-else's.part c");
         let left = || {
             let mut names: Vec<_> = fs::read_dir(folder.path())
                 .unwrap()
@@ -209,8 +232,8 @@ mod tests {
             names.join(" ")
         };
         remove_abandoned(folder.path(), Retention::ABANDONED).unwrap();
-        assert_eq!(left(), ".a.part .b.gone .d c");
+        assert_eq!(left(), format!("{half} {gone} {others}"));
         remove_abandoned(folder.path(), Duration::ZERO).unwrap();
-        assert_eq!(left(), ".d c");
+        assert_eq!(left(), others);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,8 +16,14 @@ use super::{RecordError, io, private_folder, sync_folder, write_file};
 /// The largest file of a record that is read: beyond it something else lies there.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// The file in a record's folder that tells where it was copied to.
+/// The file in a record's folder that tells where on another disk it was copied to.
 const EXPORTED: &str = ".exported";
+
+/// The same of a copy on the same disk, which is lost with it: as where no stick is in its place.
+const COPIED: &str = ".copied";
+
+/// One export at a time: two of the same record would write over each other's copy.
+static EXPORTING: Mutex<()> = Mutex::new(());
 
 /// A file of a record, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,8 +126,13 @@ impl Kept {
         }
     }
 
-    /// Whether it was copied elsewhere.
+    /// Whether it was copied.
     pub fn is_exported(&self) -> bool {
+        self.is_elsewhere() || self.folder.join(COPIED).exists()
+    }
+
+    /// Whether it was copied to another disk.
+    pub fn is_elsewhere(&self) -> bool {
         self.folder.join(EXPORTED).exists()
     }
 
@@ -138,6 +151,7 @@ impl Kept {
     /// # Errors
     /// [`RecordError`] where the record is damaged, is there already, or `to` can't be written.
     pub fn export(&self, to: &Path) -> Result<PathBuf, RecordError> {
+        let _one = EXPORTING.lock().unwrap_or_else(PoisonError::into_inner);
         let finished = to.join(&self.name);
         if finished.exists() {
             return Err(damaged(&finished, "it is there already"));
@@ -156,7 +170,9 @@ impl Kept {
             return Err(error);
         }
         // A disk that is read only keeps it out; the copy is whole all the same.
-        let _ = fs::write(self.folder.join(EXPORTED), format!("{}\n", finished.display()));
+        let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        let note = if device(to) != device(&self.folder) { EXPORTED } else { COPIED };
+        let _ = fs::write(self.folder.join(note), format!("{}\n", finished.display()));
         Ok(finished)
     }
 
