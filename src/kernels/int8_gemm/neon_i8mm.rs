@@ -37,10 +37,10 @@ impl Kernel for NeonI8mm {
     /// Lays the groups of all rows side by side, as those of a panel's columns are: so vectors are
     /// loaded as they are multiplied.
     fn arrange(self, depth: usize, rows: &[i8], q: &mut Vec<i8>) {
-        let rows: [&[[i8; GROUP]]; ROWS] =
-            std::array::from_fn(|row| rows[row * depth..][..depth].as_chunks().0);
-        for group in 0..depth / GROUP {
-            let groups: [[i8; GROUP]; ROWS] = std::array::from_fn(|row| rows[row][group]);
+        for first in (0..depth).step_by(GROUP) {
+            let group = |row: usize| rows[row * depth + first..].first_chunk().copied();
+            let groups: [[i8; GROUP]; ROWS] =
+                std::array::from_fn(|row| group(row).expect("the depth is padded to whole groups"));
             q.extend_from_slice(groups.as_flattened());
         }
     }
