@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Picture, Structure};
-use super::distance::depths;
+use crate::distance::depths;
 use super::factors::Factors;
 use super::metrics::{Overlap, Scores};
 use super::protocol::{MAX_CLICKS, Setting, deepest, tight_box};

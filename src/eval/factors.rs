@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::distance::distances;
+use crate::distance::distances;
 use super::metrics::perimeter;
 use crate::frame::Frame;
 use crate::mask::Mask;
