@@ -185,7 +185,7 @@ def faults(board, picture):
     board.tap(*picture.live)
     plain = board.settled()
     board.forget()
-    camera("Disconnect", 1)
+    board.do("/board/capture-test unplug")
     board.await_line("unplugged")
     at = picture.on_screen(582, 420)
     board.tap(*at)
@@ -196,7 +196,7 @@ def faults(board, picture):
     picture.check_outline("a tap while the device is unplugged", plain, outlined, mask, [around(*at)])
     board.tap(*picture.live)
     keep(board.await_screen("a bar that says what is wrong", alert, 30), "unplugged")
-    board.do("systemctl stop board-scanner && /board/capture-test load && systemctl start board-scanner")
+    board.do("/board/capture-test plug-in && systemctl restart board-scanner")
     check_live(board, picture)
     say("unplugged and plugged in again: live again")
 
