@@ -95,6 +95,17 @@ class Board:
         self.since = index + 1
         return found
 
+    def provoke(self, do, pattern):
+        """Does `do` until a line has `pattern` in it: a fault may fall on a frame that nobody looks at."""
+        self.forget()
+        for _ in range(30):
+            do()
+            try:
+                return self.await_line(pattern, 2)
+            except AssertionError:
+                assert not self.ended
+        raise AssertionError(f"{pattern!r} was never told; last: {self.log[-20:]}")
+
     def forget(self):
         """Lines until now are not awaited any more."""
         self.since = len(self.log)

@@ -175,9 +175,7 @@ def faults(board, picture):
         say(f"{control} {fault}: told, and live again")
     for control, words in [("Inject V4L2_BUF_FLAG_ERROR", "damaged"),
                            ("Inject Fatal Streaming Error", "delivers no frame")]:
-        board.forget()
-        camera(control, 1)
-        board.await_line(words)
+        board.provoke(lambda: camera(control, 1), words)
         check_live(board, picture)
         say(f"{control}: told, and live again")
 
