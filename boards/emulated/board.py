@@ -27,7 +27,7 @@ class Board:
         how = "board=shell" if shell else "systemd.show_status=0 systemd.unit=multi-user.target"
         share = os.path.join(work, "share")
         self.qemu = subprocess.Popen(
-            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "1536",
+            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", "1536",
              "-accel", "tcg,thread=multi,tb-size=256", "-nodefaults", "-no-user-config", "-display", "none",
              "-no-reboot", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off",
              "-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}",

@@ -238,7 +238,7 @@ def shipped(board, picture):
     board.send("journalctl -f -n 0 -o cat -u tapseg > /dev/ttyAMA0 &")
     board.await_screen("the live picture", shows_picture)
     board.tap(*picture.live)
-    encoded = board.await_line(r"encoded in (\S+)").group(1)
+    encoded = board.await_line(r"encoded in (\S+)", 600).group(1)
     plain = board.settled()
     corners = (*picture.on_screen(305, 67), *picture.on_screen(855, 572))
     box = [v for corner in (corners[:2], corners[2:]) for v in picture.on_frame(*corner)]
