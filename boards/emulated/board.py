@@ -27,7 +27,7 @@ class Board:
         how = "board=shell" if shell else "systemd.show_status=0 systemd.unit=multi-user.target"
         share = os.path.join(work, "share")
         self.qemu = subprocess.Popen(
-            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "1536",
+            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", "1536",
              "-accel", "tcg,thread=multi,tb-size=256", "-nodefaults", "-no-user-config", "-display", "none",
              "-no-reboot", "-serial", "stdio", "-qmp", f"unix:{monitor},server=on,wait=off",
              "-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}",
@@ -94,6 +94,17 @@ class Board:
         index, found = self._find(pattern, self.since, patience)
         self.since = index + 1
         return found
+
+    def provoke(self, do, pattern):
+        """Does `do` until a line has `pattern` in it: a fault may fall on a frame that nobody looks at."""
+        self.forget()
+        for _ in range(30):
+            do()
+            try:
+                return self.await_line(pattern, 2)
+            except AssertionError:
+                assert not self.ended
+        raise AssertionError(f"{pattern!r} was never told; last: {self.log[-20:]}")
 
     def forget(self):
         """Lines until now are not awaited any more."""

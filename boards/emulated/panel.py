@@ -17,6 +17,11 @@ MICRO = os.path.join(WORK, "board/micro")
 # The row in which the status line begins.
 STATUS = 750
 
+# The buttons in their order, and how far below a button's upper edge its rounded corners have ended.
+BUTTONS = ["live", "positive", "negative", "box", "new object", "undo", "clear", "next mask", "everything", "track",
+           "calliper", "scale", "save", "clip", "records"]
+BUTTON_EDGE = 12
+
 START = time.monotonic()
 STEPS = []
 
@@ -79,20 +84,16 @@ class Picture:
             return all(screen.pixel(x, y) == background for x in range(self.left, self.right, 7))
 
         self.left, self.right = runs(SCREEN[0], column_is_free)[0]
-        self.top, self.bottom = runs(STATUS, row_is_free)[0]
+        rows = runs(STATUS, row_is_free)
+        self.top, self.bottom = rows[0]
         self.width, self.height = self.right - self.left, self.bottom - self.top
         assert abs(self.width * height - self.height * width) <= width, (self.left, self.top, self.right, self.bottom)
         self.zoom_x, self.zoom_y = self.width / width, self.height / height
-        if self.bottom < STATUS - 50:
-            y = (self.bottom + STATUS) // 2
-            places = runs(SCREEN[0], lambda x: screen.pixel(x, y) == background)
-            places = [((a + b) // 2, y) for a, b in places]
-        else:
-            x = SCREEN[0] - 20
-            places = runs(STATUS, lambda y: screen.pixel(x, y) == background)
-            places = [(x, (a + b) // 2) for a, b in places]
-        assert len(places) == 11, places
-        self.live, self.undo, self.save = places[0], places[5], places[10]
+        # Below the picture are the rows of buttons.
+        places = [((a + b) // 2, (top + bottom) // 2) for top, bottom in rows[1:]
+                  for a, b in runs(SCREEN[0], lambda x: screen.pixel(x, top + BUTTON_EDGE) == background)]
+        assert len(places) == len(BUTTONS), places
+        self.live, self.undo, self.save = (places[BUTTONS.index(name)] for name in ("live", "undo", "save"))
 
     def on_screen(self, x, y):
         """The pixel of the screen at a position on the frame."""

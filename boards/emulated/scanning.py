@@ -175,9 +175,7 @@ def faults(board, picture):
         say(f"{control} {fault}: told, and live again")
     for control, words in [("Inject V4L2_BUF_FLAG_ERROR", "damaged"),
                            ("Inject Fatal Streaming Error", "delivers no frame")]:
-        board.forget()
-        camera(control, 1)
-        board.await_line(words)
+        board.provoke(lambda: camera(control, 1), words)
         check_live(board, picture)
         say(f"{control}: told, and live again")
 
@@ -185,7 +183,7 @@ def faults(board, picture):
     board.tap(*picture.live)
     plain = board.settled()
     board.forget()
-    camera("Disconnect", 1)
+    board.do("/board/capture-test unplug")
     board.await_line("unplugged")
     at = picture.on_screen(582, 420)
     board.tap(*at)
@@ -196,7 +194,7 @@ def faults(board, picture):
     picture.check_outline("a tap while the device is unplugged", plain, outlined, mask, [around(*at)])
     board.tap(*picture.live)
     keep(board.await_screen("a bar that says what is wrong", alert, 30), "unplugged")
-    board.do("systemctl stop board-scanner && /board/capture-test load && systemctl start board-scanner")
+    board.do("/board/capture-test plug-in && systemctl restart board-scanner")
     check_live(board, picture)
     say("unplugged and plugged in again: live again")
 
@@ -240,7 +238,7 @@ def shipped(board, picture):
     board.send("journalctl -f -n 0 -o cat -u tapseg > /dev/ttyAMA0 &")
     board.await_screen("the live picture", shows_picture)
     board.tap(*picture.live)
-    encoded = board.await_line(r"encoded in (\S+)").group(1)
+    encoded = board.await_line(r"encoded in (\S+)", 600).group(1)
     plain = board.settled()
     corners = (*picture.on_screen(305, 67), *picture.on_screen(855, 572))
     box = [v for corner in (corners[:2], corners[2:]) for v in picture.on_frame(*corner)]

@@ -1,5 +1,6 @@
 //! A board's own panel: an output that shows pixels, and touch beside it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use embedded_graphics::primitives::{Primitive, PrimitiveStyleBuilder, Triangle};
 
 use crate::touch::evdev::Touch;
 
-use super::{Canvas, PointerPhase, Rotation, Screen, ScreenError, ScreenEvent, now};
+use super::{Canvas, PointerEvent, PointerPhase, Rotation, Screen, ScreenError, ScreenEvent, now};
 
 /// How long a mouse that rests is shown.
 const ARROW_STAYS: Duration = Duration::from_secs(5);
@@ -102,21 +103,17 @@ impl Screen for Panel {
             self.show()?;
         }
         let known = events.len();
+        let mut down = self.touch.fingers_down();
         self.touch.poll(timeout, self.output.size(), self.rotation, events);
         if self.follow_mouse(&events[known..]) {
             self.show()?;
         }
         // What a mouse does between presses is the arrow's alone.
-        let touch = &mut self.touch;
         let mut index = 0;
         events.retain(|event| {
             index += 1;
-            match event {
-                ScreenEvent::Pointer(p) if index > known && p.phase == PointerPhase::Move => {
-                    touch.is_down(p.id)
-                }
-                _ => true,
-            }
+            let (true, ScreenEvent::Pointer(p)) = (index > known, event) else { return true };
+            is_of_finger(p, &mut down)
         });
         Ok(())
     }
@@ -124,6 +121,22 @@ impl Screen for Panel {
     fn present(&mut self, canvas: &Canvas) -> Result<(), ScreenError> {
         self.picture.clone_from(canvas);
         self.show()
+    }
+}
+
+/// Whether an event is of a finger that is, or was, `down`, which follows the events; a mouse moves
+/// without.
+fn is_of_finger(event: &PointerEvent, down: &mut BTreeSet<u64>) -> bool {
+    match event.phase {
+        PointerPhase::Down => {
+            down.insert(event.id);
+            true
+        }
+        PointerPhase::Move => down.contains(&event.id),
+        PointerPhase::Up | PointerPhase::Cancel => {
+            down.remove(&event.id);
+            true
+        }
     }
 }
 
@@ -180,6 +193,26 @@ mod tests {
         }
         fn refresh(&mut self) -> bool {
             false
+        }
+    }
+
+    #[test]
+    fn moves_of_fingers_count_also_where_they_are_lifted_at_once() {
+        use PointerPhase::{Cancel, Down, Move, Up};
+        let cases: [(&str, &[(u64, PointerPhase)], &[usize]); 4] = [
+            ("down before, and lifted", &[(7, Move), (7, Up), (7, Move)], &[0, 1]),
+            ("all at once", &[(1, Down), (1, Move), (1, Up)], &[0, 1, 2]),
+            ("a mouse between presses", &[(3, Move), (3, Down), (3, Move)], &[1, 2]),
+            ("two fingers", &[(7, Move), (1, Down), (7, Cancel), (1, Move)], &[0, 1, 2, 3]),
+        ];
+        for (name, events, expected) in cases {
+            let mut down = BTreeSet::from([7]);
+            let kept = events.iter().map(|&(id, phase)| {
+                let (position, time) = (Point::zero(), Duration::ZERO);
+                is_of_finger(&PointerEvent { id, phase, position, time }, &mut down)
+            });
+            let kept: Vec<usize> = kept.enumerate().filter_map(|(i, k)| k.then_some(i)).collect();
+            assert_eq!(kept, expected, "{name}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod raw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,8 @@ pub struct Touch {
     looked: Option<Duration>,
     /// Devices that can't be used or are nothing to point with.
     passed_over: Vec<PathBuf>,
+    /// Devices that may not be used, or not yet: rules for one that was plugged in take a moment.
+    refused: Vec<PathBuf>,
     /// Where each finger that is down is, on the canvas; the mouse's number as well while pressed.
     down: BTreeMap<u64, Point>,
 }
@@ -46,6 +48,7 @@ impl Touch {
             opened: 0,
             looked: None,
             passed_over: Vec::new(),
+            refused: Vec::new(),
             down: BTreeMap::new(),
         };
         touch.look();
@@ -69,9 +72,9 @@ impl Touch {
         self.devices.iter().any(|d| d.number == id / FINGERS && d.is_mouse)
     }
 
-    /// Whether a finger is down.
-    pub fn is_down(&self, id: u64) -> bool {
-        self.down.contains_key(&id)
+    /// The numbers of the fingers that are down.
+    pub fn fingers_down(&self) -> BTreeSet<u64> {
+        self.down.keys().copied().collect()
     }
 
     /// Waits up to `timeout` for something to happen and appends it to `events`, in pixels of the canvas
@@ -142,12 +145,14 @@ impl Touch {
             }
         };
         self.passed_over.retain(|path| paths.contains(path));
+        self.refused.retain(|path| paths.contains(path));
         for path in paths {
             if self.devices.iter().any(|d| d.path == path) || self.passed_over.contains(&path) {
                 continue;
             }
             match Device::open(&path, self.opened) {
                 Ok(Some(device)) => {
+                    self.refused.retain(|other| *other != path);
                     log::info!("{} ({}): {:?}", path.display(), device.name, device.protocol);
                     self.devices.push(device);
                     self.opened += 1;
@@ -157,6 +162,12 @@ impl Touch {
                         eprintln!("{}: nothing to touch or point with", path.display());
                     }
                     self.passed_over.push(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    if !self.refused.contains(&path) {
+                        self.tell_refused(&path, &error);
+                        self.refused.push(path);
+                    }
                 }
                 Err(error) => {
                     self.tell_refused(&path, &error);
@@ -170,7 +181,7 @@ impl Touch {
         let named = matches!(self.spec.device, TouchDevice::Named(_));
         match error.kind() {
             // One sentence is enough for all of them.
-            io::ErrorKind::PermissionDenied if named || self.passed_over.is_empty() => eprintln!(
+            io::ErrorKind::PermissionDenied if named || self.refused.is_empty() => eprintln!(
                 "{}: you may not use it: `sudo usermod -aG input $USER`, and log in again",
                 path.display()
             ),

@@ -1,8 +1,9 @@
 //! Capture devices as Linux drives them, with its test driver vivid: `boards/emulated/run` runs this on an
 //! emulated board. It needs root, and is skipped where there is no such driver.
 //!
-//! For other tests on the board, `capture-test load` loads the driver, `capture-test set CONTROL VALUE`
-//! sets one of its controls, such as `set "DV Timings Signal Mode" "No Signal"`, and `capture-test play
+//! For other tests on the board, `capture-test unplug` takes the device away, and `plug-in` brings it back;
+//! `capture-test set CONTROL VALUE` sets one of its controls, such as `set "DV Timings Signal Mode" "No
+//! Signal"`, and `capture-test play
 //! FOLDER` has the camera show the files there, each a frame in RGB, again and again until it is ended.
 
 mod vivid;
@@ -22,7 +23,8 @@ const SIZE: FrameSize = FrameSize::new(1280, 720);
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["load"] => drop(Vivid::load().expect("the driver can be loaded")),
+        ["unplug"] => Vivid::loaded().unplug(),
+        ["plug-in"] => drop(Vivid::plug_in()),
         ["set", control, value] => Vivid::loaded().set(control, value),
         ["play", folder] => {
             let vivid = Vivid::loaded();
@@ -154,7 +156,7 @@ fn exact(vivid: &Vivid) {
     }
     assert!(seen.iter().filter(|&&n| n > 0).count() >= 2, "{seen:?}");
     println!("   20 frames as they were sent, {strange} before the first");
-    drop(player);
+    drop((feed, player));
     // YUYV, made by the equations of BT.601 in whole levels, comes back within two levels.
     let coded: Vec<u8> = pictures[0].chunks_exact(6).flat_map(yuyv).collect();
     let player = vivid.play(b"YUYV", vec![coded]);
@@ -203,7 +205,8 @@ fn check_bars(vivid: &Vivid, format: &str, what: &str) {
         let y = SIZE.height as usize / 2;
         let pixel = &frame.rgb()[(y * SIZE.width as usize + x) * 3..][..3];
         let grey = matches!(format, "GREY" | "Y10" | "Y12" | "Y16");
-        let far = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 3;
+        // The driver makes its colours in whole levels several times over, one less each time.
+        let far = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 5;
         let wrong = if grey {
             // White and black are known; others are in between, and grey.
             pixel[0] != pixel[1] || matches!(bar, 0 | 7) && pixel.iter().zip(expected).any(far)
@@ -272,8 +275,13 @@ fn resolution(vivid: &Vivid) {
 fn damage(vivid: &Vivid) {
     let mut feed = open(vivid, "");
     frame(&mut *feed);
-    vivid.set("Inject V4L2_BUF_FLAG_ERROR", "1");
-    fault(&mut *feed, "arrived damaged");
+    // One frame each time, and one that isn't the newest when it is looked for is passed over.
+    let told = (0..100).any(|_| {
+        vivid.set("Inject V4L2_BUF_FLAG_ERROR", "1");
+        let shown: Vec<_> = (0..4).map(|_| feed.next_frame()).collect();
+        shown.iter().any(|f| f.as_ref().is_err_and(|e| e.to_string().contains("arrived damaged")))
+    });
+    assert!(told, "a damaged frame is told");
     frame(&mut *feed);
     vivid.set("Percentage of Dropped Buffers", "100");
     fault(&mut *feed, "no frame for 2 s");
@@ -351,10 +359,10 @@ fn convert(buffer: &[u8]) {
 fn unplugged(vivid: Vivid) {
     let mut feed = open(&vivid, "");
     frame(&mut *feed);
-    vivid.set("Disconnect", "1");
+    vivid.unplug();
     fault(&mut *feed, "unplugged");
     fault(&mut *feed, "not there");
-    let again = Vivid::load().expect("the driver can be loaded again");
+    let again = Vivid::plug_in();
     assert_eq!(again.capture, vivid.capture, "nobody held on to the one that was unplugged");
     frame(&mut *feed);
 }

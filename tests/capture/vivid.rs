@@ -1,7 +1,6 @@
 //! The kernel's test driver for video, vivid: a capture device whose cable is an output device of its
 //! own, and whose faults are controls.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -9,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use v4l::control::{Control, MenuItem, Type, Value};
+use v4l::io::mmap::Stream;
+use v4l::io::traits::OutputStream;
 use v4l::video::Output;
 use v4l::{Device, FourCC};
 
@@ -47,6 +48,17 @@ impl Vivid {
             Path::new("/dev").join(named.next().expect("vivid's node").file_name())
         };
         Self { capture: node("-cap"), output: node("-out") }
+    }
+
+    /// Takes the device away, as when its cable is pulled, whoever uses it.
+    pub fn unplug(&self) {
+        std::fs::write("/sys/bus/platform/drivers/vivid/unbind", "vivid.0").expect("unplugged");
+    }
+
+    /// Brings it back.
+    pub fn plug_in() -> Self {
+        std::fs::write("/sys/bus/platform/drivers/vivid/bind", "vivid.0").expect("plugged in");
+        Self::loaded()
     }
 
     /// Sets a control of the capture device to a number, or to the entry of its menu that has `value`
@@ -91,11 +103,25 @@ impl Vivid {
             (format.stride, format.size) = (0, 0);
             let format = device.set_format(&format).unwrap();
             assert_eq!(format.fourcc.repr, fourcc, "vivid's output takes it");
-            drop(device);
-            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-            for frame in frames.iter().cycle() {
+            // By mapped buffers: the kernel's own way to write frames loses their length in some versions.
+            let mut stream = Stream::new(&device, v4l::buffer::Type::VideoOutput).unwrap();
+            let send = |frame: &[u8], stream: &mut Stream| {
                 assert_eq!(frame.len(), format.size as usize, "{}x{}", format.width, format.height);
-                if stopped.load(Ordering::Relaxed) || file.write_all(frame).is_err() {
+                let (buffer, about) = OutputStream::next(stream)?;
+                buffer[..frame.len()].copy_from_slice(frame);
+                about.bytesused = frame.len() as u32;
+                Ok::<_, std::io::Error>(())
+            };
+            // Two more on their way, so that there is always one to be shown; dark ones at first.
+            let ahead = [1, 2].map(|index| OutputStream::queue(&mut stream, index));
+            ahead.into_iter().for_each(|queued| queued.expect("a buffer"));
+            for frame in frames.iter().cycle() {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                // As when the device is unplugged.
+                if let Err(error) = send(frame, &mut stream) {
+                    eprintln!("the scanner's end of the cable: {error}");
                     break;
                 }
             }

@@ -131,6 +131,7 @@ pub(super) const QUERYSTD: Call<v4l2_std_id> = Call::new(READ, 63);
 pub(super) const ENUM_FRAMESIZES: Call<v4l2_frmsizeenum> = Call::new(READ | WRITTEN, 74);
 pub(super) const ENUM_FRAMEINTERVALS: Call<v4l2_frmivalenum> = Call::new(READ | WRITTEN, 75);
 pub(super) const S_DV_TIMINGS: Call<v4l2_dv_timings> = Call::new(READ | WRITTEN, 87);
+pub(super) const G_DV_TIMINGS: Call<v4l2_dv_timings> = Call::new(READ | WRITTEN, 88);
 pub(super) const DQEVENT: Call<v4l2_event> = Call::new(READ, 89);
 pub(super) const SUBSCRIBE_EVENT: Call<v4l2_event_subscription> = Call::new(WRITTEN, 90);
 pub(super) const QUERY_DV_TIMINGS: Call<v4l2_dv_timings> = Call::new(READ, 99);
@@ -155,6 +156,7 @@ mod tests {
             (ENUM_FRAMESIZES.number, 0xc02c_564a),
             (ENUM_FRAMEINTERVALS.number, 0xc034_564b),
             (S_DV_TIMINGS.number, 0xc084_5657),
+            (G_DV_TIMINGS.number, 0xc084_5658),
             (DQEVENT.number, 0x8088_5659),
             (SUBSCRIBE_EVENT.number, 0x4020_565a),
             (QUERY_DV_TIMINGS.number, 0x8084_5663),

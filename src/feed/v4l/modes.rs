@@ -81,8 +81,16 @@ fn sizes(file: &File, format: PixelFormat) -> Result<Vec<FrameSize>, CaptureFaul
             (range.min_width, range.max_width, range.step_width),
             (range.min_height, range.max_height, range.step_height),
         );
-        let usual = USUAL_SIZES.into_iter().chain(current_size(file).ok());
-        sizes.extend(usual.filter(|size| within(size.width, wide) && within(size.height, high)));
+        // A source with a size of its own, as with HDMI, would be scaled to any other.
+        let candidates = match source_size(file) {
+            Some(size) => vec![size],
+            None => USUAL_SIZES.into_iter().chain(current_size(file).ok()).collect(),
+        };
+        sizes.extend(
+            candidates
+                .into_iter()
+                .filter(|size| within(size.width, wide) && within(size.height, high)),
+        );
     }
     if entries.is_empty() {
         // As with HDMI: the source's size and no other.
@@ -93,6 +101,14 @@ fn sizes(file: &File, format: PixelFormat) -> Result<Vec<FrameSize>, CaptureFaul
     sizes.sort_by_key(|size| (size.pixels(), size.width));
     sizes.dedup();
     Ok(sizes)
+}
+
+/// The size of the digital video signal that the device is set to, where it takes one.
+fn source_size(file: &File) -> Option<FrameSize> {
+    let timings = ioctl::G_DV_TIMINGS.get(file).ok()?;
+    // SAFETY: of the union's members this is the only one with a meaning; the other is as large.
+    let timings = unsafe { timings.__bindgen_anon_1.bt };
+    (timings.width > 0 && timings.height > 0).then(|| FrameSize::new(timings.width, timings.height))
 }
 
 /// The size that is set at present.
