@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crate::cine::CineBuffer;
+use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Clip, RecordError, Retention};
+use crate::record::{self, Clip, RecordError, RecordOptions, Retention, Tidied};
 use crate::session::{Ask, Command, Event, Told};
 
 /// Where records are, and what may become of them.
@@ -64,19 +65,21 @@ impl Keeping {
         &self,
         command: Command,
         cine: Option<&CineBuffer>,
+        clock: Clock,
     ) -> Option<Box<dyn FnOnce() -> Option<Event> + Send>> {
         let keeping = self.clone();
+        let options = RecordOptions { clock };
         Some(match command {
             Command::Save(snapshot) => Box::new(move || {
-                let saved = || keeping.kept(|folder| record::write_record(folder, &snapshot));
-                Some(Event::Saved(outcome(saved)))
+                let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
+                Some(Event::Saved(outcome(|| keeping.kept(clock, write))))
             }),
-            Command::Clip { last, pixel_spacing } => {
+            Command::Clip { last, scale } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
-                        let clip = Clip { frames: frames?, pixel_spacing };
-                        keeping.kept(|folder| record::write_clip(folder, &clip))
+                        let clip = Clip::of(frames?, scale);
+                        keeping.kept(clock, |folder| record::write_clip(folder, &clip, &options))
                     };
                     Some(Event::Clipped(outcome(saved)))
                 })
@@ -140,10 +143,11 @@ impl Keeping {
     /// Makes room, has `write` make a record, and tells where it is.
     fn kept(
         &self,
+        clock: Clock,
         write: impl FnOnce(&Path) -> Result<PathBuf, RecordError>,
     ) -> Result<String, String> {
         let folder = self.folder.as_deref().ok_or("no folder to save to was given")?;
-        self.tidy();
+        self.tidy(clock);
         let written = write(folder);
         match &written {
             Ok(path) => log::info!("saved {}", path.display()),
@@ -156,22 +160,26 @@ impl Keeping {
         })
     }
 
-    /// Deletes what is to be deleted by now, and tells where room is short all the same.
-    pub fn tidying(&self) -> impl FnOnce() -> Option<Event> + Send + 'static {
+    /// Deletes what is to be deleted by now, and tells what could not be, and where room is short.
+    pub fn tidying(&self, clock: Clock) -> impl FnOnce() -> Option<Event> + Send + 'static {
         let keeping = self.clone();
         move || {
             let folder = keeping.folder.as_deref().filter(|folder| folder.exists())?;
-            keeping.tidy();
-            let shortage = keeping.retention.shortage(folder)?;
-            Some(Event::Notice(format!("Records: {shortage}")))
+            let failed = keeping.tidy(clock).map(|reason| format!("not deleted: {reason}"));
+            let told = keeping.retention.shortage(folder).or(failed)?;
+            Some(Event::Notice(format!("Records: {told}")))
         }
     }
 
-    fn tidy(&self) {
-        let Some(folder) = self.folder.as_deref().filter(|folder| folder.exists()) else { return };
-        match self.retention.tidy(folder) {
-            Ok(deleted) => deleted.iter().for_each(|name| log::info!("deleted record {name}")),
-            Err(error) => log::warn!("records are not tidied: {error}"),
-        }
+    /// Tells why something could not be deleted.
+    fn tidy(&self, clock: Clock) -> Option<String> {
+        let folder = self.folder.as_deref().filter(|folder| folder.exists())?;
+        let tidied = self
+            .retention
+            .tidy(folder, clock)
+            .unwrap_or_else(|error| Tidied { failed: vec![error], ..Tidied::default() });
+        tidied.deleted.iter().for_each(|name| log::info!("deleted record {name}"));
+        tidied.failed.iter().for_each(|error| log::warn!("not deleted: {error}"));
+        tidied.failed.first().map(ToString::to_string)
     }
 }

@@ -83,6 +83,7 @@ pub fn album_view(parent: &Path, name: &str) -> Result<AlbumView, RecordError> {
     let kept = open(&parent.join(name))?;
     kept.verify()?;
     let read = |file: &str| {
+        kept.content_of(file)?;
         read_still(&kept.folder.join(file)).map_err(|error| encode(file, error.to_string()))
     };
     let mut frame = read(if kept.is_clip() { "frame-0001.png" } else { "frame.png" })?;

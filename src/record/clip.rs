@@ -6,7 +6,9 @@ use image::DynamicImage;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{RecordError, RecordFile, dicom, encode, keep, sync_file, write_file, written};
+use super::{
+    RecordError, RecordFile, RecordOptions, dicom, encode, keep, sync_file, write_file, written,
+};
 use crate::cine::CineFrame;
 use crate::frame::PixelSpacing;
 use crate::geometry::FrameSize;
@@ -21,6 +23,16 @@ pub struct Clip {
 }
 
 impl Clip {
+    /// One of `frames`, oldest first. A `scale` that was set holds for all of them; else those whose
+    /// pixel spacing is not that of the last are left out, as it shows another depth.
+    pub fn of(mut frames: Vec<CineFrame>, scale: Option<PixelSpacing>) -> Self {
+        let stated = frames.last().and_then(|last| last.pixel_spacing);
+        if scale.is_none() {
+            frames.retain(|frame| frame.pixel_spacing == stated);
+        }
+        Self { frames, pixel_spacing: scale.or(stated) }
+    }
+
     /// The time from the first frame to the last.
     pub fn seconds(&self) -> f64 {
         match (self.frames.first(), self.frames.last()) {
@@ -69,8 +81,12 @@ struct RecordFrame {
 ///
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
-pub fn write_clip(parent: &Path, clip: &Clip) -> Result<PathBuf, RecordError> {
-    keep(parent, |folder, now| fill(folder, now, clip))
+pub fn write_clip(
+    parent: &Path,
+    clip: &Clip,
+    options: &RecordOptions,
+) -> Result<PathBuf, RecordError> {
+    keep(parent, (options.clock.wall)(), |folder, now| fill(folder, now, clip))
 }
 
 fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
@@ -152,7 +168,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         for colour in [false, true] {
             let clip = clip(colour);
-            let folder = write_clip(parent.path(), &clip).unwrap();
+            let folder = write_clip(parent.path(), &clip, &RecordOptions::default()).unwrap();
             let kept = open(&folder).unwrap();
             kept.verify().unwrap();
             assert_eq!(kept.files().unwrap().len(), 4);
@@ -184,7 +200,8 @@ mod tests {
     fn a_clip_without_frames_is_none() {
         let parent = tempfile::tempdir().unwrap();
         let nothing = Clip { frames: Vec::new(), pixel_spacing: None };
-        assert!(write_clip(parent.path(), &nothing).unwrap_err().to_string().contains("no frame"));
+        let error = write_clip(parent.path(), &nothing, &RecordOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("no frame"));
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }

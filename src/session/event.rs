@@ -159,8 +159,8 @@ pub enum Command {
     Clip {
         /// The frame that it ends with, where the picture is frozen.
         last: Option<Frame>,
-        /// The pixel spacing of the picture on the screen.
-        pixel_spacing: Option<PixelSpacing>,
+        /// The scale that was set on the screen, in place of what the feed states.
+        scale: Option<PixelSpacing>,
     },
     /// Look at records, or do something with them.
     Records(Ask),
