@@ -3,6 +3,7 @@
 
 mod ages;
 mod album;
+mod blank;
 mod clip;
 mod dicom;
 mod folder;
@@ -15,7 +16,8 @@ use image::ExtendedColorType;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use album::{AlbumEntry, AlbumPage, AlbumView, album_page, album_view};
+pub use album::{AlbumEntry, AlbumPage, AlbumView, album_frames, album_page, album_view};
+pub use blank::Blanking;
 pub use clip::{Clip, write_clip};
 pub use retention::{Retention, Room, Tidied};
 pub use shelf::{Kept, RecordFile, open, records};
@@ -39,6 +41,8 @@ use folder::{io, keep, private_folder, sync_file, sync_folder, write_file, writt
 pub struct RecordOptions {
     /// Tells when they are saved; the machine's.
     pub clock: Clock,
+    /// What is blanked, where that was asked for; it wasn't.
+    pub blanking: Option<Blanking>,
 }
 
 /// Why a record could not be written.
@@ -85,6 +89,8 @@ struct Record<'a> {
     captured_at_s: f64,
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
+    /// What was blanked; nothing is told where that was not asked for.
+    blanking: Option<serde_json::Value>,
     objects: Vec<RecordObject<'a>>,
     callipers: &'a [Calliper],
     /// The files beside this one.
@@ -109,9 +115,10 @@ struct RecordObject<'a> {
 /// Writes `snapshot` into a new folder in `parent`, which is made where it does not exist, and
 /// returns its path. The folder is named after the time (UTC) and readable by its owner alone. In
 /// it are `frame.png`; `overlay.png`, the same with masks and prompts; `mask-1.png` …, one a
-/// structure, at frame size, 0 and 255; `frame.dcm`, a DICOM Secondary Capture; `masks.dcm`, a
-/// Segmentation that refers to it, where there are masks; and `record.json`. It appears under its name when all is
-/// written and on the disk.
+/// structure, at frame size, 0 and 255; `frame.dcm`, a DICOM Secondary Capture; where there are masks
+/// `masks.dcm`, a Segmentation that refers to it, and `measurements.dcm`, a structured report of their
+/// sizes that refers to both; and `record.json`. It appears under its name when all is written and on the
+/// disk.
 ///
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
@@ -120,10 +127,19 @@ pub fn write_record(
     snapshot: &Snapshot,
     options: &RecordOptions,
 ) -> Result<PathBuf, RecordError> {
-    keep(parent, (options.clock.wall)(), |folder, now| fill(folder, now, snapshot))
+    keep(parent, (options.clock.wall)(), |folder, now| {
+        fill(folder, now, snapshot, options.blanking)
+    })
 }
 
-fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), RecordError> {
+fn fill(
+    folder: &Path,
+    now: Timestamp,
+    snapshot: &Snapshot,
+    blanking: Option<Blanking>,
+) -> Result<(), RecordError> {
+    let frame = blanking.map_or(snapshot.frame.clone(), |b| b.blanked(&snapshot.frame));
+    let snapshot = &Snapshot { frame, ..snapshot.clone() };
     let Snapshot { frame, objects, callipers, model } = snapshot;
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
@@ -151,11 +167,10 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         });
     }
     let masks: Vec<&Mask> = objects.iter().filter_map(chosen).map(|c| &c.mask).collect();
-    let dicom::Files { picture, segmentation } =
-        dicom::files(frame, &masks, model, now).map_err(|error| encode("frame.dcm", error))?;
-    files.push(write_file(folder, "frame.dcm", &picture)?);
-    if let Some(segmentation) = segmentation {
-        files.push(write_file(folder, "masks.dcm", &segmentation)?);
+    let sizes: Vec<_> = listed.iter().map(|object| object.measurements.as_ref()).collect();
+    let dicom = dicom::files(frame, &masks, &sizes, model, blanking, now);
+    for (name, bytes) in dicom.map_err(|error| encode("frame.dcm", error))? {
+        files.push(write_file(folder, name, &bytes)?);
     }
     let record = Record {
         kind: "picture",
@@ -167,6 +182,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         captured_at_s: frame.captured_at.as_secs_f64(),
         size,
         pixel_spacing: frame.pixel_spacing,
+        blanking: blanking.map(Blanking::told),
         objects: listed,
         callipers,
         files,

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use crate::cine::CineBuffer;
 use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Clip, RecordError, RecordOptions, Retention, Tidied};
+use crate::record::{self, Blanking, Clip, RecordError, RecordOptions, Retention, Tidied};
+use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
 
 /// Where records are, and what may become of them.
@@ -18,6 +19,8 @@ pub struct Keeping {
     pub retention: Retention,
     /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
     pub export_to: Option<PathBuf>,
+    /// Where the picture is, outside of which what is kept is blanked; nothing is.
+    pub blank: Option<RegionChoice>,
 }
 
 /// Threads of their own, and what is told when they end.
@@ -68,18 +71,22 @@ impl Keeping {
         clock: Clock,
     ) -> Option<Box<dyn FnOnce() -> Option<Event> + Send>> {
         let keeping = self.clone();
-        let options = RecordOptions { clock };
         Some(match command {
             Command::Save(snapshot) => Box::new(move || {
+                let blanking = keeping.blank.map(|at| Blanking::of_frame(&snapshot.frame, at));
+                let options = RecordOptions { clock, blanking };
                 let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
-                Some(Event::Saved(outcome(|| keeping.kept(clock, write))))
+                Some(Event::Saved(outcome(|| keeping.kept(&options, write))))
             }),
             Command::Clip { last, scale } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
                         let clip = Clip::of(frames?, scale);
-                        keeping.kept(clock, |folder| record::write_clip(folder, &clip, &options))
+                        let blanking = keeping.blank.map(|at| Blanking::of_clip(&clip.frames, at));
+                        let blanking = blanking.transpose().map_err(|error| error.to_string())?;
+                        let options = RecordOptions { clock, blanking };
+                        keeping.kept(&options, |folder| record::write_clip(folder, &clip, &options))
                     };
                     Some(Event::Clipped(outcome(saved)))
                 })
@@ -98,6 +105,10 @@ impl Keeping {
             Ask::View { id, name } => {
                 let view = |folder: &Path| record::album_view(folder, &name).map(Box::new);
                 Told::View { id, result: self.looked_at(view) }
+            }
+            Ask::Frames { id, name, first, count } => {
+                let frames = |folder: &Path| record::album_frames(folder, &name, first, count);
+                Told::Frames { id, result: self.looked_at(frames) }
             }
             Ask::Export { names } => Told::Exported(outcome(|| self.export(&names))),
         }
@@ -143,21 +154,22 @@ impl Keeping {
     /// Makes room, has `write` make a record, and tells where it is.
     fn kept(
         &self,
-        clock: Clock,
+        options: &RecordOptions,
         write: impl FnOnce(&Path) -> Result<PathBuf, RecordError>,
     ) -> Result<String, String> {
         let folder = self.folder.as_deref().ok_or("no folder to save to was given")?;
-        self.tidy(clock);
+        self.tidy(options.clock);
         let written = write(folder);
         match &written {
             Ok(path) => log::info!("saved {}", path.display()),
             Err(reason) => log::warn!("not saved: {reason}"),
         }
         let place = written.map_err(|error| error.to_string())?.display().to_string();
-        Ok(match self.retention.shortage(folder) {
-            Some(shortage) => format!("{place}; {shortage}"),
-            None => place,
-        })
+        let unblanked = options.blanking == Some(Blanking::Nothing);
+        let warnings =
+            [unblanked.then(|| Blanking::NOTHING.to_owned()), self.retention.shortage(folder)];
+        let told = [Some(place)].into_iter().chain(warnings).flatten();
+        Ok(told.collect::<Vec<_>>().join("; "))
     }
 
     /// Deletes what is to be deleted by now, and tells what could not be, and where room is short.

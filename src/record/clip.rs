@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    RecordError, RecordFile, RecordOptions, dicom, encode, keep, sync_file, write_file, written,
+    Blanking, RecordError, RecordFile, RecordOptions, dicom, encode, keep, sync_file, write_file,
+    written,
 };
 use crate::cine::CineFrame;
 use crate::frame::PixelSpacing;
@@ -61,6 +62,7 @@ struct Record<'a> {
     tapseg_version: &'a str,
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
+    blanking: Option<serde_json::Value>,
     seconds: f64,
     left_out: u64,
     frames: Vec<RecordFrame>,
@@ -86,10 +88,15 @@ pub fn write_clip(
     clip: &Clip,
     options: &RecordOptions,
 ) -> Result<PathBuf, RecordError> {
-    keep(parent, (options.clock.wall)(), |folder, now| fill(folder, now, clip))
+    keep(parent, (options.clock.wall)(), |folder, now| fill(folder, now, clip, options.blanking))
 }
 
-fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
+fn fill(
+    folder: &Path,
+    now: Timestamp,
+    clip: &Clip,
+    blanking: Option<Blanking>,
+) -> Result<(), RecordError> {
     let Some(first) = clip.frames.first() else {
         return Err(encode("clip.dcm", "there is no frame yet"));
     };
@@ -100,6 +107,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
     let mut before = first.captured_at;
     for frame in &clip.frames {
         let name = format!("frame-{:04}.png", frames.len() + 1);
+        let frame = &blanking.map_or(Ok(frame.clone()), |b| b.blanked_of_clip(frame))?;
         written(folder, &name, &frame.png)?;
         files.push(RecordFile::of(&name, &frame.png));
         let picture = image::load_from_memory(&frame.png).map_err(|e| encode(&name, e))?;
@@ -111,7 +119,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
     }
     // All were on their way to the disk by now, so that this waits for little.
     frames.iter().try_for_each(|frame| sync_file(folder, &frame.file))?;
-    let dicom = file.written(&steps, clip.pixel_spacing, now).map_err(failed)?;
+    let dicom = file.written(&steps, clip.pixel_spacing, blanking, now).map_err(failed)?;
     files.push(write_file(folder, "clip.dcm", &dicom)?);
     let record = Record {
         kind: "clip",
@@ -120,6 +128,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
         tapseg_version: env!("CARGO_PKG_VERSION"),
         size: first.size,
         pixel_spacing: clip.pixel_spacing,
+        blanking: blanking.map(Blanking::told),
         seconds: clip.seconds(),
         left_out: clip.left_out(),
         frames,

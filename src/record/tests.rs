@@ -10,10 +10,11 @@ use ndarray::Array2;
 
 use super::*;
 use crate::frame::Frame;
-use crate::geometry::FramePoint;
+use crate::geometry::{FrameBox, FramePoint};
 use crate::measure::calliper;
 use crate::model::Masks;
 use crate::prompt::Prompt;
+use crate::region::RegionChoice;
 
 fn snapshot() -> Snapshot {
     let size = FrameSize::new(40, 30);
@@ -52,7 +53,15 @@ fn a_record_is_complete_and_private() {
     names.sort();
     assert_eq!(
         names,
-        ["frame.dcm", "frame.png", "mask-1.png", "masks.dcm", "overlay.png", "record.json"]
+        [
+            "frame.dcm",
+            "frame.png",
+            "mask-1.png",
+            "masks.dcm",
+            "measurements.dcm",
+            "overlay.png",
+            "record.json"
+        ]
     );
     let mask = image::open(folder.join("mask-1.png")).unwrap().into_luma8();
     assert_eq!((mask.get_pixel(5, 9).0, mask.get_pixel(5, 10).0), ([255], [0]));
@@ -185,7 +194,8 @@ const DAY: u64 = 86_400;
 fn a_clock_that_is_set_makes_no_record_old() {
     let parent = tempfile::tempdir().unwrap();
     let save = || {
-        write_record(parent.path(), &snapshot(), &RecordOptions { clock: TURNED }).unwrap();
+        write_record(parent.path(), &snapshot(), &RecordOptions { clock: TURNED, blanking: None })
+            .unwrap();
     };
     let keep = Some(Duration::from_secs(30 * DAY));
     let retention = Retention { keep, free: None, unexported: true };
@@ -218,7 +228,8 @@ fn records_of_one_moment_have_names_of_their_own() {
     let parent = tempfile::tempdir().unwrap();
     let moment = Clock { wall: || SystemTime::UNIX_EPOCH + Duration::from_secs(9), ..TURNED };
     let names = [(); 3].map(|()| {
-        write_record(parent.path(), &snapshot(), &RecordOptions { clock: moment }).unwrap()
+        write_record(parent.path(), &snapshot(), &RecordOptions { clock: moment, blanking: None })
+            .unwrap()
     });
     let listed = records(parent.path()).unwrap();
     assert_eq!(
@@ -299,4 +310,163 @@ fn what_cannot_be_written_leaves_nothing_behind() {
     let error = saved(&file).unwrap_err();
     assert!(error.to_string().contains("file"), "{error}");
     assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+}
+
+fn real(file: &str) -> Frame {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut frame = crate::feed::read_still(&data.join(file)).unwrap();
+    frame.pixel_spacing = Some(PixelSpacing { row_mm: 0.05, column_mm: 0.05 });
+    frame
+}
+
+fn rgb(file: &Path) -> image::RgbImage {
+    image::open(file).unwrap().into_rgb8()
+}
+
+/// Checks that `found` is black outside of `region`, and off the original by `most` at most inside.
+fn check_blanked(found: &[u8], original: &Frame, region: FrameBox, most: u8, name: &str) {
+    let width = original.size().width as usize;
+    for (k, (found, before)) in found.chunks(3).zip(original.rgb().chunks(3)).enumerate() {
+        let at = FramePoint::new((k % width) as f32, (k / width) as f32);
+        let inside =
+            (region.x0..=region.x1).contains(&at.x) && (region.y0..=region.y1).contains(&at.y);
+        let expected = if inside { before } else { &[0; 3] };
+        let off = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(off <= most, "{name}: {found:?} in place of {expected:?} at {at:?}");
+    }
+}
+
+#[test]
+fn what_is_round_the_picture_is_black_in_every_file() {
+    let eye = real("frames/clarius_eye.png");
+    let mask = real("frames/clarius_eye_mask0.png");
+    let inside = mask.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
+    let mut candidate = snapshot().objects[0].masks.candidates[0].clone();
+    candidate.mask = Mask::from_pixels(mask.size(), inside);
+    let masks = Masks { candidates: vec![candidate] };
+    let object = SnapshotObject { masks, chosen: 0, ..snapshot().objects[0].clone() };
+    let whole = Snapshot {
+        frame: eye.clone(),
+        objects: vec![object],
+        callipers: Vec::new(),
+        model: "fake".into(),
+    };
+    let parent = tempfile::tempdir().unwrap();
+    let saved = |blanking: Option<Blanking>| {
+        let options = RecordOptions { blanking, ..RecordOptions::default() };
+        let folder = write_record(parent.path(), &whole, &options).unwrap();
+        let kept = open(&folder).unwrap();
+        kept.verify().unwrap();
+        (folder, kept.record)
+    };
+    let tag = |file: &Path, name: &str| {
+        let file = dicom_object::open_file(file).unwrap();
+        let value = file.element_by_name(name).ok().map(|e| e.to_str().unwrap().into_owned());
+        value.unwrap_or_default()
+    };
+    let blanking = Blanking::of_frame(&eye, RegionChoice::Auto);
+    let Blanking::Outside(region) = blanking else { panic!("the picture is found") };
+    let region = region.bounding_box();
+    // The scanner's sign above the picture, and its words below it.
+    let bright = |file: &Path, left: u32, top: u32| {
+        let picture = rgb(file);
+        let (x, y) = (left..left + 60, top..top + 26);
+        y.into_iter().any(|y| x.clone().any(|x| picture.get_pixel(x, y).0[0] > 100))
+    };
+    let (before, told) = saved(None);
+    assert!(told["blanking"].is_null());
+    assert!(
+        bright(&before.join("frame.png"), 912, 880) && bright(&before.join("frame.png"), 280, 56)
+    );
+    assert_eq!(tag(&before.join("frame.dcm"), "BurnedInAnnotation"), "YES");
+
+    let (after, record) = saved(Some(blanking));
+    check_blanked(&rgb(&after.join("frame.png")), &eye, region, 0, "frame.png");
+    let still = crate::feed::read_still(&after.join("frame.dcm")).unwrap();
+    check_blanked(still.rgb(), &eye, region, 0, "frame.dcm");
+    for file in ["frame.png", "overlay.png"] {
+        assert!(
+            !bright(&after.join(file), 912, 880) && !bright(&after.join(file), 280, 56),
+            "{file}: {region:?}"
+        );
+    }
+    assert_eq!(tag(&after.join("frame.dcm"), "BurnedInAnnotation"), "NO");
+    assert!(tag(&after.join("frame.dcm"), "DeidentificationMethod").contains("Black outside"));
+    assert_eq!(record["blanking"]["outside_of"]["x0"], region.x0);
+    let same =
+        |file: &str| fs::read(before.join(file)).unwrap() == fs::read(after.join(file)).unwrap();
+    assert!(same("mask-1.png"));
+    assert_eq!(record["objects"], told["objects"], "measurements");
+
+    // The phantom's lesion alone: nothing tells a picture from what is round it.
+    let (full, record) = saved(Some(Blanking::Nothing));
+    check_blanked(
+        &rgb(&full.join("frame.png")),
+        &eye,
+        FrameBox { x0: 0.0, y0: 0.0, x1: 9999.0, y1: 9999.0 },
+        0,
+        "as it was",
+    );
+    assert!(record["blanking"]["outside_of"].is_null());
+    assert!(record["blanking"]["reason"].as_str().unwrap().contains("nothing was blanked"));
+    assert_eq!(tag(&full.join("frame.dcm"), "BurnedInAnnotation"), "YES");
+    assert_eq!(tag(&full.join("frame.dcm"), "DeidentificationMethod"), "");
+    let filled = Frame::from_rgb(FrameSize::new(64, 48), vec![90; 64 * 48 * 3]).unwrap();
+    assert_eq!(Blanking::of_frame(&filled, RegionChoice::Auto), Blanking::Nothing);
+}
+
+#[test]
+fn a_clip_is_blanked_outside_of_where_the_picture_ever_is() {
+    let frames: Vec<Frame> = ["f010", "f013", "f017"]
+        .iter()
+        .zip(0..)
+        .map(|(name, sequence)| {
+            let mut frame = real(&format!("clip/{name}.png"));
+            frame.sequence = sequence;
+            frame
+        })
+        .collect();
+    let compressed: Vec<_> =
+        frames.iter().map(|f| crate::cine::CineFrame::of(f).unwrap()).collect();
+    let parent = tempfile::tempdir().unwrap();
+    let blanking = Blanking::of_clip(&compressed, RegionChoice::Whole).unwrap();
+    let Blanking::Outside(region) = blanking else { panic!("the picture is found") };
+    let options = RecordOptions { blanking: Some(blanking), ..RecordOptions::default() };
+    let folder = write_clip(parent.path(), &Clip::of(compressed, None), &options).unwrap();
+    open(&folder).unwrap().verify().unwrap();
+    let mut dicom = crate::feed::dicom::DicomClip::open(&folder.join("clip.dcm")).unwrap();
+    for (i, frame) in frames.iter().enumerate() {
+        let name = format!("frame-{:04}.png", i + 1);
+        check_blanked(&rgb(&folder.join(&name)), frame, region.bounding_box(), 0, &name);
+        let found = crate::feed::Clip::frame(&mut dicom, i as u64).unwrap();
+        let Blanking::Outside(region) = blanking else { unreachable!() };
+        let outside = region.blanked_outside(&found);
+        let off = outside.rgb().iter().zip(found.rgb()).map(|(a, b)| a.abs_diff(*b)).max();
+        // JPEG rounds what is beside an edge.
+        assert!(off.unwrap() <= 40, "frame {i}: {off:?}");
+    }
+    let grey = Frame::from_rgb(frames[0].size(), vec![90; frames[0].rgb().len()]).unwrap();
+    let full = crate::cine::CineFrame::of(&grey);
+    let mut mixed = vec![full.unwrap()];
+    mixed.extend(frames.iter().map(|f| crate::cine::CineFrame::of(f).unwrap()));
+    assert_eq!(Blanking::of_clip(&mixed, RegionChoice::Auto).unwrap(), Blanking::Nothing);
+}
+
+#[test]
+fn sizes_are_reported_with_what_they_are_of() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = saved(parent.path()).unwrap();
+    let report = dicom_object::open_file(folder.join("measurements.dcm")).unwrap();
+    let of = |file: &str, name: &str| {
+        let file = dicom_object::open_file(folder.join(file)).unwrap();
+        file.element_by_name(name).unwrap().to_str().unwrap().into_owned()
+    };
+    let text = format!("{report:?}");
+    for file in ["frame.dcm", "masks.dcm"] {
+        assert!(text.contains(&of(file, "SOPInstanceUID")), "{file}");
+        assert_eq!(of(file, "StudyInstanceUID"), of("measurements.dcm", "StudyInstanceUID"));
+    }
+    for expected in ["100.0000", "Long Axis", "Perpendicular Axis", "Perimeter", "mm2"] {
+        assert!(text.contains(expected), "{expected}");
+    }
 }

@@ -187,6 +187,17 @@ pub enum Ask {
         /// The record's name.
         name: String,
     },
+    /// Frames of a clip.
+    Frames {
+        /// Names the answer.
+        id: u64,
+        /// The record's name.
+        name: String,
+        /// How many come before those that are wanted.
+        first: usize,
+        /// How many are wanted.
+        count: usize,
+    },
     /// Copies of them.
     Export {
         /// The records' names; all that were never exported where there are none.
@@ -210,6 +221,13 @@ pub enum Told {
         id: u64,
         /// The record.
         result: Result<Box<AlbumView>, String>,
+    },
+    /// Frames of a clip.
+    Frames {
+        /// The question's.
+        id: u64,
+        /// The frames, in order.
+        result: Result<Vec<Frame>, String>,
     },
     /// A sentence about what was copied.
     Exported(Result<String, String>),

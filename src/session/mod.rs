@@ -38,6 +38,7 @@ mod everything;
 mod feed_watch;
 mod keeping;
 mod objects;
+mod playing;
 mod pointing;
 mod scaling;
 mod scene;
@@ -270,7 +271,10 @@ impl Session {
             self.attended = Some(self.now);
         }
         match event {
-            Event::Tick(now) => self.tick(now),
+            Event::Tick(now) => {
+                self.tick(now);
+                self.play(&mut commands);
+            }
             Event::Frame(frame) => {
                 let frame = self.scaled(frame);
                 self.feed.frame(frame.sequence, self.now);

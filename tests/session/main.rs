@@ -2,6 +2,7 @@
 
 mod interface;
 mod killed;
+mod soak;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
