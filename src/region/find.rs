@@ -17,6 +17,9 @@ const LIT: u8 = 10;
 const LIT_SHARE: f32 = 0.3;
 /// The share of the largest part's cells from which another part in its columns belongs to it.
 const PART: f32 = 0.04;
+/// The share of lit pixels from which an outermost row or column belongs to the picture: a sign in a corner
+/// has fewer.
+const EDGE_SHARE: f32 = 0.05;
 /// What is left round the picture, as a share of its longer side.
 const MARGIN: f32 = 0.03;
 /// The largest share of the frame that is worth cutting out.
@@ -33,12 +36,38 @@ pub fn find_region(frame: &Frame) -> Option<Region> {
     widened(b, MARGIN * (b.x1 - b.x0).max(b.y1 - b.y0), WORTHWHILE, frame.size())
 }
 
-/// The picture on `frame` as tightly as it can be told, to a hundredth of the frame; `None` as for
-/// [`find_region`].
+/// The picture on `frame` to its outermost rows and columns; `None` as for [`find_region`].
 pub fn find_picture(frame: &Frame) -> Option<Region> {
     let Lit { bounds, cell } = lit(frame)?;
-    // It reaches no farther into a cell that isn't lit.
-    widened(bounds, LIT_SHARE * cell, FILLS, frame.size())
+    widened(exact(frame, bounds, cell), 0.0, FILLS, frame.size())
+}
+
+/// `b`, which is exact to a `cell`, to the outermost rows and columns of what is lit there. It ends before
+/// the first that is dark, so that a word below the picture is not of it.
+fn exact(frame: &Frame, b: FrameBox, cell: i64) -> FrameBox {
+    let FrameSize { width, height } = frame.size();
+    let [x0, y0, x1, y1] = [b.x0, b.y0, b.x1, b.y1].map(|v| v as i64);
+    let start = |x: i64, y: i64| (y * i64::from(width) + x) as usize * 3;
+    let is_lit = |x: i64, y: i64| frame.rgb()[start(x, y)..][..3].iter().any(|&v| v > LIT);
+    let share = |lit: usize, of: i64| lit as f32 >= EDGE_SHARE * of as f32;
+    let row = |y: i64| {
+        let lit = || (x0..=x1).filter(|x| is_lit(*x, y)).count();
+        (0..i64::from(height)).contains(&y) && share(lit(), x1 + 1 - x0)
+    };
+    let column = |x: i64| {
+        let lit = || (y0..=y1).filter(|y| is_lit(x, *y)).count();
+        (0..i64::from(width)).contains(&x) && share(lit(), y1 + 1 - y0)
+    };
+    let edge = |at: i64, outwards: i64, lit: &dyn Fn(i64) -> bool| {
+        let last = |steps: i64| at + steps * outwards;
+        let edge = match lit(at) {
+            true => (1..=cell).map(last).take_while(|at| lit(*at)).last().unwrap_or(at),
+            false => (1..cell).map(|steps| last(-steps)).find(|at| lit(*at)).unwrap_or(at),
+        };
+        edge as f32
+    };
+    let (x0, x1) = (edge(x0, -1, &column), edge(x1, 1, &column));
+    FrameBox { x0, y0: edge(y0, -1, &row), x1, y1: edge(y1, 1, &row) }
 }
 
 /// `b` with a margin, where it is no more than a share of the frame.
@@ -53,7 +82,7 @@ fn widened(b: FrameBox, margin: f32, most: f32, size: FrameSize) -> Option<Regio
 struct Lit {
     bounds: FrameBox,
     /// How exact that is, in pixels.
-    cell: f32,
+    cell: i64,
 }
 
 fn lit(frame: &Frame) -> Option<Lit> {
@@ -79,7 +108,7 @@ fn lit(frame: &Frame) -> Option<Lit> {
     let at = |v: usize| (v * cell) as f32;
     let (x0, y0) = (at(bounds[0]), at(bounds[1]));
     let (x1, y1) = (at(bounds[2] + 1) - 1.0, at(bounds[3] + 1) - 1.0);
-    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as f32 })
+    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64 })
 }
 
 /// Which cells are lit, row-major. Of each at most 5 × 5 pixels are read.
