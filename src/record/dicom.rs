@@ -128,7 +128,7 @@ fn pixels(size: FrameSize, channels: u16, photometric: &str, bits: u16) -> Vec<E
     ]
 }
 
-/// Patient, study, equipment and time, which both files share.
+/// Patient, study, equipment and time, which all files share.
 fn about(study: &str, at: Timestamp) -> Vec<Element> {
     let (date, time) = (at.strftime("%Y%m%d").to_string(), at.strftime("%H%M%S.%6f").to_string());
     let version = env!("CARGO_PKG_VERSION");
@@ -153,7 +153,6 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
         text(0x0020, 0x000D, VR::UI, study),
         empty(0x0020, 0x0010, VR::SH),
         text(0x0020, 0x0013, VR::IS, "1"),
-        empty(0x0020, 0x0020, VR::CS),
     ]
 }
 
@@ -190,6 +189,7 @@ fn capture_elements(
         text(0x0008, 0x0064, VR::CS, "DI"),
         text(0x0020, 0x000E, VR::UI, series),
         text(0x0020, 0x0011, VR::IS, "1"),
+        empty(0x0020, 0x0020, VR::CS),
         empty(0x0020, 0x0060, VR::CS),
         // A scanner's screen may show whose it is.
         text(0x0028, 0x0301, VR::CS, if outside.is_some() { "NO" } else { "YES" }),
@@ -270,6 +270,7 @@ fn segmentation(
         ),
         text(0x0020, 0x000E, VR::UI, own_series),
         text(0x0020, 0x0011, VR::IS, "2"),
+        empty(0x0020, 0x0020, VR::CS),
         sequence(0x0020, 0x9221, vec![vec![text(0x0020, 0x9164, VR::UI, organization)]]),
         sequence(0x0020, 0x9222, vec![dimension]),
         text(0x0028, 0x0008, VR::IS, masks.len().to_string()),

@@ -84,6 +84,8 @@ fn group(
     masks: &Referenced,
 ) -> Result<Item, String> {
     let mut segment = masks.elements();
+    // Each segment has one frame.
+    segment.push(text(0x0008, 0x1160, VR::IS, number.to_string()));
     segment.push(u16(0x0062, 0x000B, number));
     let content = vec![
         context("TEXT", ["112039", "DCM", "Tracking Identifier"], {
@@ -93,7 +95,7 @@ fn group(
             text(0x0040, 0xA124, VR::UI, new_uid()?)
         }),
         coded("CONTAINS", ["121071", "DCM", "Finding"], ANATOMICAL_STRUCTURE),
-        image(["121191", "DCM", "Referenced Segment"], segment),
+        image(["121214", "DCM", "Referenced Segmentation Frame"], segment),
         image(["121233", "DCM", "Source image for segmentation"], picture.elements()),
         number_of(["42798000", "SCT", "Area"], sizes.area),
         number_of(["103339001", "SCT", "Long Axis"], sizes.longest_diameter.length),
