@@ -24,6 +24,11 @@ impl Browsing {
     pub fn is_waiting(&self) -> bool {
         self.asked.is_some() || self.exporting
     }
+
+    /// Names the question about frames of a clip that is not answered yet.
+    fn plays(&self) -> Option<u64> {
+        self.playing.as_ref().and_then(|playing| playing.asked)
+    }
 }
 
 impl Session {
@@ -92,18 +97,8 @@ impl Session {
         let Some(browsing) = &mut self.browsing else { return };
         match told {
             Told::Page { id, .. } | Told::View { id, .. } if browsing.asked != Some(id) => return,
-            Told::Frames { id, result } => {
-                return match browsing.playing.as_mut().filter(|p| p.asked == Some(id)) {
-                    Some(playing) => match result {
-                        Ok(frames) => playing.take(frames),
-                        Err(reason) => {
-                            browsing.playing = None;
-                            self.say(reason);
-                        }
-                    },
-                    None => {}
-                };
-            }
+            Told::Frames { id, .. } if browsing.plays() != Some(id) => return,
+            Told::Frames { .. } => {}
             Told::Exported(_) => browsing.exporting = false,
             Told::Page { .. } | Told::View { .. } => browsing.asked = None,
         }
@@ -113,7 +108,15 @@ impl Session {
                 browsing.playing = Playing::new(&view, self.now);
                 browsing.view = Some(view);
             }
-            Told::Frames { .. } => {}
+            Told::Frames { result: Ok(frames), .. } => {
+                if let Some(playing) = &mut browsing.playing {
+                    playing.take(frames);
+                }
+            }
+            Told::Frames { result: Err(reason), .. } => {
+                browsing.playing = None;
+                self.say(reason);
+            }
             Told::Page { result: Err(reason), .. } | Told::View { result: Err(reason), .. } => {
                 self.say(reason);
             }

@@ -18,6 +18,7 @@ use tapseg::feed::{Feed, FeedError};
 use tapseg::label::LabelSet;
 use tapseg::model::ModelError;
 use tapseg::overlay::{Button, Layout};
+use tapseg::region::RegionChoice;
 use tapseg::screen::{Canvas, Key, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{
@@ -409,6 +410,21 @@ fn saved_records_are_whole_when_the_run_ends() {
     let frames = clip.record["frames"].as_array().unwrap();
     let frozen = report.steps[0].scene.frame.as_ref().unwrap().sequence;
     assert_eq!(frames.last().unwrap()["sequence"], frozen, "it ends with the frozen picture");
+
+    // Plain colours fill the frame: there is nothing round the picture that could be told from it.
+    let options = RunOptions {
+        keeping: Keeping {
+            blank: Some(RegionChoice::Auto),
+            ..keeping(folder.path().join("blanked"))
+        },
+        clip: Some(CineLimits::of(Duration::from_secs(5))),
+        ..scripted(&steps, Until::ScriptDone)
+    };
+    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
+    for step in [1, 2] {
+        let message = report.steps[step].scene.status.message.clone().unwrap();
+        assert!(message.contains("nothing was blanked"), "{message}");
+    }
 
     let options = scripted(&steps, Until::ScriptDone);
     let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();

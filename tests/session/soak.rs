@@ -24,7 +24,6 @@ use tapseg::convert::{Checkpoint, ConvertOptions, Networks, Preset};
 use tapseg::feed::Clip as _;
 use tapseg::feed::phantom::{Phantom, PhantomOptions};
 use tapseg::record::{self, Retention};
-use tapseg::region::RegionChoice;
 
 use super::*;
 
@@ -303,11 +302,8 @@ impl Person {
                 events = click(layout().viewport().to_screen(at));
             }
             Do::Press(button @ (Button::Tile(_) | Button::Export)) => {
-                let layout = Layout::with_buttons(
-                    SCREEN,
-                    SIZES[SIZE_NOW.load(SeqCst)],
-                    Button::BROWSING.into_iter(),
-                );
+                let layout =
+                    Layout::with_buttons(SCREEN, SIZES[SIZE_NOW.load(SeqCst)], Button::BROWSING);
                 let layout = layout.with_tiles(6);
                 let at = match button {
                     Button::Tile(tile) => layout.tile_areas()[usize::from(tile)].center(),
