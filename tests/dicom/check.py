@@ -62,14 +62,9 @@ def check_report(folder, picture):
     for group, (number, sizes) in zip(groups, measured):
         frame = group.referenced_segmentation_frame
         assert frame.referenced_sop_instance_uid == masks.SOPInstanceUID, "the masks it refers to"
-        assert frame.referenced_segment_numbers == frame.referenced_frame_numbers == [number], "segment"
-        (source,) = [
-            item.ReferencedSOPSequence[0]
-            for item in group
-            if getattr(item, "ValueType", "") == "IMAGE"
-            and item.ConceptNameCodeSequence[0].CodeValue == "121233"
-        ]
-        assert source.ReferencedSOPInstanceUID == picture.SOPInstanceUID, "the picture it refers to"
+        assert frame.referenced_frame_numbers == [number], "segment"
+        source = frame.source_image_for_segmentation
+        assert source.referenced_sop_instance_uid == picture.SOPInstanceUID, "the picture it refers to"
         found = {m.name.meaning: (m.value, m.unit.value) for m in group.get_measurements()}
         expected = {
             "Area": sizes["area"],

@@ -276,9 +276,6 @@ impl Person {
     }
 
     fn events(&mut self) -> Vec<ScreenEvent> {
-        let turn = self.turned.elapsed();
-        self.turned = Instant::now();
-        self.day.longest_turn = self.day.longest_turn.max(turn);
         let Some(step) = self.steps.pop_front() else {
             if NOW_MS.load(SeqCst) >= self.until_ms {
                 return vec![ScreenEvent::Closed];
@@ -365,7 +362,11 @@ impl Screen for Desk<'_> {
     }
 
     fn poll(&mut self, _: Duration, events: &mut Vec<ScreenEvent>) -> Result<(), ScreenError> {
-        events.extend(self.0.borrow_mut().events());
+        let mut person = self.0.borrow_mut();
+        person.day.longest_turn = person.day.longest_turn.max(person.turned.elapsed());
+        events.extend(person.events());
+        // What the person takes, to fill a disk as well, is not the loop's.
+        person.turned = Instant::now();
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use super::{
     ANATOMICAL_STRUCTURE, Code, Element, IMPLEMENTATION, Referenced, code, new_uid, sequence, text,
-    u16,
 };
 use crate::measure::{Measurements, Quantity, Unit};
 
@@ -79,14 +78,13 @@ pub fn elements(
 /// The measurements of structure `number`.
 fn group(
     sizes: &Measurements,
-    number: u16,
+    number: usize,
     picture: &Referenced,
     masks: &Referenced,
 ) -> Result<Item, String> {
     let mut segment = masks.elements();
-    // Each segment has one frame.
+    // Each segment has one frame, and who names that doesn't name the segment.
     segment.push(text(0x0008, 0x1160, VR::IS, number.to_string()));
-    segment.push(u16(0x0062, 0x000B, number));
     let content = vec![
         context("TEXT", ["112039", "DCM", "Tracking Identifier"], {
             text(0x0040, 0xA160, VR::UT, format!("Structure {number}"))
