@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use crate::cine::CineBuffer;
 use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Blanking, Clip, RecordError, RecordOptions, Retention, Tidied};
+use crate::record::{self, Blanking, Clip, Kept, RecordError, RecordOptions, Retention, Tidied};
 use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
 
@@ -127,20 +127,21 @@ impl Keeping {
         let text = |error: RecordError| error.to_string();
         let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
         let to = self.export_to.as_deref().ok_or("no folder to export to was given")?;
-        let chosen = match names {
-            [] => record::records(folder).map_err(text)?,
-            names => {
-                let open = |name: &String| record::open(&folder.join(name)).map_err(text);
-                names.iter().map(open).collect::<Result<_, _>>()?
-            }
-        };
-        let wanted = chosen.iter().filter(|kept| !names.is_empty() || !kept.is_exported());
         let (mut copied, mut failed) = (0, None);
-        for kept in wanted {
+        let mut export = |kept: Kept| match kept.export(to) {
+            Ok(_) => copied += 1,
             // One that is damaged keeps no other back.
-            match kept.export(to) {
-                Ok(_) => copied += 1,
-                Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failed = failed.take().or(Some(error)),
+        };
+        match names {
+            [] => {
+                let all = record::each_record(folder).map_err(text)?;
+                all.filter(|kept| !kept.is_exported()).for_each(&mut export);
+            }
+            names => {
+                for name in names {
+                    export(record::open(&folder.join(name)).map_err(text)?);
+                }
             }
         }
         match (copied, failed) {

@@ -8,7 +8,8 @@ use image::imageops::thumbnail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Kept, RecordError, encode, open, records};
+use super::shelf::names;
+use super::{Kept, RecordError, encode, open};
 use crate::feed::read_still;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
@@ -69,15 +70,24 @@ pub fn album_page(parent: &Path, first: usize, count: usize) -> Result<AlbumPage
     if !parent.exists() {
         return Ok(AlbumPage::default());
     }
-    let kept = records(parent)?;
-    let shown = kept.iter().rev().skip(first).take(count);
-    let entries = shown.map(|kept| AlbumEntry {
-        name: kept.name.clone(),
-        title: title(kept, TimeZone::system()),
-        note: note(kept),
-        picture: small(kept),
+    let mut names = names(parent)?;
+    names.retain(|name| parent.join(name).join("record.json").is_file());
+    let shown = names.iter().rev().skip(first).take(count);
+    let entries = shown.map(|name| match open(&parent.join(name)) {
+        Ok(kept) => AlbumEntry {
+            title: title(&kept, TimeZone::system()),
+            note: note(&kept),
+            picture: small(&kept),
+            name: kept.name,
+        },
+        Err(_) => AlbumEntry {
+            name: name.clone(),
+            title: name.clone(),
+            note: "damaged".into(),
+            picture: None,
+        },
     });
-    Ok(AlbumPage { total: kept.len(), first, entries: entries.collect() })
+    Ok(AlbumPage { total: names.len(), first, entries: entries.collect() })
 }
 
 /// The record `name` in `parent`.

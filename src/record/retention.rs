@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::ages::{Ages, LOOKED};
 use super::shelf::names;
-use super::{Kept, RecordError, io, records, sync_folder};
+use super::{Kept, RecordError, each_record, io, sync_folder};
 use crate::clock::Clock;
 use crate::files;
 
@@ -79,17 +79,17 @@ impl Retention {
         if self.keep.is_none() && self.free.is_none() {
             return Ok(tidied);
         }
-        let kept = records(folder)?;
-        let dated = kept.iter().filter_map(|kept| Some((kept, candidate(kept, wall, &ages)?)));
-        let mut dated: Vec<(&Kept, Candidate)> = dated.collect();
+        let dated = each_record(folder)?
+            .filter_map(|kept| Some((candidate(&kept, wall, &ages)?, kept.name)));
+        let mut dated: Vec<(Candidate, String)> = dated.collect();
         // By what was seen first, and by name among those: a date may be of another year.
-        dated.sort_by_key(|(kept, _)| std::cmp::Reverse(ages.of_record(&kept.name)));
+        dated.sort_by_key(|(_, name)| std::cmp::Reverse(ages.of_record(name)));
         let missing = self.missing(room(folder).map_err(|source| io(folder, source))?);
-        let candidates: Vec<Candidate> = dated.iter().map(|(_, candidate)| *candidate).collect();
+        let candidates: Vec<Candidate> = dated.iter().map(|(candidate, _)| *candidate).collect();
         self.choose(&candidates, missing, |index| {
-            let (kept, _) = dated[index];
-            match delete(folder, kept) {
-                Ok(()) => tidied.deleted.push(kept.name.clone()),
+            let (_, name) = &dated[index];
+            match delete(folder, name) {
+                Ok(()) => tidied.deleted.push(name.clone()),
                 Err(error) => {
                     tidied.failed.push(error);
                     return false;
@@ -157,9 +157,9 @@ fn room(folder: &Path) -> std::io::Result<(u64, u64)> {
 }
 
 /// Deletes a record: under a hidden name first, so that none is listed that is half there.
-fn delete(parent: &Path, kept: &Kept) -> Result<(), RecordError> {
-    let gone = parent.join(format!(".{}.gone", kept.name));
-    fs::rename(&kept.folder, &gone).map_err(|source| io(&kept.folder, source))?;
+fn delete(parent: &Path, name: &str) -> Result<(), RecordError> {
+    let (folder, gone) = (parent.join(name), parent.join(format!(".{name}.gone")));
+    fs::rename(&folder, &gone).map_err(|source| io(&folder, source))?;
     sync_folder(parent)?;
     fs::remove_dir_all(&gone).map_err(|source| io(&gone, source))
 }

@@ -62,7 +62,16 @@ pub struct Kept {
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
 pub fn records(parent: &Path) -> Result<Vec<Kept>, RecordError> {
-    Ok(names(parent)?.iter().filter_map(|name| open(&parent.join(name)).ok()).collect())
+    Ok(each_record(parent)?.collect())
+}
+
+/// As [`records`], each read when it is its turn: together they may take much memory.
+///
+/// # Errors
+/// [`RecordError::Io`] where the folder can't be read.
+pub fn each_record(parent: &Path) -> Result<impl Iterator<Item = Kept>, RecordError> {
+    let parent = parent.to_path_buf();
+    Ok(names(&parent)?.into_iter().filter_map(move |name| open(&parent.join(name)).ok()))
 }
 
 /// The names in `parent` that are not hidden, sorted.

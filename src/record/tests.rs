@@ -119,6 +119,12 @@ fn records_are_listed_verified_and_exported() {
     assert_eq!(page.entries[0].picture.as_ref().unwrap().size(), FrameSize::new(40, 30));
     assert!(album_page(parent.path(), 1, 6).unwrap().entries.is_empty());
     assert_eq!(album_page(&parent.path().join("none"), 0, 6).unwrap().total, 0);
+    let broken = parent.path().join("20991231T235959.999Z");
+    fs::create_dir(&broken).unwrap();
+    fs::write(broken.join("record.json"), "{").unwrap();
+    let page = album_page(parent.path(), 0, 6).unwrap();
+    assert_eq!((page.total, page.entries[0].note.as_str()), (2, "damaged"));
+    fs::remove_dir_all(&broken).unwrap();
     let view = album_view(parent.path(), &kept[0].name).unwrap();
     assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
     assert_eq!(view.frame.pixel_spacing, snapshot().frame.pixel_spacing);
