@@ -29,8 +29,8 @@ const ANATOMICAL_STRUCTURE: Code = ["91723000", "SCT", "Anatomical structure"];
 
 type Element = DataElement<InMemDicomObject>;
 
-/// Makes the files of `frame` and its `masks`, which have these `sizes` and were drawn by `model`: their
-/// names and bytes.
+/// Makes the files of `frame` and its `masks`, which have these `sizes` (none where a mask is empty) and were
+/// drawn by `model`: their names and bytes.
 ///
 /// # Errors
 /// Why they can't be made.
@@ -53,6 +53,9 @@ pub(super) fn files(
     let mut segments = about(&study, at);
     segments.extend(segmentation(frame, masks, model, [&series, &instance], [&mask_series, &own])?);
     files.push(("masks.dcm", written(segments, SEGMENTATION, &own)?));
+    if sizes.iter().all(Option::is_none) {
+        return Ok(files);
+    }
     let report_instance = new_uid()?;
     let picture = Referenced { class: SECONDARY_CAPTURE, series: &series, instance: &instance };
     let masks = Referenced { class: SEGMENTATION, series: &mask_series, instance: &own };

@@ -432,6 +432,36 @@ fn saved_records_are_whole_when_the_run_ends() {
     assert!(message.contains("no folder"), "{message}");
 }
 
+#[test]
+fn a_clip_among_the_records_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let press = |button| (When::Answered, Action::Press(button));
+    let look = (When::Answered, Action::Key(Key::Enter));
+    let steps = [
+        &[(When::Shown(30), Action::Press(Button::Clip)), press(Button::Records)][..],
+        &[press(Button::Tile(0))],
+        &[look; 60],
+        &[press(Button::Back), press(Button::Back)],
+    ];
+    let options = RunOptions {
+        keeping: keeping(folder.path().join("kept")),
+        clip: Some(CineLimits::of(Duration::from_secs(5))),
+        ..scripted(&steps.concat(), Until::ScriptDone)
+    };
+    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
+    let kept = tapseg::record::records(&folder.path().join("kept")).unwrap();
+    let frames = kept[0].record["frames"].as_array().unwrap();
+    let of_the_clip = |sequence: u64| frames.iter().any(|frame| frame["sequence"] == sequence);
+    let mut seen = std::collections::BTreeSet::new();
+    for step in &report.steps[2..63] {
+        let frame = step.scene.frame.as_ref().unwrap();
+        assert!(of_the_clip(frame.sequence) && u64::from(frame.rgb()[0]) == frame.sequence);
+        seen.insert(frame.sequence);
+    }
+    assert!(seen.len() >= 5, "{seen:?}");
+    assert!(report.steps[63].scene.tiles.is_some() && report.steps[64].scene.tiles.is_none());
+}
+
 /// The button a second time stops the search, and what was found until then can be picked.
 #[test]
 fn the_search_for_everything_is_stopped_by_the_button() {
