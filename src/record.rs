@@ -107,6 +107,8 @@ struct RecordObject<'a> {
     candidates: usize,
     predicted_iou: f32,
     stability_score: f32,
+    /// The model that drew it.
+    model: &'a str,
     area_px: u64,
     area_mm2: Option<f32>,
     measurements: Option<Measurements>,
@@ -140,7 +142,11 @@ fn fill(
 ) -> Result<(), RecordError> {
     let frame = blanking.map_or(snapshot.frame.clone(), |b| b.blanked(&snapshot.frame));
     let snapshot = &Snapshot { frame, ..snapshot.clone() };
-    let Snapshot { frame, objects, callipers, model } = snapshot;
+    let Snapshot { frame, objects, callipers, model, refiner } = snapshot;
+    let model_of = |object: &SnapshotObject| match refiner {
+        Some(refiner) if object.refined => refiner.as_str(),
+        _ => model.as_str(),
+    };
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
     let mut files = vec![write_png(folder, "frame.png", frame.rgb(), size, rgb)?];
@@ -161,14 +167,16 @@ fn fill(
             candidates: object.masks.candidates.len(),
             predicted_iou: chosen.predicted_iou,
             stability_score: chosen.stability_score,
+            model: model_of(object),
             area_px,
             area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
             measurements: Measurements::on(frame, &chosen.mask),
         });
     }
-    let masks: Vec<&Mask> = objects.iter().filter_map(chosen).map(|c| &c.mask).collect();
+    let masks: Vec<(&Mask, &str)> =
+        objects.iter().filter_map(|o| Some((&chosen(o)?.mask, model_of(o)))).collect();
     let sizes: Vec<_> = listed.iter().map(|object| object.measurements.as_ref()).collect();
-    let dicom = dicom::files(frame, &masks, &sizes, model, blanking, now);
+    let dicom = dicom::files(frame, &masks, &sizes, blanking, now);
     for (name, bytes) in dicom.map_err(|error| encode("frame.dcm", error))? {
         files.push(write_file(folder, name, &bytes)?);
     }

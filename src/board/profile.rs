@@ -20,7 +20,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "compatible",
     "feed",
     "screen",
@@ -28,6 +28,7 @@ const KEYS: [&str; 13] = [
     "rotation",
     "touch",
     "model",
+    "refine_with",
     "precision",
     "threads",
     "cores",
@@ -57,6 +58,8 @@ pub struct Profile {
     pub touch: Option<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
+    /// The larger package that draws masks once more, as `--refine-with` takes it.
+    pub refine_with: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).
     pub precision: Option<String>,
     /// Threads for the network.

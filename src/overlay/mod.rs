@@ -25,6 +25,6 @@ pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::OBJECT_COLOURS;
-pub use scene::{Button, ButtonState, Scene, SceneObject, Status, Tile};
+pub use scene::{Button, ButtonState, Refinement, Scene, SceneObject, Status, Tile};
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

@@ -10,7 +10,7 @@ use embedded_graphics::primitives::{Arc, Primitive, PrimitiveStyle, Rectangle, R
 use embedded_graphics::text::Alignment;
 
 use super::palette::{BACKGROUND, BUTTON, BUTTON_ACTIVE, TEXT, TEXT_DIM};
-use super::scene::Status;
+use super::scene::{Refinement, Status};
 use super::text::Letters;
 
 /// Between two figures.
@@ -50,11 +50,15 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
-/// What is known of the mask that is shown: the predicted IoU and the rank.
+/// What is known of the mask that is shown: the predicted IoU, the rank, and how far it is refined.
 fn mask_figures(status: &Status) -> String {
     let iou = status.predicted_iou.map(|iou| format!("IoU {iou:.2}"));
     let rank = status.mask_of.map(|(rank, count)| format!("mask {rank}/{count}"));
-    joined([iou, rank])
+    let refinement = status.refinement.map(|refinement| match refinement {
+        Refinement::Underway => "refining".to_owned(),
+        Refinement::Done => "refined".to_owned(),
+    });
+    joined([iou, rank, refinement])
 }
 
 /// Where the picture comes from, and how fast everything is.
@@ -151,9 +155,10 @@ mod tests {
             decode_ms: Some(37.4),
             predicted_iou: Some(0.934),
             mask_of: Some((2, 7)),
+            refinement: Some(Refinement::Done),
             message: None,
         };
-        assert_eq!(mask_figures(&all), "IoU 0.93 · mask 2/7");
+        assert_eq!(mask_figures(&all), "IoU 0.93 · mask 2/7 · refined");
         let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
         assert_eq!(feed_figures(&all), feed);
     }

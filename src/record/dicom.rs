@@ -29,16 +29,15 @@ const ANATOMICAL_STRUCTURE: Code = ["91723000", "SCT", "Anatomical structure"];
 
 type Element = DataElement<InMemDicomObject>;
 
-/// Makes the files of `frame` and its `masks`, which have these `sizes` (none where a mask is empty) and were
-/// drawn by `model`: their names and bytes.
+/// Makes the files of `frame` and its `masks`, each with the model that drew it, which have these `sizes`
+/// (none where a mask is empty): their names and bytes.
 ///
 /// # Errors
 /// Why they can't be made.
 pub(super) fn files(
     frame: &Frame,
-    masks: &[&Mask],
+    masks: &[(&Mask, &str)],
     sizes: &[Option<&Measurements>],
-    model: &str,
     blanking: Option<Blanking>,
     at: Timestamp,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
@@ -51,7 +50,7 @@ pub(super) fn files(
     }
     let [mask_series, own] = [new_uid()?, new_uid()?];
     let mut segments = about(&study, at);
-    segments.extend(segmentation(frame, masks, model, [&series, &instance], [&mask_series, &own])?);
+    segments.extend(segmentation(frame, masks, [&series, &instance], [&mask_series, &own])?);
     files.push(("masks.dcm", written(segments, SEGMENTATION, &own)?));
     if sizes.iter().all(Option::is_none) {
         return Ok(files);
@@ -213,14 +212,13 @@ fn capture_elements(
 
 fn segmentation(
     frame: &Frame,
-    masks: &[&Mask],
-    model: &str,
+    masks: &[(&Mask, &str)],
     [series, instance]: [&str; 2],
     [own_series, own]: [&str; 2],
 ) -> Result<Vec<Element>, String> {
     let organization = new_uid()?;
     let picture = Referenced { class: SECONDARY_CAPTURE, series, instance };
-    let segment = |number: usize| {
+    let segment = |(number, (_, model)): (usize, &(&Mask, &str))| {
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
             code(category.0, category.1, ["123037004", "SCT", "Anatomical Structure"]),
@@ -279,24 +277,28 @@ fn segmentation(
         text(0x0028, 0x0008, VR::IS, masks.len().to_string()),
         text(0x0028, 0x2110, VR::CS, "00"),
         text(0x0062, 0x0001, VR::CS, "BINARY"),
-        sequence(0x0062, 0x0002, numbers().map(segment).collect()),
+        sequence(0x0062, 0x0002, numbers().zip(masks).map(segment).collect()),
         text(0x0070, 0x0080, VR::CS, "OUTLINES"),
         empty(0x0070, 0x0081, VR::LO),
         empty(0x0070, 0x0084, VR::PN),
         // The pixel spacing is the picture's: a measure of its own would need a slice's thickness.
         sequence(0x5200, 0x9229, vec![Vec::new()]),
         sequence(0x5200, 0x9230, numbers().map(groups).collect()),
-        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(packed(masks).into())),
+        DataElement::new(
+            Tag(0x7FE0, 0x0010),
+            VR::OB,
+            PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into()),
+        ),
     ]);
     Ok(elements)
 }
 
 /// The masks one after the other, eight pixels a byte from its lowest bit, without a gap between
 /// them (PS3.5, 8.1.1); of even length.
-fn packed(masks: &[&Mask]) -> Vec<u8> {
-    let count: usize = masks.iter().map(|mask| mask.pixels().len()).sum();
+fn packed<'a>(masks: impl Iterator<Item = &'a Mask> + Clone) -> Vec<u8> {
+    let count: usize = masks.clone().map(|mask| mask.pixels().len()).sum();
     let mut bytes = vec![0; count.div_ceil(8).next_multiple_of(2)];
-    for (i, &pixel) in masks.iter().flat_map(|mask| mask.pixels()).enumerate() {
+    for (i, &pixel) in masks.flat_map(|mask| mask.pixels()).enumerate() {
         bytes[i / 8] |= pixel << (i % 8);
     }
     bytes
@@ -346,6 +348,6 @@ mod tests {
         let size = FrameSize::new(3, 3);
         let first = Mask::from_pixels(size, vec![1, 0, 0, 0, 0, 0, 0, 0, 1]);
         let second = Mask::from_pixels(size, vec![1, 1, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(packed(&[&first, &second]), [0b0000_0001, 0b0000_0111, 0, 0]);
+        assert_eq!(packed([&first, &second].into_iter()), [0b0000_0001, 0b0000_0111, 0, 0]);
     }
 }

@@ -28,6 +28,7 @@ fn snapshot() -> Snapshot {
         stability_score: 0.5,
     };
     let object = SnapshotObject {
+        refined: false,
         prompt: Prompt::default().positive(3.0, 4.0),
         masks: Masks { candidates: vec![candidate(20), candidate(10)] },
         chosen: 1,
@@ -35,7 +36,7 @@ fn snapshot() -> Snapshot {
     };
     let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
     let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
-    Snapshot { frame, objects: vec![object], callipers, model: "fake".into() }
+    Snapshot { frame, objects: vec![object], callipers, model: "fake".into(), refiner: None }
 }
 
 fn saved(parent: &Path) -> Result<PathBuf, RecordError> {
@@ -356,6 +357,7 @@ fn what_is_round_the_picture_is_black_in_every_file() {
         objects: vec![object],
         callipers: Vec::new(),
         model: "fake".into(),
+        refiner: None,
     };
     let parent = tempfile::tempdir().unwrap();
     let saved = |blanking: Option<Blanking>| {

@@ -80,6 +80,7 @@ impl Tracking {
             prompt: Prompt { bounding_box: found.mask.bounding_box(), ..Prompt::default() },
             masks: Masks { candidates: vec![found.clone()] },
             chosen: 0,
+            refined: false,
             colour,
         };
         self.found().map(object).collect()
