@@ -57,6 +57,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
         buttons: Button::ALL.map(state).to_vec(),
         alert: None,
         status: Status {
+            refinement: None,
             source: "clip.dcm".into(),
             model: "litemedsam".into(),
             feed_fps: Some(30.0),

@@ -133,7 +133,7 @@ impl CineBuffer {
     }
 }
 
-/// Frames of one size, oldest first.
+/// Frames of one size and pixel spacing, oldest first.
 #[derive(Default)]
 struct Ring {
     frames: VecDeque<CineFrame>,
@@ -144,10 +144,11 @@ impl Ring {
     fn push(&mut self, frame: CineFrame, limits: CineLimits) {
         let follows = |last: &CineFrame| {
             last.size == frame.size
+                && last.pixel_spacing == frame.pixel_spacing
                 && last.sequence < frame.sequence
                 && last.captured_at <= frame.captured_at
         };
-        // A source of another size, or one that begins anew, is another clip.
+        // A source of another size or depth, or one that begins anew, is another clip.
         if !self.frames.back().is_none_or(follows) {
             *self = Self::default();
         }
@@ -251,6 +252,13 @@ mod tests {
         for (name, frames, limits, expected) in cases {
             assert_eq!(kept(&frames, limits), expected, "{name}");
         }
+        let mut ring = Ring::default();
+        for (sequence, row_mm) in [(0, 0.1), (1, 0.1), (2, 0.2), (3, 0.2)] {
+            let pixel_spacing = Some(PixelSpacing { row_mm, column_mm: row_mm });
+            ring.push(CineFrame { pixel_spacing, ..frame(sequence, 40 * sequence, 8) }, second);
+        }
+        let left: Vec<u64> = ring.frames.iter().map(|f| f.sequence).collect();
+        assert_eq!(left, [2, 3], "another depth is another clip");
         let nothing = CineLimits { bytes: 0, ..second };
         assert!(kept(&[(0, 0, 8)], nothing).is_empty());
     }

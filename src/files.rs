@@ -48,6 +48,24 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
+/// Locks a folder against other programs, and other threads, that lock it: waits until they let go. It is
+/// free again when what is returned is dropped, or the program ends in whatever way.
+pub(crate) fn lock_folder(path: &Path) -> io::Result<File> {
+    let folder = File::open(path)?;
+    folder.lock()?;
+    Ok(folder)
+}
+
+/// As [`lock_folder`]; none where somebody has locked it.
+pub(crate) fn try_lock_folder(path: &Path) -> io::Result<Option<File>> {
+    let folder = File::open(path)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Writes what is to become the file at `path` to the disk, beside it and readable by its owner alone;
 /// [`finish`] brings it to its place.
 pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {

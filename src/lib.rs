@@ -30,6 +30,7 @@ pub mod automatic;
 pub mod board;
 pub mod boundary;
 pub mod cine;
+pub mod clock;
 pub mod coco;
 mod contain;
 pub mod convert;

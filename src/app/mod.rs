@@ -11,6 +11,7 @@ mod work;
 mod worker;
 
 use crate::cine::{self, CineLimits};
+use crate::clock::Clock;
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::measure::Preset;
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub pixels_per_mm: f32,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
+    /// The time that all goes by; the machine's.
+    pub clock: Clock,
     /// Where records go; nowhere.
     pub keeping: Keeping,
     /// How much of the feed Clip keeps; none, and there is nothing to keep.
@@ -69,6 +72,7 @@ impl Default for RunOptions {
             cache_bytes: 64 << 20,
             pixels_per_mm: 3.8,
             max_fps: 60.0,
+            clock: Clock::default(),
             keeping: Keeping::default(),
             clip: None,
             presets: Vec::new(),

@@ -82,7 +82,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             zoom: Zoom::default(),
             canvas: Canvas::new(screen.size()),
-            started: Instant::now(),
+            started: (options.clock.steady)(),
             errands: None,
             works: Works::default(),
             cine: None,
@@ -124,7 +124,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let mut events = Vec::new();
         loop {
             self.screen.poll(POLL, &mut events)?;
-            self.tell(Event::Tick(self.started.elapsed()))?;
+            self.tell(Event::Tick(self.now() - self.started))?;
             if self.take_screen_events(&mut events)? {
                 break;
             }
@@ -153,6 +153,10 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         })
     }
 
+    fn now(&self) -> Instant {
+        (self.options.clock.steady)()
+    }
+
     /// Tells the session, and does what it asks for.
     fn tell(&mut self, event: Event) -> Result<(), AppError> {
         for command in self.session.handle(event) {
@@ -170,7 +174,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                     sent.then_some(()).ok_or(AppError::LabelsStopped)?;
                 }
                 other => {
-                    if let Some(work) = self.options.keeping.work(other, self.cine.as_ref()) {
+                    let RunOptions { keeping, clock, .. } = &self.options;
+                    if let Some(work) = keeping.work(other, self.cine.as_ref(), *clock) {
                         self.works.begin(work)?;
                     }
                 }
@@ -184,9 +189,10 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         if let Some(cine) = &self.cine {
             cine.hold(self.session.is_frozen());
         }
-        if self.tidied.is_none_or(|at| at.elapsed() >= TIDY) {
-            self.tidied = Some(Instant::now());
-            self.works.begin(self.options.keeping.tidying())?;
+        let now = self.now();
+        if self.tidied.is_none_or(|at| now - at >= TIDY) {
+            self.tidied = Some(now);
+            self.works.begin(self.options.keeping.tidying(self.options.clock))?;
         }
         Ok(())
     }
@@ -280,14 +286,15 @@ impl<'a, S: Driven> RunLoop<'a, S> {
     fn draw_if_due(&mut self) -> Result<(), AppError> {
         let size = self.screen.size();
         if let Some(drawn) = &self.drawn {
-            let age = drawn.at.elapsed();
+            let age = self.now() - drawn.at;
             let new = !self.is_drawn(drawn) || drawn.screen != size || drawn.zoom != self.zoom;
             let progress = !self.session.is_idle() && age >= PROGRESS;
             if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
                 return Ok(());
             }
         }
-        let at = Instant::now();
+        let at = self.now();
+        let drawing = Instant::now();
         let revision = self.session.revision();
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
@@ -303,7 +310,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
-        self.draw.add(at.elapsed());
+        self.draw.add(drawing.elapsed());
         let presenting = Instant::now();
         self.screen.present(&self.canvas)?;
         self.present.add(presenting.elapsed());

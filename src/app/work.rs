@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crate::cine::CineBuffer;
+use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Clip, RecordError, Retention};
+use crate::record::{self, Blanking, Clip, Kept, RecordError, RecordOptions, Retention, Tidied};
+use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
 
 /// Where records are, and what may become of them.
@@ -17,6 +19,8 @@ pub struct Keeping {
     pub retention: Retention,
     /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
     pub export_to: Option<PathBuf>,
+    /// Where the picture is, outside of which what is kept is blanked; nothing is.
+    pub blank: Option<RegionChoice>,
 }
 
 /// Threads of their own, and what is told when they end.
@@ -64,19 +68,25 @@ impl Keeping {
         &self,
         command: Command,
         cine: Option<&CineBuffer>,
+        clock: Clock,
     ) -> Option<Box<dyn FnOnce() -> Option<Event> + Send>> {
         let keeping = self.clone();
         Some(match command {
             Command::Save(snapshot) => Box::new(move || {
-                let saved = || keeping.kept(|folder| record::write_record(folder, &snapshot));
-                Some(Event::Saved(outcome(saved)))
+                let blanking = keeping.blank.map(|at| Blanking::of_frame(&snapshot.frame, at));
+                let options = RecordOptions { clock, blanking };
+                let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
+                Some(Event::Saved(outcome(|| keeping.kept(&options, write))))
             }),
-            Command::Clip { last, pixel_spacing } => {
+            Command::Clip { last, scale } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
-                        let clip = Clip { frames: frames?, pixel_spacing };
-                        keeping.kept(|folder| record::write_clip(folder, &clip))
+                        let clip = Clip::of(frames?, scale);
+                        let blanking = keeping.blank.map(|at| Blanking::of_clip(&clip.frames, at));
+                        let blanking = blanking.transpose().map_err(|error| error.to_string())?;
+                        let options = RecordOptions { clock, blanking };
+                        keeping.kept(&options, |folder| record::write_clip(folder, &clip, &options))
                     };
                     Some(Event::Clipped(outcome(saved)))
                 })
@@ -96,6 +106,10 @@ impl Keeping {
                 let view = |folder: &Path| record::album_view(folder, &name).map(Box::new);
                 Told::View { id, result: self.looked_at(view) }
             }
+            Ask::Frames { id, name, first, count } => {
+                let frames = |folder: &Path| record::album_frames(folder, &name, first, count);
+                Told::Frames { id, result: self.looked_at(frames) }
+            }
             Ask::Export { names } => Told::Exported(outcome(|| self.export(&names))),
         }
     }
@@ -113,20 +127,21 @@ impl Keeping {
         let text = |error: RecordError| error.to_string();
         let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
         let to = self.export_to.as_deref().ok_or("no folder to export to was given")?;
-        let chosen = match names {
-            [] => record::records(folder).map_err(text)?,
-            names => {
-                let open = |name: &String| record::open(&folder.join(name)).map_err(text);
-                names.iter().map(open).collect::<Result<_, _>>()?
-            }
-        };
-        let wanted = chosen.iter().filter(|kept| !names.is_empty() || !kept.is_exported());
         let (mut copied, mut failed) = (0, None);
-        for kept in wanted {
+        let mut export = |kept: Kept| match kept.export(to) {
+            Ok(_) => copied += 1,
             // One that is damaged keeps no other back.
-            match kept.export(to) {
-                Ok(_) => copied += 1,
-                Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failed = failed.take().or(Some(error)),
+        };
+        match names {
+            [] => {
+                let all = record::each_record(folder).map_err(text)?;
+                all.filter(|kept| !kept.is_exported()).for_each(&mut export);
+            }
+            names => {
+                for name in names {
+                    export(record::open(&folder.join(name)).map_err(text)?);
+                }
             }
         }
         match (copied, failed) {
@@ -140,38 +155,44 @@ impl Keeping {
     /// Makes room, has `write` make a record, and tells where it is.
     fn kept(
         &self,
+        options: &RecordOptions,
         write: impl FnOnce(&Path) -> Result<PathBuf, RecordError>,
     ) -> Result<String, String> {
         let folder = self.folder.as_deref().ok_or("no folder to save to was given")?;
-        self.tidy();
+        self.tidy(options.clock);
         let written = write(folder);
         match &written {
             Ok(path) => log::info!("saved {}", path.display()),
             Err(reason) => log::warn!("not saved: {reason}"),
         }
         let place = written.map_err(|error| error.to_string())?.display().to_string();
-        Ok(match self.retention.shortage(folder) {
-            Some(shortage) => format!("{place}; {shortage}"),
-            None => place,
-        })
+        let unblanked = options.blanking == Some(Blanking::Nothing);
+        let warnings =
+            [unblanked.then(|| Blanking::NOTHING.to_owned()), self.retention.shortage(folder)];
+        let told = [Some(place)].into_iter().chain(warnings).flatten();
+        Ok(told.collect::<Vec<_>>().join("; "))
     }
 
-    /// Deletes what is to be deleted by now, and tells where room is short all the same.
-    pub fn tidying(&self) -> impl FnOnce() -> Option<Event> + Send + 'static {
+    /// Deletes what is to be deleted by now, and tells what could not be, and where room is short.
+    pub fn tidying(&self, clock: Clock) -> impl FnOnce() -> Option<Event> + Send + 'static {
         let keeping = self.clone();
         move || {
             let folder = keeping.folder.as_deref().filter(|folder| folder.exists())?;
-            keeping.tidy();
-            let shortage = keeping.retention.shortage(folder)?;
-            Some(Event::Notice(format!("Records: {shortage}")))
+            let failed = keeping.tidy(clock).map(|reason| format!("not deleted: {reason}"));
+            let told = keeping.retention.shortage(folder).or(failed)?;
+            Some(Event::Notice(format!("Records: {told}")))
         }
     }
 
-    fn tidy(&self) {
-        let Some(folder) = self.folder.as_deref().filter(|folder| folder.exists()) else { return };
-        match self.retention.tidy(folder) {
-            Ok(deleted) => deleted.iter().for_each(|name| log::info!("deleted record {name}")),
-            Err(error) => log::warn!("records are not tidied: {error}"),
-        }
+    /// Tells why something could not be deleted.
+    fn tidy(&self, clock: Clock) -> Option<String> {
+        let folder = self.folder.as_deref().filter(|folder| folder.exists())?;
+        let tidied = self
+            .retention
+            .tidy(folder, clock)
+            .unwrap_or_else(|error| Tidied { failed: vec![error], ..Tidied::default() });
+        tidied.deleted.iter().for_each(|name| log::info!("deleted record {name}"));
+        tidied.failed.iter().for_each(|error| log::warn!("not deleted: {error}"));
+        tidied.failed.first().map(ToString::to_string)
     }
 }

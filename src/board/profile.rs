@@ -20,7 +20,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "compatible",
     "feed",
     "screen",
@@ -33,6 +33,7 @@ const KEYS: [&str; 13] = [
     "threads",
     "cores",
     "memory_mb",
+    "blank_text",
     "preset",
 ];
 
@@ -68,6 +69,9 @@ pub struct Profile {
     pub cores: Option<CoreChoice>,
     /// The most memory that the program may take, in megabytes of 10⁶ bytes.
     pub memory_mb: Option<u64>,
+    /// Whether what is kept is blanked outside of the picture, as `--blank-text` does.
+    #[serde(default)]
+    pub blank_text: bool,
     /// Scales to choose from on the screen, each a `[[preset]]` with `name` and `spacing`.
     #[serde(default, rename = "preset")]
     pub presets: Vec<Preset>,
@@ -226,6 +230,7 @@ mod tests {
         let error = parse("x", "x.toml", "cores = \"small\"").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("4-7"), "{error}");
         assert!(parse("x", "x.toml", "threads = 0").is_err());
+        assert!(parse("x", "x.toml", "blank_text = true").unwrap().blank_text);
     }
 
     #[test]

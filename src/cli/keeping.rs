@@ -8,6 +8,7 @@ use tapseg::app::Keeping;
 use tapseg::cine::CineLimits;
 use tapseg::model::user_data_folder;
 use tapseg::record::{Retention, Room};
+use tapseg::region::RegionChoice;
 
 /// Records and clips.
 #[derive(Args, Debug)]
@@ -35,11 +36,17 @@ pub struct KeepingArguments {
     /// Where Export copies records to, as the folder of a USB stick
     #[arg(long, value_name = "DIR")]
     export_to: Option<PathBuf>,
+
+    /// Blank everything outside of the picture in what is kept, as names and dates that the scanner
+    /// writes there; the picture is where --region says, or else where it is found. Where none is found
+    /// nothing is blanked, and the screen says so
+    #[arg(long)]
+    pub blank_text: bool,
 }
 
 impl KeepingArguments {
-    /// Where records go, and what becomes of them.
-    pub fn keeping(&self) -> Keeping {
+    /// Where records go, and what becomes of them; the picture is where `region` says.
+    pub fn keeping(&self, region: RegionChoice) -> Keeping {
         let day = Duration::from_secs(86_400);
         Keeping {
             folder: self.save_dir.clone().or_else(default_save_dir),
@@ -49,6 +56,7 @@ impl KeepingArguments {
                 unexported: self.delete_unexported,
             },
             export_to: self.export_to.clone(),
+            blank: self.blank_text.then_some(region),
         }
     }
 

@@ -117,7 +117,7 @@ impl Run {
         let refiner = self.refiner()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
-            keeping: self.keeping.keeping(),
+            keeping: self.keeping.keeping(self.region.choice()),
             presets: self.presets,
             // Nobody taps on picture files.
             clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
@@ -154,6 +154,7 @@ impl Run {
         }
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
         self.presets.extend(profile.presets.iter().cloned());
+        self.keeping.blank_text |= profile.blank_text;
         self.refine_with = self.refine_with.take().or_else(|| profile.refine_with.clone());
         self.screen.fill_from(profile)?;
         self.model.fill_from(profile)

@@ -1,11 +1,15 @@
 //! Records as a screen shows them: pages of small pictures, and one of them large.
 
 use std::path::Path;
+use std::time::Duration;
 
 use image::RgbImage;
 use image::imageops::thumbnail;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use super::{Kept, RecordError, encode, open, records};
+use super::shelf::names;
+use super::{Kept, RecordError, encode, open};
 use crate::feed::read_still;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
@@ -53,6 +57,8 @@ pub struct AlbumView {
     pub objects: Vec<SceneObject>,
     /// The distances that were measured.
     pub callipers: Vec<Calliper>,
+    /// How long each frame of a clip stays; a picture has none.
+    pub stays: Vec<Duration>,
 }
 
 /// Up to `count` of the records in `parent`, newest first, after the first `first`. A folder that
@@ -64,15 +70,24 @@ pub fn album_page(parent: &Path, first: usize, count: usize) -> Result<AlbumPage
     if !parent.exists() {
         return Ok(AlbumPage::default());
     }
-    let kept = records(parent)?;
-    let shown = kept.iter().rev().skip(first).take(count);
-    let entries = shown.map(|kept| AlbumEntry {
-        name: kept.name.clone(),
-        title: title(kept),
-        note: note(kept),
-        picture: small(kept),
+    let mut names = names(parent)?;
+    names.retain(|name| parent.join(name).join("record.json").is_file());
+    let shown = names.iter().rev().skip(first).take(count);
+    let entries = shown.map(|name| match open(&parent.join(name)) {
+        Ok(kept) => AlbumEntry {
+            title: title(&kept, TimeZone::system()),
+            note: note(&kept),
+            picture: small(&kept),
+            name: kept.name,
+        },
+        Err(_) => AlbumEntry {
+            name: name.clone(),
+            title: name.clone(),
+            note: "damaged".into(),
+            picture: None,
+        },
     });
-    Ok(AlbumPage { total: kept.len(), first, entries: entries.collect() })
+    Ok(AlbumPage { total: names.len(), first, entries: entries.collect() })
 }
 
 /// The record `name` in `parent`.
@@ -81,38 +96,93 @@ pub fn album_page(parent: &Path, first: usize, count: usize) -> Result<AlbumPage
 /// [`RecordError`] where it is not there, or damaged.
 pub fn album_view(parent: &Path, name: &str) -> Result<AlbumView, RecordError> {
     let kept = open(&parent.join(name))?;
-    kept.verify()?;
-    let read = |file: &str| {
-        read_still(&kept.folder.join(file)).map_err(|error| encode(file, error.to_string()))
+    let frame = match kept.is_clip() {
+        // The others are looked at when they are shown.
+        true => clip_frame(&kept, 0)?,
+        false => {
+            kept.verify()?;
+            read(&kept, "frame.png")?
+        }
     };
-    let mut frame = read(if kept.is_clip() { "frame-0001.png" } else { "frame.png" })?;
-    frame.pixel_spacing = field(&kept, "pixel_spacing").unwrap_or_default();
     let files = kept.record["objects"].as_array().into_iter().flatten();
     let files = files.filter_map(|object| object["file"].as_str()).enumerate();
     let object = |(colour, file): (usize, &str)| {
-        let grey = read(file)?;
+        let grey = read(&kept, file)?;
         let inside = grey.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
         let mask = Some(Mask::from_pixels(grey.size(), inside));
         let (points, bounding_box) = (Vec::new(), None);
         Ok(SceneObject { mask, points, bounding_box, colour, active: true })
     };
     Ok(AlbumView {
-        title: format!("{}: {}", title(&kept), note(&kept)),
+        title: format!("{}: {}", title(&kept, TimeZone::system()), note(&kept)),
         frame,
         objects: files.map(object).collect::<Result<_, RecordError>>()?,
         callipers: field(&kept, "callipers").unwrap_or_default(),
+        stays: stays(&kept),
         name: kept.name,
     })
+}
+
+/// Up to `count` frames of the clip `name` in `parent`, after the first `first`.
+///
+/// # Errors
+/// [`RecordError`] where they are not there, or damaged.
+pub fn album_frames(
+    parent: &Path,
+    name: &str,
+    first: usize,
+    count: usize,
+) -> Result<Vec<Frame>, RecordError> {
+    let kept = open(&parent.join(name))?;
+    let all = kept.record["frames"].as_array().map_or(0, Vec::len);
+    (first..first.saturating_add(count).min(all)).map(|index| clip_frame(&kept, index)).collect()
+}
+
+/// Frame `index` of a clip.
+fn clip_frame(kept: &Kept, index: usize) -> Result<Frame, RecordError> {
+    let listed = &kept.record["frames"][index];
+    let mut frame = read(kept, listed["file"].as_str().unwrap_or_default())?;
+    frame.sequence = listed["sequence"].as_u64().unwrap_or_default();
+    Ok(frame)
+}
+
+/// How long a frame of a clip stays at least and at most, whatever its record says.
+const STAYS: [f64; 2] = [0.001, 5.0];
+
+/// How long each frame of a clip stays: until the next was taken, and the last one as long as the others
+/// on average.
+fn stays(kept: &Kept) -> Vec<Duration> {
+    let frames = kept.record["frames"].as_array().into_iter().flatten();
+    let times: Vec<f64> = frames.filter_map(|frame| frame["captured_at_s"].as_f64()).collect();
+    let steps = times.windows(2).map(|pair| (pair[1] - pair[0]).clamp(STAYS[0], STAYS[1]));
+    let mut steps: Vec<f64> = steps.collect();
+    if !steps.is_empty() {
+        steps.push(steps.iter().sum::<f64>() / steps.len() as f64);
+    }
+    steps.into_iter().filter_map(|s| Duration::try_from_secs_f64(s).ok()).collect()
+}
+
+/// A picture of a record, with its pixel spacing; one that was changed since is an error.
+fn read(kept: &Kept, file: &str) -> Result<Frame, RecordError> {
+    let bytes = kept.content_of(file)?;
+    let picture = image::load_from_memory(&bytes).map_err(|error| encode(file, error))?.into_rgb8();
+    let size = FrameSize::new(picture.width(), picture.height());
+    let mut frame = Frame::from_rgb(size, picture.into_raw()).map_err(|e| encode(file, e))?;
+    frame.pixel_spacing = field(kept, "pixel_spacing").unwrap_or_default();
+    Ok(frame)
 }
 
 fn field<T: serde::de::DeserializeOwned>(kept: &Kept, name: &str) -> Option<T> {
     serde_json::from_value(kept.record.get(name)?.clone()).ok()
 }
 
-/// `2026-11-27 08:15 UTC`.
-fn title(kept: &Kept) -> String {
-    let at = kept.record["saved_at"].as_str().and_then(|at| at.get(..16));
-    at.map_or_else(|| kept.name.clone(), |at| format!("{} UTC", at.replace('T', " ")))
+/// When it was saved, by the clock on a wall in `zone`: `2026-11-27 09:15`.
+fn title(kept: &Kept, zone: TimeZone) -> String {
+    let at = kept.record["saved_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    at.map_or_else(
+        || kept.name.clone(),
+        |at| at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 fn note(kept: &Kept) -> String {
@@ -133,4 +203,37 @@ fn small(kept: &Kept) -> Option<Frame> {
     let pixels = RgbImage::from_raw(width, height, large.rgb().to_vec())?;
     let small = thumbnail(&pixels, side(width), side(height));
     Frame::from_rgb(FrameSize::new(small.width(), small.height()), small.into_raw()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::offset;
+
+    use super::*;
+
+    fn kept(record: serde_json::Value) -> Kept {
+        Kept { name: "a".into(), folder: "/nowhere".into(), record }
+    }
+
+    #[test]
+    fn times_are_those_of_the_wall() {
+        let kept = kept(serde_json::json!({ "saved_at": "2026-11-27T23:15:02.123Z" }));
+        assert_eq!(title(&kept, TimeZone::UTC), "2026-11-27 23:15");
+        assert_eq!(title(&kept, TimeZone::fixed(offset(1))), "2026-11-28 00:15");
+        let other = Kept { record: serde_json::json!({}), ..kept };
+        assert_eq!(title(&other, TimeZone::UTC), "a");
+    }
+
+    #[test]
+    fn frames_stay_as_long_as_they_did() {
+        let of = |times: &[f64]| {
+            let frame = |at: &f64| serde_json::json!({ "captured_at_s": at });
+            let frames: Vec<_> = times.iter().map(frame).collect();
+            let stays = stays(&kept(serde_json::json!({ "frames": frames })));
+            stays.iter().map(|stay| stay.as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[2.0, 2.04, 2.12]), [40, 80, 60]);
+        assert_eq!(of(&[2.0, 1.0, 99.0]), [1, 5000, 2500], "a damaged record");
+        assert_eq!((of(&[1.0]), of(&[])), (vec![], vec![]));
+    }
 }

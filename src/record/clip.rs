@@ -6,7 +6,10 @@ use image::DynamicImage;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{RecordError, RecordFile, dicom, encode, keep, sync_file, write_file, written};
+use super::{
+    Blanking, RecordError, RecordFile, RecordOptions, dicom, encode, keep, sync_file, write_file,
+    written,
+};
 use crate::cine::CineFrame;
 use crate::frame::PixelSpacing;
 use crate::geometry::FrameSize;
@@ -21,6 +24,16 @@ pub struct Clip {
 }
 
 impl Clip {
+    /// One of `frames`, oldest first. A `scale` that was set holds for all of them; else those whose
+    /// pixel spacing is not that of the last are left out, as it shows another depth.
+    pub fn of(mut frames: Vec<CineFrame>, scale: Option<PixelSpacing>) -> Self {
+        let stated = frames.last().and_then(|last| last.pixel_spacing);
+        if scale.is_none() {
+            frames.retain(|frame| frame.pixel_spacing == stated);
+        }
+        Self { frames, pixel_spacing: scale.or(stated) }
+    }
+
     /// The time from the first frame to the last.
     pub fn seconds(&self) -> f64 {
         match (self.frames.first(), self.frames.last()) {
@@ -49,6 +62,7 @@ struct Record<'a> {
     tapseg_version: &'a str,
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
+    blanking: Option<serde_json::Value>,
     seconds: f64,
     left_out: u64,
     frames: Vec<RecordFrame>,
@@ -69,11 +83,20 @@ struct RecordFrame {
 ///
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
-pub fn write_clip(parent: &Path, clip: &Clip) -> Result<PathBuf, RecordError> {
-    keep(parent, |folder, now| fill(folder, now, clip))
+pub fn write_clip(
+    parent: &Path,
+    clip: &Clip,
+    options: &RecordOptions,
+) -> Result<PathBuf, RecordError> {
+    keep(parent, (options.clock.wall)(), |folder, now| fill(folder, now, clip, options.blanking))
 }
 
-fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
+fn fill(
+    folder: &Path,
+    now: Timestamp,
+    clip: &Clip,
+    blanking: Option<Blanking>,
+) -> Result<(), RecordError> {
     let Some(first) = clip.frames.first() else {
         return Err(encode("clip.dcm", "there is no frame yet"));
     };
@@ -84,6 +107,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
     let mut before = first.captured_at;
     for frame in &clip.frames {
         let name = format!("frame-{:04}.png", frames.len() + 1);
+        let frame = &blanking.map_or(Ok(frame.clone()), |b| b.blanked_of_clip(frame))?;
         written(folder, &name, &frame.png)?;
         files.push(RecordFile::of(&name, &frame.png));
         let picture = image::load_from_memory(&frame.png).map_err(|e| encode(&name, e))?;
@@ -95,7 +119,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
     }
     // All were on their way to the disk by now, so that this waits for little.
     frames.iter().try_for_each(|frame| sync_file(folder, &frame.file))?;
-    let dicom = file.written(&steps, clip.pixel_spacing, now).map_err(failed)?;
+    let dicom = file.written(&steps, clip.pixel_spacing, blanking, now).map_err(failed)?;
     files.push(write_file(folder, "clip.dcm", &dicom)?);
     let record = Record {
         kind: "clip",
@@ -104,6 +128,7 @@ fn fill(folder: &Path, now: Timestamp, clip: &Clip) -> Result<(), RecordError> {
         tapseg_version: env!("CARGO_PKG_VERSION"),
         size: first.size,
         pixel_spacing: clip.pixel_spacing,
+        blanking: blanking.map(Blanking::told),
         seconds: clip.seconds(),
         left_out: clip.left_out(),
         frames,
@@ -152,7 +177,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         for colour in [false, true] {
             let clip = clip(colour);
-            let folder = write_clip(parent.path(), &clip).unwrap();
+            let folder = write_clip(parent.path(), &clip, &RecordOptions::default()).unwrap();
             let kept = open(&folder).unwrap();
             kept.verify().unwrap();
             assert_eq!(kept.files().unwrap().len(), 4);
@@ -184,7 +209,8 @@ mod tests {
     fn a_clip_without_frames_is_none() {
         let parent = tempfile::tempdir().unwrap();
         let nothing = Clip { frames: Vec::new(), pixel_spacing: None };
-        assert!(write_clip(parent.path(), &nothing).unwrap_err().to_string().contains("no frame"));
+        let error = write_clip(parent.path(), &nothing, &RecordOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("no frame"));
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }

@@ -1,7 +1,8 @@
-//! The picture as a DICOM Secondary Capture, and its masks as a Segmentation that refers to it
-//! (PS3.3, A.8.1 and A.51). The patient's attributes stay empty: nobody entered them.
+//! The picture as a DICOM Secondary Capture, its masks as a Segmentation that refers to it (PS3.3, A.8.1 and
+//! A.51), and their sizes as a structured report. The patient's attributes stay empty: nobody entered them.
 
 mod clip;
+mod report;
 
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -9,8 +10,11 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use jiff::Timestamp;
 
 use crate::frame::{Frame, PixelSpacing};
-use crate::geometry::FrameSize;
+use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
+use crate::measure::Measurements;
+
+use super::Blanking;
 
 pub(super) use clip::ClipFile;
 
@@ -20,36 +24,57 @@ const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 /// This program's, made of the UUID f559c0bc-c940-4dd3-8938-5db82a297fe0.
 const IMPLEMENTATION: &str = "2.25.326126882567536668073704441024208273376";
 
+/// What is outlined; nobody said more about it.
+const ANATOMICAL_STRUCTURE: Code = ["91723000", "SCT", "Anatomical structure"];
+
 type Element = DataElement<InMemDicomObject>;
 
-/// The two files of a record.
-pub(super) struct Files {
-    /// The picture.
-    pub picture: Vec<u8>,
-    /// Its masks, one segment each; none where there are no masks.
-    pub segmentation: Option<Vec<u8>>,
-}
-
-/// Makes the files of `frame` and its `masks`, each with the model that drew it.
+/// Makes the files of `frame` and its `masks`, each with the model that drew it, which have these `sizes`
+/// (none where a mask is empty): their names and bytes.
 ///
 /// # Errors
 /// Why they can't be made.
 pub(super) fn files(
     frame: &Frame,
     masks: &[(&Mask, &str)],
+    sizes: &[Option<&Measurements>],
+    blanking: Option<Blanking>,
     at: Timestamp,
-) -> Result<Files, String> {
+) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
     let [study, series, instance] = [new_uid()?, new_uid()?, new_uid()?];
     let mut picture = about(&study, at);
-    picture.extend(capture(frame, &series, &instance));
-    let picture = written(picture, SECONDARY_CAPTURE, &instance)?;
+    picture.extend(capture(frame, blanking, [&series, &instance]));
+    let mut files = vec![("frame.dcm", written(picture, SECONDARY_CAPTURE, &instance)?)];
     if masks.is_empty() {
-        return Ok(Files { picture, segmentation: None });
+        return Ok(files);
     }
-    let own = new_uid()?;
+    let [mask_series, own] = [new_uid()?, new_uid()?];
     let mut segments = about(&study, at);
-    segments.extend(segmentation(frame, masks, [&series, &instance], &own)?);
-    Ok(Files { picture, segmentation: Some(written(segments, SEGMENTATION, &own)?) })
+    segments.extend(segmentation(frame, masks, [&series, &instance], [&mask_series, &own])?);
+    files.push(("masks.dcm", written(segments, SEGMENTATION, &own)?));
+    if sizes.iter().all(Option::is_none) {
+        return Ok(files);
+    }
+    let report_instance = new_uid()?;
+    let picture = Referenced { class: SECONDARY_CAPTURE, series: &series, instance: &instance };
+    let masks = Referenced { class: SEGMENTATION, series: &mask_series, instance: &own };
+    let mut report = about(&study, at);
+    report.extend(report::elements(sizes, &study, &picture, &masks, &report_instance, at)?);
+    files.push(("measurements.dcm", written(report, report::CLASS, &report_instance)?));
+    Ok(files)
+}
+
+/// An instance that others refer to.
+struct Referenced<'a> {
+    class: &'static str,
+    series: &'a str,
+    instance: &'a str,
+}
+
+impl Referenced<'_> {
+    fn elements(&self) -> Vec<Element> {
+        vec![text(0x0008, 0x1150, VR::UI, self.class), text(0x0008, 0x1155, VR::UI, self.instance)]
+    }
 }
 
 /// A UID made of a random UUID (PS3.5, B.2).
@@ -79,7 +104,10 @@ fn sequence(group: u16, element: u16, items: Vec<Vec<Element>>) -> Element {
     DataElement::new(Tag(group, element), VR::SQ, DataSetSequence::from(items))
 }
 
-fn code(group: u16, element: u16, value: &str, scheme: &str, meaning: &str) -> Element {
+/// A coded term: its value, the scheme, and what it means.
+type Code<'a> = [&'a str; 3];
+
+fn code(group: u16, element: u16, [value, scheme, meaning]: Code) -> Element {
     let item = vec![
         text(0x0008, 0x0100, VR::SH, value),
         text(0x0008, 0x0102, VR::SH, scheme),
@@ -88,7 +116,21 @@ fn code(group: u16, element: u16, value: &str, scheme: &str, meaning: &str) -> E
     sequence(group, element, vec![item])
 }
 
-/// Patient, study, equipment and time, which both files share.
+/// How pixels are stored: `bits` are taken of as many.
+fn pixels(size: FrameSize, channels: u16, photometric: &str, bits: u16) -> Vec<Element> {
+    vec![
+        u16(0x0028, 0x0002, channels),
+        text(0x0028, 0x0004, VR::CS, photometric),
+        u16(0x0028, 0x0010, size.height as u16),
+        u16(0x0028, 0x0011, size.width as u16),
+        u16(0x0028, 0x0100, bits),
+        u16(0x0028, 0x0101, bits),
+        u16(0x0028, 0x0102, bits - 1),
+        u16(0x0028, 0x0103, 0),
+    ]
+}
+
+/// Patient, study, equipment and time, which all files share.
 fn about(study: &str, at: Timestamp) -> Vec<Element> {
     let (date, time) = (at.strftime("%Y%m%d").to_string(), at.strftime("%H%M%S.%6f").to_string());
     let version = env!("CARGO_PKG_VERSION");
@@ -113,19 +155,16 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
         text(0x0020, 0x000D, VR::UI, study),
         empty(0x0020, 0x0010, VR::SH),
         text(0x0020, 0x0013, VR::IS, "1"),
-        empty(0x0020, 0x0020, VR::CS),
     ]
 }
 
-fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
+fn capture(frame: &Frame, blanking: Option<Blanking>, uids: [&str; 2]) -> Vec<Element> {
     let mut rgb = frame.rgb().to_vec();
     // Values have an even length.
     rgb.resize(rgb.len().next_multiple_of(2), 0);
-    let (size, spacing) = (frame.size(), frame.pixel_spacing);
-    let mut elements = capture_elements(size, spacing, series, instance, SECONDARY_CAPTURE);
+    let mut elements = capture_elements(frame.pixel_spacing, blanking, uids, SECONDARY_CAPTURE);
+    elements.extend(pixels(frame.size(), 3, "RGB", 8));
     elements.extend([
-        u16(0x0028, 0x0002, 3),
-        text(0x0028, 0x0004, VR::CS, "RGB"),
         u16(0x0028, 0x0006, 0),
         DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(rgb.into())),
     ]);
@@ -134,12 +173,15 @@ fn capture(frame: &Frame, series: &str, instance: &str) -> Vec<Element> {
 
 /// What captures of one frame and of several share.
 fn capture_elements(
-    size: FrameSize,
     spacing: Option<PixelSpacing>,
-    series: &str,
-    instance: &str,
+    blanking: Option<Blanking>,
+    [series, instance]: [&str; 2],
     class: &str,
 ) -> Vec<Element> {
+    let outside = match blanking {
+        Some(Blanking::Outside(region)) => Some(region.bounding_box()),
+        Some(Blanking::Nothing) | None => None,
+    };
     let mut elements = vec![
         text(0x0008, 0x0008, VR::CS, "DERIVED\\SECONDARY"),
         text(0x0008, 0x0016, VR::UI, class),
@@ -149,16 +191,18 @@ fn capture_elements(
         text(0x0008, 0x0064, VR::CS, "DI"),
         text(0x0020, 0x000E, VR::UI, series),
         text(0x0020, 0x0011, VR::IS, "1"),
+        empty(0x0020, 0x0020, VR::CS),
         empty(0x0020, 0x0060, VR::CS),
-        u16(0x0028, 0x0010, size.height as u16),
-        u16(0x0028, 0x0011, size.width as u16),
-        u16(0x0028, 0x0100, 8),
-        u16(0x0028, 0x0101, 8),
-        u16(0x0028, 0x0102, 7),
-        u16(0x0028, 0x0103, 0),
         // A scanner's screen may show whose it is.
-        text(0x0028, 0x0301, VR::CS, "YES"),
+        text(0x0028, 0x0301, VR::CS, if outside.is_some() { "NO" } else { "YES" }),
     ];
+    if let Some(FrameBox { x0, y0, x1, y1 }) = outside {
+        let method = format!("Black outside of the picture ({x0},{y0} to {x1},{y1})");
+        elements.extend([
+            text(0x0012, 0x0063, VR::LO, method),
+            code(0x0012, 0x0064, ["113101", "DCM", "Clean Pixel Data Option"]),
+        ]);
+    }
     if let Some(spacing) = spacing {
         let pair = format!("{}\\{}", spacing.row_mm, spacing.column_mm);
         elements.push(text(0x0028, 0x0030, VR::DS, pair));
@@ -170,35 +214,29 @@ fn segmentation(
     frame: &Frame,
     masks: &[(&Mask, &str)],
     [series, instance]: [&str; 2],
-    own: &str,
+    [own_series, own]: [&str; 2],
 ) -> Result<Vec<Element>, String> {
-    let size = frame.size();
     let organization = new_uid()?;
-    let reference = || {
-        vec![
-            text(0x0008, 0x1150, VR::UI, SECONDARY_CAPTURE),
-            text(0x0008, 0x1155, VR::UI, instance),
-        ]
-    };
+    let picture = Referenced { class: SECONDARY_CAPTURE, series, instance };
     let segment = |(number, (_, model)): (usize, &(&Mask, &str))| {
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
-            code(category.0, category.1, "123037004", "SCT", "Anatomical Structure"),
+            code(category.0, category.1, ["123037004", "SCT", "Anatomical Structure"]),
             u16(0x0062, 0x0004, number as u16),
             text(0x0062, 0x0005, VR::LO, format!("Structure {number}")),
             text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
             text(0x0062, 0x0009, VR::LO, format!("tapseg, {}", model.get(..48).unwrap_or(model))),
-            code(kind.0, kind.1, "91723000", "SCT", "Anatomical structure"),
+            code(kind.0, kind.1, ANATOMICAL_STRUCTURE),
         ]
     };
     let groups = |number: usize| {
-        let mut source = reference();
+        let mut source = picture.elements();
         source.push(text(0x0028, 0x135A, VR::CS, "YES"));
         let purpose = "Source image for image processing operation";
-        source.push(code(0x0040, 0xA170, "121322", "DCM", purpose));
+        source.push(code(0x0040, 0xA170, ["121322", "DCM", purpose]));
         let derivation = vec![
             sequence(0x0008, 0x2112, vec![source]),
-            code(0x0008, 0x9215, "113076", "DCM", "Segmentation"),
+            code(0x0008, 0x9215, ["113076", "DCM", "Segmentation"]),
         ];
         let index = PrimitiveValue::from(number as u32);
         let content = vec![DataElement::new(Tag(0x0020, 0x9157), VR::UL, index)];
@@ -217,7 +255,8 @@ fn segmentation(
         tag(0x0020, 0x9167, Tag(0x0062, 0x000A)),
     ];
     let numbers = || 1..=masks.len();
-    Ok(vec![
+    let mut elements = pixels(frame.size(), 1, "MONOCHROME2", 1);
+    elements.extend([
         text(0x0008, 0x0008, VR::CS, "DERIVED\\PRIMARY"),
         text(0x0008, 0x0016, VR::UI, SEGMENTATION),
         text(0x0008, 0x0018, VR::UI, own),
@@ -226,23 +265,16 @@ fn segmentation(
             0x0008,
             0x1115,
             vec![vec![
-                sequence(0x0008, 0x114A, vec![reference()]),
+                sequence(0x0008, 0x114A, vec![picture.elements()]),
                 text(0x0020, 0x000E, VR::UI, series),
             ]],
         ),
-        text(0x0020, 0x000E, VR::UI, new_uid()?),
+        text(0x0020, 0x000E, VR::UI, own_series),
         text(0x0020, 0x0011, VR::IS, "2"),
+        empty(0x0020, 0x0020, VR::CS),
         sequence(0x0020, 0x9221, vec![vec![text(0x0020, 0x9164, VR::UI, organization)]]),
         sequence(0x0020, 0x9222, vec![dimension]),
-        u16(0x0028, 0x0002, 1),
-        text(0x0028, 0x0004, VR::CS, "MONOCHROME2"),
         text(0x0028, 0x0008, VR::IS, masks.len().to_string()),
-        u16(0x0028, 0x0010, size.height as u16),
-        u16(0x0028, 0x0011, size.width as u16),
-        u16(0x0028, 0x0100, 1),
-        u16(0x0028, 0x0101, 1),
-        u16(0x0028, 0x0102, 0),
-        u16(0x0028, 0x0103, 0),
         text(0x0028, 0x2110, VR::CS, "00"),
         text(0x0062, 0x0001, VR::CS, "BINARY"),
         sequence(0x0062, 0x0002, numbers().zip(masks).map(segment).collect()),
@@ -252,8 +284,13 @@ fn segmentation(
         // The pixel spacing is the picture's: a measure of its own would need a slice's thickness.
         sequence(0x5200, 0x9229, vec![Vec::new()]),
         sequence(0x5200, 0x9230, numbers().map(groups).collect()),
-        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into())),
-    ])
+        DataElement::new(
+            Tag(0x7FE0, 0x0010),
+            VR::OB,
+            PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into()),
+        ),
+    ]);
+    Ok(elements)
 }
 
 /// The masks one after the other, eight pixels a byte from its lowest bit, without a gap between

@@ -4,15 +4,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::{Kept, RecordError, io, records, sync_folder};
-
-/// One at a time: a second would not count what the first is about to free, and delete more.
-static TIDYING: Mutex<()> = Mutex::new(());
+use super::ages::{Ages, LOOKED};
+use super::shelf::names;
+use super::{Kept, RecordError, each_record, io, sync_folder};
+use crate::clock::Clock;
+use crate::files;
 
 /// Room on a disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,11 +35,20 @@ pub struct Retention {
     pub unexported: bool,
 }
 
+/// What became of records that were to be deleted.
+#[derive(Debug, Default)]
+pub struct Tidied {
+    /// The names of those that are gone.
+    pub deleted: Vec<String>,
+    /// Why others could not be deleted.
+    pub failed: Vec<RecordError>,
+}
+
 /// What decides about a record.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    /// When it was saved.
-    at: Timestamp,
+    /// For how long it has been there.
+    age: Duration,
     bytes: u64,
     exported: bool,
 }
@@ -51,23 +61,43 @@ impl Retention {
     const ABANDONED: Duration = Duration::from_secs(3600);
 
     /// Deletes the records in `folder` that may be, oldest first, as far as needed, and what a
-    /// program that was killed left half written. Tells their names.
+    /// program that was killed left half written. What can't be deleted keeps nothing else back.
+    ///
+    /// A record is as old as both its date and the time for which programs have seen it there tell,
+    /// so that a clock that is set makes none older; pauses between runs count 20 hours at most.
     ///
     /// # Errors
-    /// [`RecordError::Io`] where the folder can't be read or a record can't be deleted.
-    pub fn tidy(&self, folder: &Path) -> Result<Vec<String>, RecordError> {
-        let _one = TIDYING.lock().unwrap_or_else(PoisonError::into_inner);
-        remove_abandoned(folder, Self::ABANDONED)?;
+    /// [`RecordError::Io`] where the folder can't be read.
+    pub fn tidy(&self, folder: &Path, clock: Clock) -> Result<Tidied, RecordError> {
+        // One at a time: a second would not count what the first is about to free, and delete more.
+        let mut looked = LOOKED.lock().unwrap_or_else(PoisonError::into_inner);
+        let wall = (clock.wall)();
+        remove_abandoned(folder, Self::ABANDONED, wall)?;
+        let ages = Ages::of(folder, names(folder)?, clock, &mut looked);
+        ages.note(folder);
+        let mut tidied = Tidied::default();
         if self.keep.is_none() && self.free.is_none() {
-            return Ok(Vec::new());
+            return Ok(tidied);
         }
-        let kept = records(folder)?;
-        let dated = kept.iter().filter_map(|kept| Some((kept, candidate(kept)?)));
-        let (kept, candidates): (Vec<&Kept>, Vec<Candidate>) = dated.unzip();
+        let dated = each_record(folder)?
+            .filter_map(|kept| Some((candidate(&kept, wall, &ages)?, kept.name)));
+        let mut dated: Vec<(Candidate, String)> = dated.collect();
+        // By what was seen first, and by name among those: a date may be of another year.
+        dated.sort_by_key(|(_, name)| std::cmp::Reverse(ages.of_record(name)));
         let missing = self.missing(room(folder).map_err(|source| io(folder, source))?);
-        let chosen = self.choose(&candidates, Timestamp::now(), missing);
-        let names = chosen.into_iter().map(|index| kept[index]);
-        names.map(|kept| delete(folder, kept).map(|()| kept.name.clone())).collect()
+        let candidates: Vec<Candidate> = dated.iter().map(|(candidate, _)| *candidate).collect();
+        self.choose(&candidates, missing, |index| {
+            let (_, name) = &dated[index];
+            match delete(folder, name) {
+                Ok(()) => tidied.deleted.push(name.clone()),
+                Err(error) => {
+                    tidied.failed.push(error);
+                    return false;
+                }
+            }
+            true
+        });
+        Ok(tidied)
     }
 
     /// What a person is to be told where room is short.
@@ -83,18 +113,22 @@ impl Retention {
         self.free.map_or(0, |room| room.of(all).saturating_sub(free))
     }
 
-    /// Which of `candidates`, oldest first, are to go: those that are too old, and as many of the
-    /// oldest as make `missing` bytes.
-    fn choose(&self, candidates: &[Candidate], now: Timestamp, missing: u64) -> Vec<usize> {
+    /// Has those of `candidates`, oldest first, deleted that are too old, and as many of the oldest as
+    /// make `missing` bytes. `delete` is given an index, and tells whether it is gone.
+    fn choose(
+        &self,
+        candidates: &[Candidate],
+        missing: u64,
+        mut delete: impl FnMut(usize) -> bool,
+    ) {
         let mut freed = 0;
-        let allowed = candidates.iter().enumerate().filter(|(_, c)| c.exported || self.unexported);
-        let chosen = allowed.filter(|(_, candidate)| {
-            let age = Duration::try_from(now.duration_since(candidate.at)).unwrap_or_default();
-            let goes = freed < missing || self.keep.is_some_and(|keep| age > keep);
-            freed += if goes { candidate.bytes } else { 0 };
-            goes
-        });
-        chosen.map(|(index, _)| index).collect()
+        for (index, candidate) in candidates.iter().enumerate() {
+            let may = candidate.exported || self.unexported;
+            let goes = freed < missing || self.keep.is_some_and(|keep| candidate.age > keep);
+            if may && goes && delete(index) {
+                freed += candidate.bytes;
+            }
+        }
     }
 }
 
@@ -108,10 +142,12 @@ impl Room {
 }
 
 /// What there is to decide by; none where a record doesn't tell when it was saved.
-fn candidate(kept: &Kept) -> Option<Candidate> {
-    let at = kept.record["saved_at"].as_str()?.parse().ok()?;
+fn candidate(kept: &Kept, wall: SystemTime, ages: &Ages) -> Option<Candidate> {
+    let at: Timestamp = kept.record["saved_at"].as_str()?.parse().ok()?;
+    let by_date = wall.duration_since(at.into()).unwrap_or_default();
     let bytes = kept.files().ok()?.iter().map(|file| file.bytes).sum();
-    Some(Candidate { at, bytes, exported: kept.is_elsewhere() })
+    let age = by_date.min(ages.of_record(&kept.name));
+    Some(Candidate { age, bytes, exported: kept.is_elsewhere() })
 }
 
 /// The free and all bytes of the disk that has `folder`.
@@ -121,9 +157,9 @@ fn room(folder: &Path) -> std::io::Result<(u64, u64)> {
 }
 
 /// Deletes a record: under a hidden name first, so that none is listed that is half there.
-fn delete(parent: &Path, kept: &Kept) -> Result<(), RecordError> {
-    let gone = parent.join(format!(".{}.gone", kept.name));
-    fs::rename(&kept.folder, &gone).map_err(|source| io(&kept.folder, source))?;
+fn delete(parent: &Path, name: &str) -> Result<(), RecordError> {
+    let (folder, gone) = (parent.join(name), parent.join(format!(".{name}.gone")));
+    fs::rename(&folder, &gone).map_err(|source| io(&folder, source))?;
     sync_folder(parent)?;
     fs::remove_dir_all(&gone).map_err(|source| io(&gone, source))
 }
@@ -139,21 +175,24 @@ fn is_unfinished(name: &str) -> bool {
     })
 }
 
-/// Removes what was left half written or half deleted at least `age` ago. What can't be removed keeps
-/// nothing else back.
-fn remove_abandoned(folder: &Path, age: Duration) -> Result<(), RecordError> {
+/// Removes what was left half written or half deleted at least `age` before `now`, or that much after it,
+/// where the clock was set, and that no program is at. What can't be removed keeps nothing else back.
+fn remove_abandoned(folder: &Path, age: Duration, now: SystemTime) -> Result<(), RecordError> {
     let entries = fs::read_dir(folder).map_err(|source| io(folder, source))?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let changed = entry.metadata().and_then(|found| found.modified());
-        let old =
-            changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|a| a >= age));
-        if folder && is_unfinished(&name) && old {
-            let path = entry.path();
-            if let Err(reason) = fs::remove_dir_all(&path) {
-                log::warn!("{} can't be removed: {reason}", path.display());
-            }
+        let old = changed
+            .is_ok_and(|at| now.duration_since(at).unwrap_or_else(|ahead| ahead.duration()) >= age);
+        if !(folder && is_unfinished(&name) && old) {
+            continue;
+        }
+        let path = entry.path();
+        // Where a disk knows no locks, the time decides.
+        let in_use = matches!(files::try_lock_folder(&path), Ok(None));
+        if let Err(reason) = if in_use { Ok(()) } else { fs::remove_dir_all(&path) } {
+            log::warn!("{} can't be removed: {reason}", path.display());
         }
     }
     Ok(())
@@ -166,18 +205,25 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     /// Four records of 10 bytes, 4 to 1 days old; the first and the third were exported.
-    fn candidates(now: Timestamp) -> Vec<Candidate> {
-        let of = |days: u64| Candidate {
-            at: now - days as u32 * DAY,
-            bytes: 10,
-            exported: days.is_multiple_of(2),
-        };
-        [4, 3, 2, 1].map(of).to_vec()
+    fn candidates() -> [Candidate; 4] {
+        let of =
+            |days: u32| Candidate { age: days * DAY, bytes: 10, exported: days.is_multiple_of(2) };
+        [4, 3, 2, 1].map(of)
+    }
+
+    /// Which of them go, where those `stuck` can't be deleted.
+    fn chosen(retention: Retention, missing: u64, stuck: &[usize]) -> Vec<usize> {
+        let mut gone = Vec::new();
+        retention.choose(&candidates(), missing, |index| {
+            let goes = !stuck.contains(&index);
+            gone.extend(goes.then_some(index));
+            goes
+        });
+        gone
     }
 
     #[test]
     fn the_oldest_go_among_those_that_may() {
-        let now = Timestamp::now();
         let none = Retention::default();
         let old = Retention { keep: Some(DAY * 5 / 2), ..none };
         let any = Retention { unexported: true, ..old };
@@ -193,11 +239,10 @@ mod tests {
             ("both", both, 25, &[0, 1, 2]),
         ];
         for (name, retention, missing, expected) in cases {
-            assert_eq!(retention.choose(&candidates(now), now, missing), expected, "{name}");
+            assert_eq!(chosen(retention, missing, &[]), expected, "{name}");
         }
-        // A clock that was wrong makes nothing old.
-        let before = now - 100 * DAY;
-        assert!(any.choose(&candidates(now), before, 0).is_empty());
+        assert_eq!(chosen(room, 1, &[0]), [2], "what can't be deleted makes no room");
+        assert_eq!(chosen(any, 0, &[0]), [1], "nor does it keep others back");
     }
 
     #[test]
@@ -231,9 +276,15 @@ mod tests {
             names.sort();
             names.join(" ")
         };
-        remove_abandoned(folder.path(), Retention::ABANDONED).unwrap();
+        let now = SystemTime::now();
+        let remove = |now| remove_abandoned(folder.path(), Retention::ABANDONED, now).unwrap();
+        remove(now);
         assert_eq!(left(), format!("{half} {gone} {others}"));
-        remove_abandoned(folder.path(), Duration::ZERO).unwrap();
-        assert_eq!(left(), others);
+        let writing = files::try_lock_folder(&folder.path().join(half)).unwrap().unwrap();
+        remove(now + 365 * DAY);
+        assert_eq!(left(), format!("{half} {others}"), "somebody writes, and the clock was set");
+        drop(writing);
+        remove(now - 365 * DAY);
+        assert_eq!(left(), others, "it was left when the clock was ahead");
     }
 }

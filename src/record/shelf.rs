@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::measure::Measurements;
 
 use super::{RecordError, io, private_folder, sync_folder, write_file};
@@ -22,7 +23,8 @@ const EXPORTED: &str = ".exported";
 /// The same of a copy on the same disk, which is lost with it: as where no stick is in its place.
 const COPIED: &str = ".copied";
 
-/// One export at a time: two of the same record would write over each other's copy.
+/// One export at a time where the disk to copy to knows no locks: two of the same record would write over
+/// each other's copy.
 static EXPORTING: Mutex<()> = Mutex::new(());
 
 /// A file of a record, as it was written.
@@ -60,12 +62,27 @@ pub struct Kept {
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
 pub fn records(parent: &Path) -> Result<Vec<Kept>, RecordError> {
+    Ok(each_record(parent)?.collect())
+}
+
+/// As [`records`], each read when it is its turn: together they may take much memory.
+///
+/// # Errors
+/// [`RecordError::Io`] where the folder can't be read.
+pub fn each_record(parent: &Path) -> Result<impl Iterator<Item = Kept>, RecordError> {
+    let parent = parent.to_path_buf();
+    Ok(names(&parent)?.into_iter().filter_map(move |name| open(&parent.join(name)).ok()))
+}
+
+/// The names in `parent` that are not hidden, sorted.
+pub(super) fn names(parent: &Path) -> Result<Vec<String>, RecordError> {
     let entries: std::io::Result<Vec<_>> =
         fs::read_dir(parent).and_then(|entries| entries.collect());
-    let mut folders: Vec<PathBuf> =
-        entries.map_err(|source| io(parent, source))?.iter().map(|entry| entry.path()).collect();
-    folders.sort();
-    Ok(folders.iter().filter_map(|folder| open(folder).ok()).collect())
+    let entries = entries.map_err(|source| io(parent, source))?;
+    let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// The record in `folder`.
@@ -91,11 +108,28 @@ impl Kept {
         let listed = self.record.get("files").cloned().unwrap_or_default();
         let files: Vec<RecordFile> = serde_json::from_value(listed)
             .map_err(|_| damaged(&self.folder, "it does not list its files"))?;
-        let plain = |name: &str| Path::new(name).file_name() == Some(name.as_ref());
-        match files.iter().find(|file| !plain(&file.name)) {
-            Some(file) => Err(damaged(&self.folder, &format!("{:?} is no file's name", file.name))),
-            None => Ok(files),
+        files.iter().try_for_each(|file| self.check_name(&file.name))?;
+        Ok(files)
+    }
+
+    /// Refuses what is not the plain name of a file in the record's folder.
+    fn check_name(&self, name: &str) -> Result<(), RecordError> {
+        match Path::new(name).file_name() == Some(name.as_ref()) {
+            true => Ok(()),
+            false => Err(damaged(&self.folder, &format!("{name:?} is no file's name"))),
         }
+    }
+
+    /// The content of the file that the record calls `name`.
+    ///
+    /// # Errors
+    /// [`RecordError`] where it lists no such file, or it is not what was written.
+    pub(super) fn content_of(&self, name: &str) -> Result<Vec<u8>, RecordError> {
+        self.check_name(name)?;
+        let files = self.files()?;
+        let listed = files.iter().find(|file| file.name == name);
+        let listed = listed.ok_or_else(|| damaged(&self.folder, &format!("it lists no {name}")))?;
+        self.verified(listed)
     }
 
     /// The measurements of structure `number`, counted from 1.
@@ -146,15 +180,25 @@ impl Kept {
 
     /// Copies the record to the folder `to`, which may be pulled out at any time: under a hidden
     /// name, read back and compared, and renamed when all is on the disk. Notes that it was copied,
-    /// and returns where it is.
+    /// and returns where it is. A whole copy that is there already is left as it is, and noted.
+    /// Waits while another program copies to `to`.
     ///
     /// # Errors
-    /// [`RecordError`] where the record is damaged, is there already, or `to` can't be written.
+    /// [`RecordError`] where the record is damaged, another one of its name is there, or `to` can't
+    /// be written.
     pub fn export(&self, to: &Path) -> Result<PathBuf, RecordError> {
         let _one = EXPORTING.lock().unwrap_or_else(PoisonError::into_inner);
+        // Some disks on a network know no locks.
+        let _alone = files::lock_folder(to).ok();
         let finished = to.join(&self.name);
         if finished.exists() {
-            return Err(damaged(&finished, "it is there already"));
+            let copy = open(&finished)?;
+            copy.verify()?;
+            if copy.record != self.record {
+                return Err(damaged(&finished, "another record of this name is there: move it"));
+            }
+            self.note_copy(to, &finished);
+            return Ok(finished);
         }
         let unfinished = to.join(format!(".{}.part", self.name));
         // What a pulled stick left behind; there mostly is nothing.
@@ -169,11 +213,16 @@ impl Kept {
             let _ = fs::remove_dir_all(&unfinished);
             return Err(error);
         }
-        // A disk that is read only keeps it out; the copy is whole all the same.
+        self.note_copy(to, &finished);
+        Ok(finished)
+    }
+
+    /// Notes that a copy is in `to`.
+    fn note_copy(&self, to: &Path, copy: &Path) {
         let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
         let note = if device(to) != device(&self.folder) { EXPORTED } else { COPIED };
-        let _ = fs::write(self.folder.join(note), format!("{}\n", finished.display()));
-        Ok(finished)
+        // A disk that is read only keeps it out; the copy is whole all the same.
+        let _ = fs::write(self.folder.join(note), format!("{}\n", copy.display()));
     }
 
     fn copy(&self, to: &Path) -> Result<(), RecordError> {

@@ -17,15 +17,75 @@ const LIT: u8 = 10;
 const LIT_SHARE: f32 = 0.3;
 /// The share of the largest part's cells from which another part in its columns belongs to it.
 const PART: f32 = 0.04;
+/// The share of lit pixels from which an outermost row or column belongs to the picture: a sign in a corner
+/// has fewer.
+const EDGE_SHARE: f32 = 0.05;
 /// What is left round the picture, as a share of its longer side.
 const MARGIN: f32 = 0.03;
 /// The largest share of the frame that is worth cutting out.
 const WORTHWHILE: f32 = 0.8;
+/// The share of the frame from which a picture fills it: nothing else is there, or can't be told from it.
+const FILLS: f32 = 0.95;
 /// The least share of the frame that can be a picture.
 const LEAST: f32 = 0.04;
 
-/// The picture on `frame`; `None` where it fills the frame, or nothing is to be seen.
+/// The picture on `frame`, and a little of what is round it; `None` where it fills the frame, or nothing is
+/// to be seen.
 pub fn find_region(frame: &Frame) -> Option<Region> {
+    let Lit { bounds: b, .. } = lit(frame)?;
+    widened(b, MARGIN * (b.x1 - b.x0).max(b.y1 - b.y0), WORTHWHILE, frame.size())
+}
+
+/// The picture on `frame` to its outermost rows and columns; `None` as for [`find_region`].
+pub fn find_picture(frame: &Frame) -> Option<Region> {
+    let Lit { bounds, cell } = lit(frame)?;
+    widened(exact(frame, bounds, cell), 0.0, FILLS, frame.size())
+}
+
+/// `b`, which is exact to a `cell`, to the outermost rows and columns of what is lit there. It ends before
+/// the first that is dark, so that a word below the picture is not of it.
+fn exact(frame: &Frame, b: FrameBox, cell: i64) -> FrameBox {
+    let FrameSize { width, height } = frame.size();
+    let [x0, y0, x1, y1] = [b.x0, b.y0, b.x1, b.y1].map(|v| v as i64);
+    let start = |x: i64, y: i64| (y * i64::from(width) + x) as usize * 3;
+    let is_lit = |x: i64, y: i64| frame.rgb()[start(x, y)..][..3].iter().any(|&v| v > LIT);
+    let share = |lit: usize, of: i64| lit as f32 >= EDGE_SHARE * of as f32;
+    let row = |y: i64| {
+        let lit = || (x0..=x1).filter(|x| is_lit(*x, y)).count();
+        (0..i64::from(height)).contains(&y) && share(lit(), x1 + 1 - x0)
+    };
+    let column = |x: i64| {
+        let lit = || (y0..=y1).filter(|y| is_lit(x, *y)).count();
+        (0..i64::from(width)).contains(&x) && share(lit(), y1 + 1 - y0)
+    };
+    let edge = |at: i64, outwards: i64, lit: &dyn Fn(i64) -> bool| {
+        let last = |steps: i64| at + steps * outwards;
+        let edge = match lit(at) {
+            true => (1..=cell).map(last).take_while(|at| lit(*at)).last().unwrap_or(at),
+            false => (1..cell).map(|steps| last(-steps)).find(|at| lit(*at)).unwrap_or(at),
+        };
+        edge as f32
+    };
+    let (x0, x1) = (edge(x0, -1, &column), edge(x1, 1, &column));
+    FrameBox { x0, y0: edge(y0, -1, &row), x1, y1: edge(y1, 1, &row) }
+}
+
+/// `b` with a margin, where it is no more than a share of the frame.
+fn widened(b: FrameBox, margin: f32, most: f32, size: FrameSize) -> Option<Region> {
+    let (x0, y0, x1, y1) = (b.x0 - margin, b.y0 - margin, b.x1 + margin, b.y1 + margin);
+    let region = Region::of(FrameBox { x0, y0, x1, y1 }, size)?;
+    let share = region.size().pixels() as f32 / size.pixels() as f32;
+    (LEAST..=most).contains(&share).then_some(region)
+}
+
+/// Where the picture is lit.
+struct Lit {
+    bounds: FrameBox,
+    /// How exact that is, in pixels.
+    cell: i64,
+}
+
+fn lit(frame: &Frame) -> Option<Lit> {
     let size = frame.size();
     let cell = (size.longest_side() as usize).div_ceil(CELLS).max(1);
     let (columns, rows) = (size.width as usize / cell, size.height as usize / cell);
@@ -48,11 +108,7 @@ pub fn find_region(frame: &Frame) -> Option<Region> {
     let at = |v: usize| (v * cell) as f32;
     let (x0, y0) = (at(bounds[0]), at(bounds[1]));
     let (x1, y1) = (at(bounds[2] + 1) - 1.0, at(bounds[3] + 1) - 1.0);
-    let margin = MARGIN * (x1 - x0).max(y1 - y0);
-    let found = FrameBox { x0: x0 - margin, y0: y0 - margin, x1: x1 + margin, y1: y1 + margin };
-    let region = Region::of(found, size)?;
-    let share = region.size().pixels() as f32 / size.pixels() as f32;
-    (LEAST..=WORTHWHILE).contains(&share).then_some(region)
+    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64 })
 }
 
 /// Which cells are lit, row-major. Of each at most 5 × 5 pixels are read.
@@ -167,8 +223,7 @@ impl RegionFinder {
             (before, None) => before.filter(|_| is_dark(frame)),
             (None, found) => found,
             (Some(before), Some(found)) => {
-                let both = joined(before.bounding_box(), found.bounding_box());
-                let both = Region::of(both, size).unwrap_or(found);
+                let both = before.joined(found);
                 let loose = both.size().pixels() as f32 > LOOSE * found.size().pixels() as f32;
                 Some(if loose { found } else { both })
             }
@@ -182,8 +237,4 @@ fn is_dark(frame: &Frame) -> bool {
     let FrameSize { width, height } = frame.size();
     let lit = frame.rgb().chunks_exact(3).step_by(7).filter(|p| p.iter().any(|&v| v > LIT));
     (lit.count() as f32) < LEAST * (width * height) as f32 / 7.0
-}
-
-fn joined(a: FrameBox, b: FrameBox) -> FrameBox {
-    FrameBox { x0: a.x0.min(b.x0), y0: a.y0.min(b.y0), x1: a.x1.max(b.x1), y1: a.y1.max(b.y1) }
 }

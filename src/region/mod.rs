@@ -12,7 +12,7 @@ use crate::mask::Mask;
 use crate::model::{MaskCandidate, Masks};
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError, PromptPoint};
 
-pub use find::{RegionChoice, RegionFinder, find_region};
+pub use find::{RegionChoice, RegionFinder, find_picture, find_region};
 
 /// A rectangle of whole pixels of frames of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,28 @@ impl Region {
             true => frame.cropped(self.left, self.top, self.size).unwrap_or_else(|_| frame.clone()),
             false => frame.clone(),
         }
+    }
+
+    /// `frame` with all of it outside of this region black; as it is where it has another size.
+    pub fn blanked_outside(&self, frame: &Frame) -> Frame {
+        if frame.size() != self.frame {
+            return frame.clone();
+        }
+        let mut rgb = vec![0; frame.rgb().len()];
+        for y in self.top..self.top + self.size.height {
+            let start = (y as usize * self.frame.width as usize + self.left as usize) * 3;
+            let row = start..start + self.size.width as usize * 3;
+            rgb[row.clone()].copy_from_slice(&frame.rgb()[row]);
+        }
+        frame.repainted(rgb)
+    }
+
+    /// The smallest one that covers this and `other`, of frames of the same size.
+    pub(crate) fn joined(self, other: Self) -> Self {
+        let (left, top) = (self.left.min(other.left), self.top.min(other.top));
+        let right = (self.left + self.size.width).max(other.left + other.size.width);
+        let bottom = (self.top + self.size.height).max(other.top + other.size.height);
+        Self { left, top, size: FrameSize::new(right - left, bottom - top), frame: self.frame }
     }
 
     fn inwards(&self, p: FramePoint) -> FramePoint {

@@ -33,6 +33,16 @@ fn the_picture_is_found_without_text_and_margins() {
 }
 
 #[test]
+fn the_picture_is_found_to_its_last_row() {
+    for (x0, y0, x1, y1) in [(120.0, 30.0, 260.0, 220.0), (121.0, 33.0, 262.0, 218.0)] {
+        let sector = FrameBox { x0, y0, x1, y1 };
+        assert_eq!(find_picture(&screen(&[sector])).unwrap().bounding_box(), sector);
+    }
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 };
+    assert_eq!(find_picture(&screen(&[all])), None);
+}
+
+#[test]
 fn what_lies_above_and_below_something_black_belongs_together() {
     let above = FrameBox { x0: 120.0, y0: 20.0, x1: 260.0, y1: 70.0 };
     let below = FrameBox { x0: 120.0, y0: 140.0, x1: 260.0, y1: 225.0 };

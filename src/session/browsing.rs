@@ -5,12 +5,15 @@ use crate::record::{AlbumPage, AlbumView};
 
 use super::Session;
 use super::event::{Ask, Command, Told};
+use super::playing::Playing;
 
 /// The records that are looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Browsing {
     page: Option<AlbumPage>,
     view: Option<Box<AlbumView>>,
+    /// Only while a clip is looked at.
+    playing: Option<Playing>,
     /// Names the newest question that is not answered yet.
     asked: Option<u64>,
     exporting: bool,
@@ -20,6 +23,11 @@ impl Browsing {
     /// Whether something is on its way.
     pub fn is_waiting(&self) -> bool {
         self.asked.is_some() || self.exporting
+    }
+
+    /// Names the question about frames of a clip that is not answered yet.
+    fn plays(&self) -> Option<u64> {
+        self.playing.as_ref().and_then(|playing| playing.asked)
     }
 }
 
@@ -48,7 +56,10 @@ impl Session {
         let Some(browsing) = &mut self.browsing else { return };
         let first = browsing.page.as_ref().map_or(0, |page| page.first);
         match button {
-            Button::Back if browsing.view.is_some() => browsing.view = None,
+            Button::Back if browsing.view.is_some() => {
+                browsing.view = None;
+                browsing.playing = None;
+            }
             Button::Back => self.browsing = None,
             Button::Previous => self.ask_for_page(first.saturating_sub(Self::PAGE), commands),
             Button::Next => self.ask_for_page(first + Self::PAGE, commands),
@@ -86,12 +97,26 @@ impl Session {
         let Some(browsing) = &mut self.browsing else { return };
         match told {
             Told::Page { id, .. } | Told::View { id, .. } if browsing.asked != Some(id) => return,
+            Told::Frames { id, .. } if browsing.plays() != Some(id) => return,
+            Told::Frames { .. } => {}
             Told::Exported(_) => browsing.exporting = false,
             Told::Page { .. } | Told::View { .. } => browsing.asked = None,
         }
         match told {
             Told::Page { result: Ok(page), .. } => browsing.page = Some(page),
-            Told::View { result: Ok(view), .. } => browsing.view = Some(view),
+            Told::View { result: Ok(view), .. } => {
+                browsing.playing = Playing::new(&view, self.now);
+                browsing.view = Some(view);
+            }
+            Told::Frames { result: Ok(frames), .. } => {
+                if let Some(playing) = &mut browsing.playing {
+                    playing.take(frames);
+                }
+            }
+            Told::Frames { result: Err(reason), .. } => {
+                browsing.playing = None;
+                self.say(reason);
+            }
             Told::Page { result: Err(reason), .. } | Told::View { result: Err(reason), .. } => {
                 self.say(reason);
             }
@@ -101,6 +126,24 @@ impl Session {
                 self.ask_for_page(first, commands);
                 self.say(result.unwrap_or_else(|reason| format!("Not exported: {reason}")));
             }
+        }
+    }
+
+    /// Shows the frame of a clip that is due, and asks for those that follow.
+    pub(super) fn play(&mut self, commands: &mut Vec<Command>) {
+        let Some(Browsing { view: Some(view), playing: Some(playing), .. }) = &mut self.browsing
+        else {
+            return;
+        };
+        if let Some(frame) = playing.advance(self.now) {
+            view.frame = frame;
+            self.revision += 1;
+        }
+        if let Some((first, count)) = playing.wanted() {
+            self.last_id += 1;
+            let (id, name) = (self.last_id, view.name.clone());
+            playing.asked = Some(id);
+            commands.push(Command::Records(Ask::Frames { id, name, first, count }));
         }
     }
 
@@ -124,7 +167,13 @@ impl Session {
         let scene = Scene {
             buttons: buttons.to_vec(),
             // What is known of a mask is not of what is looked at.
-            status: Status { message, predicted_iou: None, mask_of: None, refinement: None, ..status },
+            status: Status {
+                message,
+                predicted_iou: None,
+                mask_of: None,
+                refinement: None,
+                ..status
+            },
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             ..Scene::default()
         };

@@ -175,8 +175,8 @@ pub enum Command {
     Clip {
         /// The frame that it ends with, where the picture is frozen.
         last: Option<Frame>,
-        /// The pixel spacing of the picture on the screen.
-        pixel_spacing: Option<PixelSpacing>,
+        /// The scale that was set on the screen, in place of what the feed states.
+        scale: Option<PixelSpacing>,
     },
     /// Look at records, or do something with them.
     Records(Ask),
@@ -203,6 +203,17 @@ pub enum Ask {
         /// The record's name.
         name: String,
     },
+    /// Frames of a clip.
+    Frames {
+        /// Names the answer.
+        id: u64,
+        /// The record's name.
+        name: String,
+        /// How many come before those that are wanted.
+        first: usize,
+        /// How many are wanted.
+        count: usize,
+    },
     /// Copies of them.
     Export {
         /// The records' names; all that were never exported where there are none.
@@ -226,6 +237,13 @@ pub enum Told {
         id: u64,
         /// The record.
         result: Result<Box<AlbumView>, String>,
+    },
+    /// Frames of a clip.
+    Frames {
+        /// The question's.
+        id: u64,
+        /// The frames, in order.
+        result: Result<Vec<Frame>, String>,
     },
     /// A sentence about what was copied.
     Exported(Result<String, String>),

@@ -22,11 +22,10 @@ impl Session {
 
     pub(super) fn clip(&mut self, commands: &mut Vec<Command>) {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
-        let shown = frozen.or(self.presented.as_ref());
-        let pixel_spacing = shown.and_then(|frame| frame.pixel_spacing);
+        let scale = frozen.or(self.presented.as_ref()).and_then(|frame| self.scale_of(frame));
         let last = frozen.cloned();
         self.clipping = true;
-        commands.push(Command::Clip { last, pixel_spacing });
+        commands.push(Command::Clip { last, scale });
     }
 
     pub(super) fn say_kept(&mut self, told: &str, result: Result<String, String>) {

@@ -40,6 +40,7 @@ mod everything;
 mod feed_watch;
 mod keeping;
 mod objects;
+mod playing;
 mod pointing;
 mod refining;
 mod scaling;
@@ -62,8 +63,8 @@ pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, Snap
 use everything::Everything;
 use feed_watch::FeedWatch;
 use objects::Objects;
-use refining::Refining;
 pub(crate) use objects::Taken;
+use refining::Refining;
 use scaling::{Scale, Scaling};
 
 /// Where the session stands.
@@ -280,7 +281,10 @@ impl Session {
             self.attended = Some(self.now);
         }
         match event {
-            Event::Tick(now) => self.tick(now),
+            Event::Tick(now) => {
+                self.tick(now);
+                self.play(&mut commands);
+            }
             Event::Frame(frame) => {
                 let frame = self.scaled(frame);
                 self.feed.frame(frame.sequence, self.now);

@@ -338,9 +338,7 @@ impl Objects {
             for (i, step) in object.steps.iter_mut().enumerate() {
                 if matches!(step.answer, Answer::Asked(id) if id == request) {
                     let (answer, outcome) = match result {
-                        Ok(masks) => {
-                            (Answer::Here(Box::new(Here::new(masks.in_steps()))), Ok(()))
-                        }
+                        Ok(masks) => (Answer::Here(Box::new(Here::new(masks.in_steps()))), Ok(())),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
                         Err(_) => (Answer::Failed, Ok(())),
                     };

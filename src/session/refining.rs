@@ -33,9 +33,8 @@ impl Refining {
 
     /// The object's outline, where it is on its way.
     pub fn mask_of(&self, object: &Object, now: Duration) -> Option<Mask> {
-        let moving = |(id, place, ..): &&(u64, Place, _, _)| {
-            *id == object.id() && object.shows(*place)
-        };
+        let moving =
+            |(id, place, ..): &&(u64, Place, _, _)| *id == object.id() && object.shows(*place);
         let (_, _, since, morph) = self.morphs.iter().find(moving)?;
         let share = now.saturating_sub(*since).as_secs_f32() / Self::MORPH.as_secs_f32();
         // Slow at either end.

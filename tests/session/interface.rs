@@ -10,7 +10,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use tapseg::PixelSpacing;
 use tapseg::feed::read_still;
 use tapseg::overlay::{Overlay, Scene, Zoom};
-use tapseg::record::{AlbumPage, album_page, album_view, write_record};
+use tapseg::record::{AlbumPage, RecordOptions, album_page, album_view, write_record};
 use tapseg::session::{
     Ask, Command, Decoded, Drag, Encoded, Event, Job, Session, SessionOptions, Told,
 };
@@ -149,7 +149,7 @@ fn records(bedside: &mut Bedside) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     bedside.press(Button::Save);
     let Some(Command::Save(snapshot)) = bedside.commands.pop() else { panic!("nothing to save") };
-    write_record(folder.path(), &snapshot).unwrap();
+    write_record(folder.path(), &snapshot, &RecordOptions::default()).unwrap();
     bedside.on(Event::Saved(Ok("there".into())));
     bedside.at(9000);
     bedside.press(Button::Records);

@@ -2,6 +2,8 @@
 
 mod interface;
 mod killed;
+mod records;
+mod soak;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -388,36 +390,6 @@ fn keeping(folder: PathBuf) -> Keeping {
     Keeping { folder: Some(folder), ..Keeping::default() }
 }
 
-#[test]
-fn saved_records_are_whole_when_the_run_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let save = (When::Answered, Action::Press(Button::Save));
-    let clip = (When::Answered, Action::Key(Key::Letter('c')));
-    let steps = [(When::Shown(20), TAP), save, clip];
-    let options = RunOptions {
-        keeping: keeping(folder.path().join("kept")),
-        clip: Some(CineLimits::of(Duration::from_secs(5))),
-        ..scripted(&steps, Until::ScriptDone)
-    };
-    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
-    let message = |step: usize| report.steps[step].scene.status.message.clone().unwrap();
-    let saved = message(1);
-    let record = saved.strip_prefix("Saved to ").expect(&saved);
-    assert!(std::path::Path::new(record).join("mask-1.png").is_file());
-    let clipped = message(2);
-    let clip = clipped.strip_prefix("The clip is in ").expect(&clipped);
-    let clip = tapseg::record::open(clip.as_ref()).unwrap();
-    clip.verify().unwrap();
-    let frames = clip.record["frames"].as_array().unwrap();
-    let frozen = report.steps[0].scene.frame.as_ref().unwrap().sequence;
-    assert_eq!(frames.last().unwrap()["sequence"], frozen, "it ends with the frozen picture");
-
-    let options = scripted(&steps, Until::ScriptDone);
-    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
-    let message = report.steps[1].scene.status.message.clone().unwrap();
-    assert!(message.contains("no folder"), "{message}");
-}
-
 /// The button a second time stops the search, and what was found until then can be picked.
 #[test]
 fn a_second_network_draws_what_is_shown_once_more() {
@@ -432,8 +404,7 @@ fn a_second_network_draws_what_is_shown_once_more() {
     let log = large.log.clone();
     let feed = Box::new(Colours::new(1000, 200));
     let screen = &mut Memory::new(nobody);
-    let report =
-        run_in_two_stages(feed, Sleeper::default(), Some(large), screen, options).unwrap();
+    let report = run_in_two_stages(feed, Sleeper::default(), Some(large), screen, options).unwrap();
     // The first network's share of the report is its own.
     assert_eq!((report.encode.count, report.decode.count), (1, 1));
     let frozen = report.steps[0].scene.frame.as_ref().unwrap();

@@ -6,9 +6,10 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use jiff::Timestamp;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use super::{Element, about, capture_elements, new_uid, text, u16, written_as};
+use super::{Element, about, capture_elements, new_uid, pixels, text, u16, written_as};
 use crate::frame::PixelSpacing;
 use crate::geometry::FrameSize;
+use crate::record::Blanking;
 
 const MULTI_FRAME_GREY: &str = "1.2.840.10008.5.1.4.1.1.7.2";
 const MULTI_FRAME_COLOUR: &str = "1.2.840.10008.5.1.4.1.1.7.4";
@@ -64,21 +65,21 @@ impl ClipFile {
         self,
         steps_ms: &[f64],
         spacing: Option<PixelSpacing>,
+        blanking: Option<Blanking>,
         at: Timestamp,
     ) -> Result<Vec<u8>, String> {
         let [study, series, instance] = [new_uid()?, new_uid()?, new_uid()?];
         let class = if self.is_grey { MULTI_FRAME_GREY } else { MULTI_FRAME_COLOUR };
+        let (channels, photometric) =
+            if self.is_grey { (1, "MONOCHROME2") } else { (3, "YBR_FULL_422") };
         let mut elements = about(&study, at);
-        elements.extend(capture_elements(self.size, spacing, &series, &instance, class));
-        let channels = if self.is_grey { 1 } else { 3 };
-        let raw = self.frames.len() * self.size.pixels() * channels;
+        elements.extend(capture_elements(spacing, blanking, [&series, &instance], class));
+        elements.extend(pixels(self.size, channels, photometric, 8));
+        let raw = self.frames.len() * self.size.pixels() * usize::from(channels);
         let compressed: usize = self.frames.iter().map(Vec::len).sum();
-        let photometric = if self.is_grey { "MONOCHROME2" } else { "YBR_FULL_422" };
         let steps: Vec<String> = steps_ms.iter().map(|ms| format!("{ms:.3}")).collect();
         let frame_time_vector = Tag(0x0018, 0x1065);
         elements.extend([
-            u16(0x0028, 0x0002, channels as u16),
-            text(0x0028, 0x0004, VR::CS, photometric),
             text(0x0028, 0x0008, VR::IS, self.frames.len().to_string()),
             DataElement::new(
                 Tag(0x0028, 0x0009),

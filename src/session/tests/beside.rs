@@ -196,6 +196,7 @@ fn records_are_looked_at_in_place_of_the_picture() {
         frame: frame(77),
         objects: Vec::new(),
         callipers: Vec::new(),
+        stays: Vec::new(),
     };
     bed.on(Event::Records(Told::View { id, result: Ok(Box::new(view)) }));
     let scene = bed.scene();
@@ -217,6 +218,59 @@ fn records_are_looked_at_in_place_of_the_picture() {
     assert_eq!((bed.session.state(), bed.scene().frame.unwrap().sequence), (State::Live, 1));
     bed.tap(5.0, 5.0);
     assert_eq!(bed.scene().frame.unwrap().sequence, 1, "not the record's picture");
+}
+
+/// The clip of a record is played at its own pace, round and round, with few frames at hand.
+#[test]
+fn a_clip_is_played_until_the_button_is_pressed() {
+    let mut bed = Bed::live();
+    bed.press(Button::Records);
+    let id = asked(&bed);
+    bed.on(Event::Records(Told::Page { id, result: Ok(page(0, 1, 1)) }));
+    bed.press(Button::Tile(0));
+    let id = asked(&bed);
+    // 40 frames: 0 stays for 100 ms, the others for 40.
+    let ms = Duration::from_millis;
+    let stays: Vec<Duration> = (0..40).map(|i| if i == 0 { ms(100) } else { ms(40) }).collect();
+    let (objects, callipers) = (Vec::new(), Vec::new());
+    let (name, title) = ("a".into(), "yesterday: clip of 40 frames".into());
+    let view = AlbumView { name, title, frame: frame(0), objects, callipers, stays };
+    bed.on(Event::Records(Told::View { id, result: Ok(Box::new(view)) }));
+    let began = bed.session.now;
+    let shown = |bed: &Bed| bed.scene().frame.unwrap().sequence;
+    let mut waiting = Vec::new();
+    // By 120 ms reading is late once; then the clip waits for it.
+    let mut at = |bed: &mut Bed, time: u64, reads: bool| {
+        let commands = bed.on(Event::Tick(began + ms(time)));
+        waiting.extend(commands.into_iter().filter_map(|command| match command {
+            Command::Records(Ask::Frames { id, first, count, .. }) => Some((id, first, count)),
+            _ => None,
+        }));
+        assert!(waiting.len() <= 1, "one question at a time");
+        if let Some((id, first, count)) = reads.then(|| waiting.pop()).flatten() {
+            assert!((1..=16).contains(&count) && first + count <= 40);
+            let frames = (first..first + count).map(|i| frame(i as u64)).collect();
+            bed.on(Event::Records(Told::Frames { id, result: Ok(frames) }));
+        }
+        assert!(bed.session.is_idle(), "nobody has to wait for it");
+        shown(bed)
+    };
+    assert_eq!(at(&mut bed, 0, false), 0);
+    assert_eq!(at(&mut bed, 120, true), 0, "it could not be read yet");
+    assert_eq!(at(&mut bed, 130, true), 1);
+    assert_eq!((at(&mut bed, 159, true), at(&mut bed, 160, true)), (1, 2));
+    assert_eq!(at(&mut bed, 250, true), 4, "what is late is left out");
+    let mut order = Vec::new();
+    for step in 0..60 {
+        order.push(at(&mut bed, 280 + 40 * step, true));
+    }
+    let lap: Vec<u64> = (5..40).collect();
+    assert_eq!(order[..35], lap);
+    assert_eq!(order[35..40], [0, 0, 0, 1, 2], "it begins anew, and 0 stays for 100 ms");
+    bed.on(Event::Tick(began + ms(9000)));
+    bed.press(Button::Back);
+    assert!(bed.scene().tiles.is_some());
+    assert!(bed.on(Event::Tick(began + ms(9500))).is_empty(), "nothing more is read");
 }
 
 #[test]

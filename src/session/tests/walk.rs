@@ -52,8 +52,10 @@ fn told(id: u64, count: usize) -> Told {
         frame: frame(9),
         objects: Vec::new(),
         callipers: Vec::new(),
+        stays: vec![Duration::from_millis(40); 3],
     };
     match count {
+        _ if id.is_multiple_of(5) => Told::Frames { id, result: Ok(vec![frame(3); count]) },
         0 => Told::Page { id, result: Err("no".into()) },
         1 => Told::View { id, result: Ok(Box::new(view())) },
         2 => Told::Exported(Ok("done".into())),

@@ -1,0 +1,82 @@
+//! Blanks what a scanner writes beside its picture: whose it is, where, and when.
+//!
+//! No letters are looked for, which could be missed: everything outside of the picture becomes black.
+//! What is written on the picture itself stays.
+
+use crate::cine::CineFrame;
+use crate::frame::Frame;
+use crate::region::{Region, RegionChoice, find_picture};
+
+use super::{RecordError, encode};
+
+/// What of pictures that are kept is blanked, where that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blanking {
+    /// Everything outside of the picture.
+    Outside(Region),
+    /// Nothing: no picture could be told from what is round it.
+    Nothing,
+}
+
+impl Blanking {
+    /// What a person is told where nothing could be blanked.
+    pub const NOTHING: &str = "nothing was blanked: no picture was found on the screen";
+
+    /// That of `frame`. The picture is where `choice` says, or else where it is found.
+    pub fn of_frame(frame: &Frame, choice: RegionChoice) -> Self {
+        picture(frame, choice).map_or(Self::Nothing, Self::Outside)
+    }
+
+    /// That of a clip: outside of where the picture is on any of its frames. Nothing, where one of them
+    /// has none.
+    ///
+    /// # Errors
+    /// [`RecordError::Encode`] where a frame can't be read.
+    pub fn of_clip(frames: &[CineFrame], choice: RegionChoice) -> Result<Self, RecordError> {
+        let mut all: Option<Region> = None;
+        for frame in frames {
+            let Some(region) = picture(&decoded(frame)?, choice) else { return Ok(Self::Nothing) };
+            all = Some(all.map_or(region, |all| all.joined(region)));
+        }
+        Ok(all.map_or(Self::Nothing, Self::Outside))
+    }
+
+    /// `frame`, blanked.
+    pub(super) fn blanked(self, frame: &Frame) -> Frame {
+        match self {
+            Self::Outside(region) => region.blanked_outside(frame),
+            Self::Nothing => frame.clone(),
+        }
+    }
+
+    /// A clip's `frame`, blanked.
+    pub(super) fn blanked_of_clip(self, frame: &CineFrame) -> Result<CineFrame, RecordError> {
+        let Self::Outside(region) = self else { return Ok(frame.clone()) };
+        let blanked = CineFrame::of(&region.blanked_outside(&decoded(frame)?));
+        let blanked = blanked.map_err(|reason| encode("a frame of the clip", reason))?;
+        let CineFrame { png, is_grey, .. } = blanked;
+        Ok(CineFrame { png, is_grey, ..frame.clone() })
+    }
+
+    /// What `record.json` tells of it.
+    pub(super) fn told(self) -> serde_json::Value {
+        match self {
+            Self::Outside(region) => serde_json::json!({ "outside_of": region.bounding_box() }),
+            Self::Nothing => serde_json::json!({ "outside_of": null, "reason": Self::NOTHING }),
+        }
+    }
+}
+
+fn picture(frame: &Frame, choice: RegionChoice) -> Option<Region> {
+    match choice {
+        RegionChoice::Fixed(b) => Region::of(b, frame.size()),
+        // Where the network is shown all of it, there may be text round the picture all the same.
+        RegionChoice::Auto | RegionChoice::Whole => find_picture(frame),
+    }
+}
+
+fn decoded(frame: &CineFrame) -> Result<Frame, RecordError> {
+    let failed = |error: &dyn std::fmt::Display| encode("a frame of the clip", error);
+    let picture = image::load_from_memory(&frame.png).map_err(|error| failed(&error))?;
+    Frame::from_rgb(frame.size, picture.into_rgb8().into_raw()).map_err(|error| failed(&error))
+}
