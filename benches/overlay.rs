@@ -50,12 +50,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
     Scene {
         frame: Some(frame(size)),
         objects: (0..masks).map(|index| object(size, index)).collect(),
-        rubber_band: None,
-        callipers: Vec::new(),
-        ruler: None,
-        tiles: None,
         buttons: Button::ALL.map(state).to_vec(),
-        alert: None,
         status: Status {
             source: "clip.dcm".into(),
             model: "litemedsam".into(),
@@ -67,6 +62,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
             message: Some("Tap the structure, or drag a box round it".into()),
         },
         working: Some(Duration::from_secs(1)),
+        ..Scene::default()
     }
 }
 

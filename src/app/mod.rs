@@ -14,6 +14,7 @@ use crate::cine::{self, CineLimits};
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::measure::Preset;
+use crate::overlay::{Arrangement, Theme};
 use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
@@ -45,8 +46,10 @@ pub struct RunOptions {
     pub ahead: Option<f32>,
     /// Bytes of image embeddings kept for returning to a frame; 64 MiB.
     pub cache_bytes: usize,
-    /// The screen's scale, for what counts as a finger's wobble; 3.8, a desktop's 96 dpi.
-    pub pixels_per_mm: f32,
+    /// How the screen is arranged, and its scale, which also tells what counts as a finger's wobble.
+    pub arrangement: Arrangement,
+    /// See [`SessionOptions::theme`].
+    pub theme: Theme,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// Where records go; nowhere.
@@ -61,13 +64,23 @@ pub struct RunOptions {
     pub until: Until,
 }
 
+impl RunOptions {
+    /// Pixels to the millimetre where nobody tells: a desktop's 96 dpi.
+    const DESKTOP: f32 = 3.8;
+
+    fn pixels_per_mm(&self) -> f32 {
+        self.arrangement.pixels_per_mm.unwrap_or(Self::DESKTOP)
+    }
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
             refine_with_mask: false,
             ahead: None,
             cache_bytes: 64 << 20,
-            pixels_per_mm: 3.8,
+            arrangement: Arrangement::default(),
+            theme: Theme::default(),
             max_fps: 60.0,
             keeping: Keeping::default(),
             clip: None,
@@ -135,6 +148,7 @@ pub fn run<P: Predictor + 'static>(
         clips: options.clip.is_some(),
         export: options.keeping.export_to.is_some(),
         presets: options.presets.clone(),
+        theme: options.theme,
     });
     let (feed, cine) = match options.clip {
         Some(limits) => {

@@ -77,7 +77,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         answers: Receiver<Event>,
     ) -> Self {
         Self {
-            recogniser: GestureRecogniser::new(options.pixels_per_mm),
+            recogniser: GestureRecogniser::new(options.pixels_per_mm()),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             zoom: Zoom::default(),
@@ -208,7 +208,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
-        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm);
+        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm());
         event.map_or(Ok(()), |event| self.tell(event))
     }
 
@@ -277,7 +277,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             && self.layout.buttons().eq(buttons())
             && self.layout.tile_areas().len() == tiles;
         if !same_screen || !same_layout {
-            let layout = Layout::with_buttons(size, frame_size, buttons());
+            let arrangement = self.options.arrangement;
+            let layout = Layout::arranged(size, frame_size, buttons(), arrangement);
             self.layout = layout.zoomed(self.zoom).with_tiles(tiles);
             self.canvas = Canvas::new(size);
         }
@@ -323,13 +324,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         self.step = Some((action, Instant::now()));
         match action {
             Action::Tap(at) => {
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
                 self.tell(Event::Touched)?;
                 self.tell(Event::Tap { at, reach })
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
                 let drag = Drag { reach, ..Drag::from(b) };
                 self.tell(Event::DragMoved(drag))?;
                 self.tell(Event::Drag(drag))

@@ -20,13 +20,16 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "compatible",
     "feed",
     "screen",
     "size",
     "rotation",
     "touch",
+    "panel_mm",
+    "hand",
+    "theme",
     "model",
     "precision",
     "threads",
@@ -54,6 +57,12 @@ pub struct Profile {
     pub rotation: Option<u32>,
     /// What is pointed with, as `--touch` takes it.
     pub touch: Option<String>,
+    /// Width and height of the panel's lit area, as `--panel-mm` takes them.
+    pub panel_mm: Option<String>,
+    /// The hand that points, as `--hand` takes it.
+    pub hand: Option<String>,
+    /// The colours round the picture, as `--theme` takes them.
+    pub theme: Option<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).

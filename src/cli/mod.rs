@@ -17,6 +17,7 @@ mod instances;
 mod interrupt;
 mod keeping;
 mod label;
+mod look;
 mod man;
 mod models;
 mod output;

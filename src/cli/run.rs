@@ -11,6 +11,7 @@ use tapseg::screen::Screen;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::keeping::KeepingArguments;
+use super::look::LookArguments;
 use super::scale::{ScaleArguments, Scaled};
 use super::screens::ScreenArguments;
 use super::service::Attended;
@@ -54,6 +55,9 @@ pub struct Run {
 
     #[command(flatten)]
     screen: ScreenArguments,
+
+    #[command(flatten)]
+    look: LookArguments,
 
     /// Frames a second of a recording, or max for as fast as they can be had; its own rate where not
     /// given
@@ -117,7 +121,8 @@ impl Run {
             clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
             until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
-            pixels_per_mm: screen.pixels_per_mm().unwrap_or(RunOptions::default().pixels_per_mm),
+            arrangement: self.look.arrangement(&screen)?,
+            theme: self.look.theme(),
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, self.region.choice());
@@ -141,6 +146,7 @@ impl Run {
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
         self.presets.extend(profile.presets.iter().cloned());
         self.screen.fill_from(profile)?;
+        self.look.fill_from(profile)?;
         self.model.fill_from(profile)
     }
 }

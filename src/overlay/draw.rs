@@ -12,7 +12,7 @@ use crate::screen::Canvas;
 use super::buttons::draw_button;
 use super::callipers::{draw_calliper, draw_ruler};
 use super::layout::Layout;
-use super::palette::{BACKGROUND, BLACK};
+use super::palette::BLACK;
 use super::picture::PictureLayer;
 use super::prompts::{draw_prompts, draw_rubber_band};
 use super::scene::{Scene, SceneObject};
@@ -45,18 +45,18 @@ impl Overlay {
         layout: &Layout,
         target: &mut D,
     ) -> Result<(), D::Error> {
-        let (viewport, unit) = (layout.viewport(), layout.unit());
+        let (viewport, unit, chrome) = (layout.viewport(), layout.unit(), scene.theme.chrome());
         if let Some(tiles) = &scene.tiles {
             let screen = Rectangle::new(Point::zero(), layout.screen());
-            target.fill_solid(&screen, BACKGROUND)?;
+            target.fill_solid(&screen, chrome.background)?;
             for (tile, area) in tiles.iter().zip(layout.tile_areas()) {
-                draw_tile(tile, *area, unit, target)?;
+                draw_tile(tile, *area, unit, chrome, target)?;
             }
             return draw_controls(scene, layout, target);
         }
         let area = viewport.area();
         for rest in around(area, layout.screen()) {
-            target.fill_solid(&rest, BACKGROUND)?;
+            target.fill_solid(&rest, chrome.background)?;
         }
         match &scene.frame {
             Some(frame) => self.picture.draw(frame, &scene.objects, &viewport, unit, target)?,
@@ -101,10 +101,11 @@ fn draw_controls<D: DrawTarget<Color = Rgb888>>(
     layout: &Layout,
     target: &mut D,
 ) -> Result<(), D::Error> {
+    let (unit, chrome) = (layout.unit(), scene.theme.chrome());
     for state in &scene.buttons {
-        draw_button(state, layout.button_area(state.button), layout.unit(), target)?;
+        draw_button(state, layout.button_area(state.button), unit, chrome, target)?;
     }
-    draw_status(&scene.status, layout.status_area(), layout.unit(), target)
+    draw_status(&scene.status, layout.status_area(), unit, chrome, target)
 }
 
 /// A frame with masks, prompts and callipers at its own size, without buttons and status line.
@@ -144,6 +145,7 @@ mod tests {
     use crate::geometry::{FrameBox, FramePoint, FrameSize};
     use crate::mask::Mask;
     use crate::measure::calliper;
+    use crate::overlay::palette::Theme;
     use crate::overlay::scene::{Button, ButtonState, Status};
     use crate::prompt::{PointLabel, PromptPoint};
 
@@ -173,6 +175,7 @@ mod tests {
             callipers: vec![calliper(FramePoint::new(1.0, 2.0), FramePoint::new(9e9, 3.0), None)],
             ruler: None,
             tiles: None,
+            theme: Theme::Day,
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,

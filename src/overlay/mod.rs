@@ -3,6 +3,8 @@
 //!
 //! A [`Layout`] says where everything stands and what a press hits, an [`Overlay`] draws it there.
 
+mod arrangement;
+mod band;
 mod buttons;
 mod callipers;
 mod draw;
@@ -21,10 +23,11 @@ mod tiles;
 mod viewport;
 mod zoom;
 
+pub use arrangement::{Arrangement, Hand, pixels_per_mm};
 pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
-pub use palette::OBJECT_COLOURS;
+pub use palette::{OBJECT_COLOURS, Theme};
 pub use scene::{Button, ButtonState, Scene, SceneObject, Status, Tile};
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

@@ -9,6 +9,8 @@ use crate::mask::Mask;
 use crate::measure::{Calliper, Ruler};
 use crate::prompt::PromptPoint;
 
+use super::palette::Theme;
+
 /// The touch buttons, in the order they stand on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Button {
@@ -191,6 +193,8 @@ pub struct Scene {
     pub status: Status,
     /// How long the network has been at work, while it is.
     pub working: Option<Duration>,
+    /// The colours round the picture.
+    pub theme: Theme,
     /// Why the picture is not live though it should be: written across it.
     pub alert: Option<String>,
 }

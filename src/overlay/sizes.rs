@@ -9,7 +9,7 @@ use embedded_graphics::text::Alignment;
 
 use crate::measure::Measurements;
 
-use super::palette::{BACKGROUND, BLACK, object_colour};
+use super::palette::{BLACK, PLATE, object_colour};
 use super::text::Letters;
 use super::viewport::Viewport;
 
@@ -52,9 +52,9 @@ pub(super) fn draw_list<'a, D: DrawTarget<Color = Rgb888>>(
             return Ok(());
         }
         let corner = picture.top_left + Point::new(gap as i32, top as i32);
-        target.fill_solid(&Rectangle::new(corner, plate), BACKGROUND)?;
+        target.fill_solid(&Rectangle::new(corner, plate), PLATE)?;
         let place = Rectangle::new(corner + Point::new_equal(gap as i32 / 2), size);
-        let ink = (object_colour(colour), Some(BACKGROUND));
+        let ink = (object_colour(colour), Some(PLATE));
         letters.write(&text, place, Alignment::Left, ink, target)?;
         top += plate.height;
     }

@@ -9,7 +9,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::{Arc, Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
 use embedded_graphics::text::Alignment;
 
-use super::palette::{BACKGROUND, BUTTON, BUTTON_ACTIVE, TEXT, TEXT_DIM};
+use super::palette::{Chrome, MARK, MARK_DIM, PLATE, PLATE_TEXT};
 use super::scene::Status;
 use super::text::Letters;
 
@@ -28,6 +28,7 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     status: &Status,
     area: Rectangle,
     unit: u32,
+    chrome: &Chrome,
     target: &mut D,
 ) -> Result<(), D::Error> {
     let side = 8 * unit;
@@ -39,14 +40,15 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     };
     let message = status.message.as_deref().unwrap_or_default();
     let letters = Letters::fitting(Size::new(width, height), message.chars().count(), unit);
-    let bright = (TEXT, Some(BACKGROUND));
+    let bright = (chrome.text, Some(chrome.background));
+    let dim = (chrome.text_dim, Some(chrome.background));
     letters.write(message, row(0, width), Alignment::Left, bright, target)?;
     let (feed, mask) = (feed_figures(status), mask_figures(status));
     let mask_count = mask.chars().count() + GAP;
     let count = feed.chars().count() + mask_count;
     let letters = Letters::fitting(Size::new(width, height), count, unit);
     let feed_row = row(1, width.saturating_sub(letters.width(mask_count)));
-    letters.write(&feed, feed_row, Alignment::Left, (TEXT_DIM, Some(BACKGROUND)), target)?;
+    letters.write(&feed, feed_row, Alignment::Left, dim, target)?;
     letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
@@ -92,11 +94,11 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     let corner = picture.top_left + Point::new(left as i32, gap as i32);
     let plate = Rectangle::new(corner, Size::new(width, height));
     RoundedRectangle::with_equal_corners(plate, Size::new_equal(height / 2))
-        .into_styled(PrimitiveStyle::with_fill(BACKGROUND))
+        .into_styled(PrimitiveStyle::with_fill(PLATE))
         .draw(target)?;
     let turned = (elapsed.as_millis() % TURN.as_millis()) as f32 / TURN.as_millis() as f32;
     let corner = plate.top_left + Point::new_equal(gap as i32);
-    for (colour, start, sweep) in [(BUTTON, 0.0, 360.0), (BUTTON_ACTIVE, 360.0 * turned, 100.0)] {
+    for (colour, start, sweep) in [(MARK_DIM, 0.0, 360.0), (MARK, 360.0 * turned, 100.0)] {
         let (start, sweep): (Angle, Angle) = (start.deg(), sweep.deg());
         Arc::new(corner, ring, start, sweep)
             .into_styled(PrimitiveStyle::with_stroke(colour, 4 * unit))
@@ -106,7 +108,7 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
         plate.top_left + Point::new((2 * gap + ring) as i32, 0),
         Size::new(width - 2 * gap - ring, height),
     );
-    letters.write(&text, place, Alignment::Left, (TEXT, Some(BACKGROUND)), target)
+    letters.write(&text, place, Alignment::Left, (PLATE_TEXT, Some(PLATE)), target)
 }
 
 /// Draws a bar across the middle of the picture that says why it is not live, a sentence a line.
@@ -124,12 +126,12 @@ pub(super) fn draw_alert<D: DrawTarget<Color = Rgb888>>(
     let bar = Size::new(picture.size.width, (lines.len() as u32 * height).min(picture.size.height));
     let top = (picture.size.height - bar.height) / 2;
     let bar = Rectangle::new(picture.top_left + Point::new(0, top as i32), bar);
-    target.fill_solid(&bar, BACKGROUND)?;
+    target.fill_solid(&bar, PLATE)?;
     for (i, line) in lines.into_iter().enumerate() {
         let corner = bar.top_left + Point::new(side as i32, (i as u32 * height) as i32);
         let room = Size::new(width, height);
         let letters = Letters::fitting(room, line.chars().count(), unit);
-        let bright = (TEXT, Some(BACKGROUND));
+        let bright = (PLATE_TEXT, Some(PLATE));
         letters.write(line, Rectangle::new(corner, room), Alignment::Center, bright, target)?;
     }
     Ok(())

@@ -126,6 +126,7 @@ impl Session {
             // What is known of a mask is not of what is looked at.
             status: Status { message, predicted_iou: None, mask_of: None, ..status },
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
+            theme: self.theme,
             ..Scene::default()
         };
         Some(match &browsing.view {

@@ -49,7 +49,7 @@ use std::time::Duration;
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::measure::Preset;
-use crate::overlay::{Button, OBJECT_COLOURS};
+use crate::overlay::{Button, OBJECT_COLOURS, Theme};
 use crate::prompt::PointLabel;
 
 use ahead::Tracking;
@@ -99,6 +99,8 @@ pub struct SessionOptions {
     pub export: bool,
     /// Scales that were set up beforehand.
     pub presets: Vec<Preset>,
+    /// The colours round the picture at first.
+    pub theme: Theme,
 }
 
 /// What the next tap does.
@@ -165,6 +167,7 @@ pub struct Session {
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
     browsing: Option<Browsing>,
+    theme: Theme,
     rubber_band: Option<FrameBox>,
     saving: bool,
     clipping: bool,
@@ -203,6 +206,7 @@ impl Session {
     pub fn new(options: SessionOptions) -> Self {
         Self {
             feed: FeedWatch::new(options.frame_interval),
+            theme: options.theme,
             options,
             now: Duration::ZERO,
             newest: None,

@@ -32,6 +32,7 @@ impl Session {
             callipers: frozen.map(Frozen::measured).unwrap_or_default(),
             ruler: self.scaling.as_ref().and_then(|scaling| scaling.ruler),
             tiles: None,
+            theme: self.theme,
             buttons: self.buttons().iter().map(|button| self.button(*button)).collect(),
             status: self.status(),
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
