@@ -18,6 +18,7 @@ use crate::overlay::{Arrangement, Theme};
 use crate::screen::{Screen, ScreenError};
 use crate::session::{Session, SessionOptions};
 use crate::touch::Script;
+use crate::words::Words;
 
 pub use report::{Report, StepReport, Timings};
 pub use work::Keeping;
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub arrangement: Arrangement,
     /// See [`SessionOptions::theme`].
     pub theme: Theme,
+    /// See [`SessionOptions::words`].
+    pub words: Words,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// Where records go; nowhere.
@@ -81,6 +84,7 @@ impl Default for RunOptions {
             cache_bytes: 64 << 20,
             arrangement: Arrangement::default(),
             theme: Theme::default(),
+            words: Words::default(),
             max_fps: 60.0,
             keeping: Keeping::default(),
             clip: None,
@@ -149,6 +153,7 @@ pub fn run<P: Predictor + 'static>(
         export: options.keeping.export_to.is_some(),
         presets: options.presets.clone(),
         theme: options.theme,
+        words: options.words.clone(),
     });
     let (feed, cine) = match options.clip {
         Some(limits) => {

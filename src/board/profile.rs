@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::cores::CoreChoice;
 use crate::measure::Preset;
+use crate::nearest::nearest;
 
 /// The profiles inside the program, by name.
 const EMBEDDED: [(&str, &str); 5] = [
@@ -20,7 +21,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "compatible",
     "feed",
     "screen",
@@ -30,6 +31,7 @@ const KEYS: [&str; 15] = [
     "panel_mm",
     "hand",
     "theme",
+    "language",
     "model",
     "precision",
     "threads",
@@ -63,6 +65,8 @@ pub struct Profile {
     pub hand: Option<String>,
     /// The colours round the picture, as `--theme` takes them.
     pub theme: Option<String>,
+    /// The language on the screen, as `--language` takes it.
+    pub language: Option<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).
@@ -194,11 +198,6 @@ fn parse(name: &str, place: &str, text: &str) -> Result<Profile, ProfileError> {
     }
     let profile: Profile = toml::from_str(text).map_err(invalid)?;
     Ok(Profile { name: name.to_owned(), ..profile })
-}
-
-/// The one of `known` that is most like `word`; the word itself where none are known.
-fn nearest<'a>(word: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
-    known.into_iter().min_by_key(|k| strsim::damerau_levenshtein(word, k)).unwrap_or(word)
 }
 
 fn cores<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<CoreChoice>, D::Error> {

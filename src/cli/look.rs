@@ -6,6 +6,7 @@ use embedded_graphics::geometry::Size;
 use tapseg::board::Profile;
 use tapseg::overlay::{Arrangement, Hand, Theme, pixels_per_mm};
 use tapseg::screen::Screen;
+use tapseg::words::Words;
 
 /// How the screen looks.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +18,10 @@ pub struct LookArguments {
     /// The colours round the picture: dark for a darkened room, day for daylight; dark where not given
     #[arg(long, value_name = "THEME")]
     theme: Option<Theme>,
+
+    /// The language on the screen: en, zh, or a .toml file of one's own; English where not given
+    #[arg(long, value_name = "LANGUAGE", value_parser = Words::find)]
+    language: Option<Words>,
 
     /// Width and height of the panel's lit area in millimetres, where the panel does not tell them or
     /// is wrong: buttons are at least 9 mm large by them
@@ -36,10 +41,20 @@ impl LookArguments {
         if let (None, Some(theme)) = (self.theme, &profile.theme) {
             self.theme = Some(theme.parse().map_err(|e| named("theme", theme, e))?);
         }
+        if let (None, Some(language)) = (&self.language, &profile.language) {
+            let words =
+                Words::find(language).map_err(|e| named("language", language, e.to_string()));
+            self.language = Some(words?);
+        }
         if let (None, Some(mm)) = (self.panel_mm, &profile.panel_mm) {
             self.panel_mm = Some(millimetres(mm).map_err(|e| named("panel_mm", mm, e))?);
         }
         Ok(())
+    }
+
+    /// The words.
+    pub fn words(&self) -> Words {
+        self.language.clone().unwrap_or_default()
     }
 
     /// The colours.

@@ -7,7 +7,6 @@ use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
 use tapseg::measure::Preset;
 use tapseg::model::PromptKind;
-use tapseg::screen::Screen;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::keeping::KeepingArguments;
@@ -123,6 +122,7 @@ impl Run {
             until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
             arrangement: self.look.arrangement(&screen)?,
             theme: self.look.theme(),
+            words: self.look.words(),
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, self.region.choice());

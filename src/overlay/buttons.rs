@@ -11,7 +11,7 @@ use embedded_graphics::text::Alignment;
 
 use super::palette::Chrome;
 use super::scene::ButtonState;
-use super::text::Letters;
+use super::text::{Letters, cells};
 
 /// Draws a button into its area, with a gap to its neighbours.
 pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
@@ -38,13 +38,14 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
         .draw(target)?;
     let room = face.offset(-2 * unit as i32);
     let (first, second) = lines(&state.label, room.size.width, unit);
-    let count = first.chars().count().max(second.map_or(0, |line| line.chars().count()));
+    let longest = [Some(first), second].into_iter().flatten().max_by_key(|line| cells(line));
+    let longest = longest.unwrap_or_default();
     let line_room = match second {
         None => room.size,
         Some(_) => Size::new(room.size.width, room.size.height / 2),
     };
-    let letters = Letters::fitting(line_room, count, unit);
-    let height = letters.size().height;
+    let letters = Letters::fitting(line_room, longest, unit);
+    let height = letters.height(longest);
     let rows = if second.is_some() { 2 } else { 1 };
     let top = room.top_left.y + (room.size.height.saturating_sub(rows * height) / 2) as i32;
     for (line, y) in [Some(first), second].into_iter().flatten().zip([top, top + height as i32]) {
@@ -60,8 +61,7 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
 /// The label in two lines where it has two words and does not fit into one line of the largest
 /// letters.
 fn lines(label: &str, width: u32, unit: u32) -> (&str, Option<&str>) {
-    let largest = Letters::fitting(Size::new(u32::MAX, u32::MAX), 1, unit);
-    if largest.width(label.chars().count()) <= width {
+    if Letters::largest(unit).width(label) <= width {
         return (label, None);
     }
     label.split_once(' ').map_or((label, None), |(first, second)| (first, Some(second)))

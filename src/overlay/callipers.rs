@@ -34,8 +34,8 @@ pub(super) fn draw_calliper<D: DrawTarget<Color = Rgb888>>(
     line(from, to, BLACK, 3 * unit, target)?;
     line(from, to, WHITE, unit, target)?;
     let text = calliper.length.to_string();
-    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
-    let size = Size::new(letters.width(text.chars().count()), letters.size().height);
+    let letters = Letters::largest(unit);
+    let size = Size::new(letters.width(&text), letters.height(&text));
     let plate = size + Size::new_equal(4 * unit);
     // Beside the lower end and inside the picture, where there is room.
     let end = if from.y > to.y { from } else { to };

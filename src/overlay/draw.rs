@@ -70,7 +70,7 @@ impl Overlay {
         for (sizes, colour) in sizes() {
             draw_diameters(sizes, colour, &viewport, unit, &mut picture)?;
         }
-        draw_list(sizes(), area, unit, &mut picture)?;
+        draw_list(sizes(), &scene.words, area, unit, &mut picture)?;
         for active in [false, true] {
             for object in scene.objects.iter().filter(|object| object.active == active) {
                 draw_prompts(object, &viewport, unit, &mut picture)?;
@@ -105,7 +105,7 @@ fn draw_controls<D: DrawTarget<Color = Rgb888>>(
     for state in &scene.buttons {
         draw_button(state, layout.button_area(state.button), unit, chrome, target)?;
     }
-    draw_status(&scene.status, layout.status_area(), unit, chrome, target)
+    draw_status(&scene.status, &scene.words, layout.status_area(), unit, chrome, target)
 }
 
 /// A frame with masks, prompts and callipers at its own size, without buttons and status line.
@@ -148,6 +148,7 @@ mod tests {
     use crate::overlay::palette::Theme;
     use crate::overlay::scene::{Button, ButtonState, Status};
     use crate::prompt::{PointLabel, PromptPoint};
+    use crate::words::Words;
 
     use super::*;
 
@@ -176,6 +177,7 @@ mod tests {
             ruler: None,
             tiles: None,
             theme: Theme::Day,
+            words: Words::default(),
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,

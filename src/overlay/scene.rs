@@ -8,6 +8,7 @@ use crate::geometry::FrameBox;
 use crate::mask::Mask;
 use crate::measure::{Calliper, Ruler};
 use crate::prompt::PromptPoint;
+use crate::words::Words;
 
 use super::palette::Theme;
 
@@ -195,6 +196,8 @@ pub struct Scene {
     pub working: Option<Duration>,
     /// The colours round the picture.
     pub theme: Theme,
+    /// The words for what is told in figures.
+    pub words: Words,
     /// Why the picture is not live though it should be: written across it.
     pub alert: Option<String>,
 }

@@ -9,6 +9,8 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::{Arc, Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
 use embedded_graphics::text::Alignment;
 
+use crate::words::{Word, Words};
+
 use super::palette::{Chrome, MARK, MARK_DIM, PLATE, PLATE_TEXT};
 use super::scene::Status;
 use super::text::Letters;
@@ -16,8 +18,8 @@ use super::text::Letters;
 /// Between two figures.
 const SEPARATOR: &str = " \u{b7} ";
 
-/// Letters kept free between the feed's figures and the mask's.
-const GAP: usize = 2;
+/// What is kept free between the feed's figures and the mask's.
+const GAP: &str = "  ";
 
 /// How long the ring takes to turn once.
 const TURN: Duration = Duration::from_millis(1200);
@@ -26,6 +28,7 @@ const TURN: Duration = Duration::from_millis(1200);
 /// known of the mask at the right, which keeps its place where room is short.
 pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     status: &Status,
+    words: &Words,
     area: Rectangle,
     unit: u32,
     chrome: &Chrome,
@@ -39,35 +42,35 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
         Rectangle::new(corner, Size::new(width, height))
     };
     let message = status.message.as_deref().unwrap_or_default();
-    let letters = Letters::fitting(Size::new(width, height), message.chars().count(), unit);
+    let letters = Letters::fitting(Size::new(width, height), message, unit);
     let bright = (chrome.text, Some(chrome.background));
     let dim = (chrome.text_dim, Some(chrome.background));
     letters.write(message, row(0, width), Alignment::Left, bright, target)?;
-    let (feed, mask) = (feed_figures(status), mask_figures(status));
-    let mask_count = mask.chars().count() + GAP;
-    let count = feed.chars().count() + mask_count;
-    let letters = Letters::fitting(Size::new(width, height), count, unit);
-    let feed_row = row(1, width.saturating_sub(letters.width(mask_count)));
+    let (feed, mask) = (feed_figures(status, words), mask_figures(status, words));
+    let letters = Letters::fitting(Size::new(width, height), &[&*feed, GAP, &*mask].concat(), unit);
+    let taken = letters.width(GAP) + letters.width(&mask);
+    let feed_row = row(1, width.saturating_sub(taken));
     letters.write(&feed, feed_row, Alignment::Left, dim, target)?;
     letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
 /// What is known of the mask that is shown: the predicted IoU and the rank.
-fn mask_figures(status: &Status) -> String {
-    let iou = status.predicted_iou.map(|iou| format!("IoU {iou:.2}"));
-    let rank = status.mask_of.map(|(rank, count)| format!("mask {rank}/{count}"));
-    joined([iou, rank])
+fn mask_figures(status: &Status, words: &Words) -> String {
+    let quality = |iou| words.fill(Word::Quality, &[("iou", &format!("{iou:.2}"))]);
+    let rank = |(rank, count)| words.fill(Word::Rank, &[("rank", &rank), ("count", &count)]);
+    joined([status.predicted_iou.map(quality), status.mask_of.map(rank)])
 }
 
 /// Where the picture comes from, and how fast everything is.
-fn feed_figures(status: &Status) -> String {
+fn feed_figures(status: &Status, words: &Words) -> String {
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let took = |word, ms| words.fill(word, &[("ms", &format!("{ms:.0}"))]);
     joined([
         text(&status.source),
-        status.feed_fps.map(|fps| format!("{fps:.1} fps")),
+        status.feed_fps.map(|fps| words.fill(Word::Fps, &[("fps", &format!("{fps:.1}"))])),
         text(&status.model),
-        status.encode_ms.map(|ms| format!("encode {ms:.0} ms")),
-        status.decode_ms.map(|ms| format!("decode {ms:.0} ms")),
+        status.encode_ms.map(|ms: f32| took(Word::Encode, ms)),
+        status.decode_ms.map(|ms| took(Word::Decode, ms)),
     ])
 }
 
@@ -83,10 +86,10 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     target: &mut D,
 ) -> Result<(), D::Error> {
     let text = format!("{:.1} s", elapsed.as_secs_f32());
-    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
+    let letters = Letters::largest(unit);
     let (height, gap) = (40 * unit, 8 * unit);
     let ring = height - 2 * gap;
-    let width = 3 * gap + ring + letters.width(text.len());
+    let width = 3 * gap + ring + letters.width(&text);
     if width + 2 * gap > picture.size.width || height + 2 * gap > picture.size.height {
         return Ok(());
     }
@@ -130,7 +133,7 @@ pub(super) fn draw_alert<D: DrawTarget<Color = Rgb888>>(
     for (i, line) in lines.into_iter().enumerate() {
         let corner = bar.top_left + Point::new(side as i32, (i as u32 * height) as i32);
         let room = Size::new(width, height);
-        let letters = Letters::fitting(room, line.chars().count(), unit);
+        let letters = Letters::fitting(room, line, unit);
         let bright = (PLATE_TEXT, Some(PLATE));
         letters.write(line, Rectangle::new(corner, room), Alignment::Center, bright, target)?;
     }
@@ -143,8 +146,12 @@ mod tests {
 
     #[test]
     fn unknown_figures_are_left_out() {
+        let words = &Words::default();
         let nothing = Status::default();
-        assert_eq!((mask_figures(&nothing), feed_figures(&nothing)), Default::default());
+        assert_eq!(
+            (mask_figures(&nothing, words), feed_figures(&nothing, words)),
+            Default::default()
+        );
         let all = Status {
             source: "clip.dcm".into(),
             model: "litemedsam".into(),
@@ -155,8 +162,8 @@ mod tests {
             mask_of: Some((2, 7)),
             message: None,
         };
-        assert_eq!(mask_figures(&all), "IoU 0.93 · mask 2/7");
+        assert_eq!(mask_figures(&all, words), "IoU 0.93 · mask 2/7");
         let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
-        assert_eq!(feed_figures(&all), feed);
+        assert_eq!(feed_figures(&all, words), feed);
     }
 }

@@ -14,7 +14,7 @@ use crate::geometry::FrameSize;
 use super::palette::Chrome;
 use super::scale::Scaler;
 use super::scene::Tile;
-use super::text::Letters;
+use super::text::{Letters, cells};
 use super::viewport::Viewport;
 
 /// Where `count` tiles stand in `room`, row by row: as many columns as keep pictures of 4 to 3 large.
@@ -47,10 +47,12 @@ pub(super) fn draw_tile<D: DrawTarget<Color = Rgb888>>(
         .into_styled(PrimitiveStyle::with_fill(chrome.button))
         .draw(target)?;
     let room = face.offset(-4 * unit as i32);
-    let longest = tile.title.chars().count().max(tile.note.chars().count());
     let line = Size::new(room.size.width, room.size.height / 6);
+    let longest = [&tile.title, &tile.note].into_iter().max_by_key(|text| cells(text));
+    let longest = longest.map_or("", |text| text);
     let letters = Letters::fitting(line, longest, unit);
-    let line = Size::new(room.size.width, letters.size().height.min(room.size.height / 2));
+    let height = letters.height(&tile.title).max(letters.height(&tile.note));
+    let line = Size::new(room.size.width, height.min(room.size.height / 2));
     let above = Size::new(room.size.width, room.size.height - 2 * line.height);
     if let Some(picture) = &tile.picture {
         draw_picture(picture, Rectangle::new(room.top_left, above), target)?;

@@ -8,6 +8,7 @@ use crate::model::{MaskCandidate, Masks};
 use crate::overlay::SceneObject;
 use crate::prompt::Prompt;
 use crate::track::{Question, Structure, TrackLimits, Tracked, Tracker};
+use crate::words::{Word, Words};
 
 use super::event::{Command, Decoded, Job, SnapshotObject};
 use super::objects::Objects;
@@ -49,12 +50,12 @@ impl Tracking {
     }
 
     /// A sentence for the person.
-    pub fn message(&self) -> String {
+    pub fn message(&self, words: &Words) -> String {
         match (self.now.iter().filter(|t| t.found.is_none()).count(), self.now.len()) {
-            (_, 0) => "The picture changed its size: nothing is tracked".into(),
-            (0, _) => "Tracking".into(),
-            (1, 1) => "Lost: looking for it".into(),
-            (lost, all) => format!("Lost {lost} of {all}: looking"),
+            (_, 0) => words.get(Word::OtherSize).into(),
+            (0, _) => words.get(Word::Tracking).into(),
+            (1, 1) => words.get(Word::Lost).into(),
+            (lost, all) => words.fill(Word::SomeLost, &[("lost", &lost), ("all", &all)]),
         }
     }
 

@@ -32,11 +32,13 @@
 
 mod ahead;
 mod browsing;
+mod buttons;
 mod callipers;
 mod event;
 mod everything;
 mod feed_watch;
 mod keeping;
+mod network;
 mod objects;
 mod pointing;
 mod scaling;
@@ -49,8 +51,11 @@ use std::time::Duration;
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::measure::Preset;
-use crate::overlay::{Button, OBJECT_COLOURS, Theme};
+#[cfg(doc)]
+use crate::overlay::Button;
+use crate::overlay::{OBJECT_COLOURS, Theme};
 use crate::prompt::PointLabel;
+use crate::words::{Word, Words};
 
 use ahead::Tracking;
 use browsing::Browsing;
@@ -58,6 +63,7 @@ use callipers::Grip;
 pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
 use everything::Everything;
 use feed_watch::FeedWatch;
+use network::{Encoding, Progress, same_picture};
 use objects::Objects;
 pub(crate) use objects::Taken;
 use scaling::{Scale, Scaling};
@@ -101,6 +107,8 @@ pub struct SessionOptions {
     pub presets: Vec<Preset>,
     /// The colours round the picture at first.
     pub theme: Theme,
+    /// The words on the screen.
+    pub words: Words,
 }
 
 /// What the next tap does.
@@ -122,23 +130,6 @@ struct Frozen {
     callipers: Vec<[FramePoint; 2]>,
     /// A drag that is not finished froze it.
     by_drag: bool,
-}
-
-/// The newest request for an embedding.
-#[derive(Clone, Debug)]
-struct Encoding {
-    id: u64,
-    frame: Frame,
-    /// When it was asked for, and the frame was the newest.
-    begun: Duration,
-    progress: Progress,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Running,
-    Done,
-    Failed,
 }
 
 /// A session; see the [module](self).
@@ -323,11 +314,11 @@ impl Session {
             }
             Event::Saved(result) => {
                 self.saving = false;
-                self.say_kept("Saved to", result);
+                self.say_kept(Word::Saved, result);
             }
             Event::Clipped(result) => {
                 self.clipping = false;
-                self.say_kept("The clip is in", result);
+                self.say_kept(Word::ClipSaved, result);
             }
             Event::Records(told) => self.told(told, &mut commands),
             Event::Notice(notice) => self.say(notice),
@@ -369,26 +360,15 @@ impl Session {
         self.revision += 1;
     }
 
+    /// Says what `word` stands for.
+    fn say_word(&mut self, word: Word) {
+        let text = self.options.words.get(word).to_owned();
+        self.say(text);
+    }
+
     /// The sentence that was said last, while it stays.
     pub(crate) fn notice(&self) -> Option<&str> {
         self.notice.as_ref().map(|(notice, _)| &**notice)
-    }
-
-    /// Whether the frozen frame's embedding or a mask on it is on its way.
-    fn is_working(&self) -> bool {
-        let asked = |f: &Frozen| {
-            f.objects.are_asked_for() || f.everything.as_ref().is_some_and(Everything::is_running)
-        };
-        self.is_encoding() || self.frozen.as_ref().is_some_and(asked)
-    }
-
-    fn is_encoding(&self) -> bool {
-        self.encoding_of_frozen().is_some_and(|e| e.progress == Progress::Running)
-    }
-
-    fn encoding_of_frozen(&self) -> Option<&Encoding> {
-        let frozen = self.frozen.as_ref()?;
-        self.encoding.as_ref().filter(|e| same_picture(&e.frame, &frozen.frame))
     }
 
     fn new_id(&mut self) -> u64 {
@@ -432,26 +412,6 @@ impl Session {
         }
     }
 
-    /// Has the frozen frame encoded unless it is, or is on its way.
-    fn encode(&mut self, commands: &mut Vec<Command>) {
-        let Some(frozen) = &self.frozen else { return };
-        let frame = frozen.frame.clone();
-        if self.encoding_of_frozen().is_none_or(|e| e.progress == Progress::Failed) {
-            // The new job makes a search that waits behind the failed one void.
-            if let Some(frozen) = &mut self.frozen {
-                frozen.everything.take_if(|everything| everything.is_running());
-            }
-            self.begin_encoding(frame, commands);
-        }
-    }
-
-    fn begin_encoding(&mut self, frame: Frame, commands: &mut Vec<Command>) {
-        let id = self.new_id();
-        let (begun, progress) = (self.now, Progress::Running);
-        self.encoding = Some(Encoding { id, frame: frame.clone(), begun, progress });
-        commands.push(Command::Network(Job::Encode { id, frame }));
-    }
-
     fn go_live(&mut self) {
         self.frozen = None;
         self.tracking = None;
@@ -468,70 +428,6 @@ impl Session {
         self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
     }
 
-    fn pressed(&mut self, button: Button, commands: &mut Vec<Command>) {
-        self.rubber_band = None;
-        self.touched = None;
-        self.let_go_of_calliper();
-        if self.browsing.is_some() {
-            return self.press_browsing(button, commands);
-        }
-        if self.scaling.is_some() {
-            return self.press_scaling(button);
-        }
-        let half_a_box = self.corner.take().is_some();
-        match (button, &mut self.frozen) {
-            (Button::Undo, _) if half_a_box => {}
-            (Button::LiveFreeze, None) => self.freeze(false, commands),
-            (Button::LiveFreeze, Some(frozen)) => {
-                if frozen.everything.as_ref().is_some_and(Everything::is_running) {
-                    commands.push(Command::Network(Job::Stop));
-                }
-                self.go_live();
-            }
-            (Button::Positive, _) => self.take_tool(Tool::Point(PointLabel::Positive)),
-            (Button::Negative, _) => self.take_tool(Tool::Point(PointLabel::Negative)),
-            (Button::Box, _) => self.take_tool(Tool::Box),
-            (Button::NewObject, Some(frozen)) => {
-                frozen.objects.begin_another();
-                if self.tool == Tool::Point(PointLabel::Negative) {
-                    self.tool = Tool::Point(PointLabel::Positive);
-                }
-            }
-            (Button::Undo, Some(frozen)) => {
-                let measuring = self.tool == Tool::Calliper && !frozen.callipers.is_empty();
-                match measuring {
-                    true => _ = frozen.callipers.pop(),
-                    false => frozen.objects.undo(),
-                }
-            }
-            (Button::Clear, Some(frozen)) => {
-                frozen.objects = Objects::default();
-                frozen.callipers.clear();
-            }
-            (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
-            (Button::Everything, _) => self.toggle_everything(commands),
-            (Button::Track, _) => self.toggle_tracking(),
-            (Button::Save, _) => self.save(commands),
-            (Button::Clip, _) => self.clip(commands),
-            (Button::Calliper, _) => self.take_tool(Tool::Calliper),
-            (Button::Scale, _) => {
-                self.freeze(false, commands);
-                self.begin_scaling();
-            }
-            (Button::Records, _) => self.begin_browsing(commands),
-            // Those of labelling, and those that are answered above.
-            _ => {}
-        }
-    }
-
-    /// The next taps are of this kind, and don't pick what was found.
-    fn take_tool(&mut self, tool: Tool) {
-        self.tool = tool;
-        if let Some(everything) = self.frozen.as_mut().and_then(|f| f.everything.as_mut()) {
-            everything.hide();
-        }
-    }
-
     /// Takes the active object off the frozen frame, or the last one where none is, if its mask is there
     /// and not empty.
     pub(crate) fn take_active(&mut self) -> Option<Taken> {
@@ -539,58 +435,4 @@ impl Session {
         self.revision += 1;
         Some(taken)
     }
-
-    fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
-        let Some(encoding) = self.encoding.as_mut().filter(|e| e.id == id) else { return };
-        match result {
-            Ok(Encoded { took, cached }) => {
-                encoding.progress = Progress::Done;
-                if !cached {
-                    self.last_encode = took;
-                    self.encode_ms = Some(took.as_secs_f32() * 1e3);
-                }
-            }
-            Err(reason) => {
-                encoding.progress = Progress::Failed;
-                self.say(reason);
-            }
-        }
-    }
-
-    fn decoded(&mut self, request: u64, result: Result<Decoded, String>) {
-        let Some(frozen) = &mut self.frozen else { return };
-        let took = result.as_ref().ok().map(|d| d.took);
-        let usable = result.and_then(|Decoded { masks, .. }| {
-            let fits = |c: &crate::MaskCandidate| c.mask.size() == frozen.frame.size();
-            match masks.candidates.is_empty() || !masks.candidates.iter().all(fits) {
-                true => Err("The model answered with no mask of the frame's size".to_owned()),
-                false => Ok(masks),
-            }
-        });
-        match frozen.objects.answer(request, usable) {
-            Ok(()) => self.decode_ms = took.map(|t| t.as_secs_f32() * 1e3).or(self.decode_ms),
-            Err(reason) => self.say(reason),
-        }
-    }
-
-    /// Has every prompt decoded that is not yet, once the embedding is there. After an encoding
-    /// that failed, a new prompt tries again.
-    fn ask_for_masks(&mut self, commands: &mut Vec<Command>) {
-        let Some(Encoding { id, progress: Progress::Done, .. }) = self.encoding_of_frozen() else {
-            return;
-        };
-        let encoding = *id;
-        let Some(frozen) = &mut self.frozen else { return };
-        for (object, prompt, asked) in frozen.objects.wanted(self.options.refine_with_mask) {
-            self.last_id += 1;
-            let request = self.last_id;
-            asked.ask(request);
-            commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
-        }
-    }
-}
-
-/// Whether two frames share their pixels, and so show the same picture for certain.
-fn same_picture(a: &Frame, b: &Frame) -> bool {
-    a.size() == b.size() && std::ptr::eq(a.rgb(), b.rgb())
 }

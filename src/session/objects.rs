@@ -8,11 +8,11 @@ use super::Session;
 use super::event::SnapshotObject;
 
 /// A limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TooMany {
-    #[error("No more than {max} structures on one picture", max = Session::MAX_OBJECTS)]
+    /// Structures on one picture.
     Objects,
-    #[error("No more than {max} prompts for one structure", max = Session::MAX_STEPS)]
+    /// Prompts for one structure.
     Steps,
 }
 

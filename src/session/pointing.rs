@@ -1,9 +1,8 @@
 //! What a finger on the picture means, and a key.
 
 use crate::geometry::{FrameBox, FramePoint};
-use crate::overlay::Button;
 use crate::prompt::{PointLabel, PromptPoint};
-use crate::screen::Key;
+use crate::words::Word;
 
 use super::event::{Command, Drag};
 use super::objects::TooMany;
@@ -80,7 +79,7 @@ impl Session {
         let large = |b: &FrameBox| b.width().min(b.height()) >= Self::MIN_BOX_SIDE;
         let Some(b) = b.clipped(frozen.frame.size()).filter(large) else {
             self.cancelled();
-            return self.say("That box is too small");
+            return self.say_word(Word::TooSmall);
         };
         frozen.by_drag = false;
         let changed = frozen.objects.set_box(b);
@@ -92,8 +91,16 @@ impl Session {
 
     fn report_refusal(&mut self, changed: Result<(), TooMany>) {
         if let Err(refusal) = changed {
-            self.say(refusal.to_string());
+            self.refuse(refusal);
         }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: TooMany) {
+        let (word, most) = match refusal {
+            TooMany::Objects => (Word::TooManyObjects, Self::MAX_OBJECTS),
+            TooMany::Steps => (Word::TooManySteps, Self::MAX_STEPS),
+        };
+        self.say(self.options.words.fill(word, &[("most", &most)]));
     }
 
     /// The gesture is void: what it alone had frozen goes on.
@@ -102,22 +109,5 @@ impl Session {
         self.touched = None;
         self.rubber_band = None;
         self.frozen.take_if(|f| f.by_drag);
-    }
-
-    /// The button that a key stands for.
-    pub(super) fn key_button(&self, key: Key) -> Option<Button> {
-        let browsing = self.browsing.is_some();
-        Some(match key {
-            Key::Left if browsing => Button::Previous,
-            Key::Right if browsing => Button::Next,
-            Key::Backspace if browsing => Button::Back,
-            Key::Letter(' ') => Button::LiveFreeze,
-            Key::Letter('s') => Button::Save,
-            Key::Letter('c') => Button::Clip,
-            Key::Letter('r') => Button::Records,
-            Key::Letter('m') => Button::Calliper,
-            Key::Backspace => Button::Undo,
-            _ => return None,
-        })
     }
 }

@@ -1,9 +1,12 @@
 //! How large a pixel is, from the ruler on the picture or a preset.
 
+use std::fmt::Display;
+
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FramePoint, FrameSize};
 use crate::measure::Ruler;
 use crate::overlay::Button;
+use crate::words::Word;
 
 use super::Session;
 
@@ -87,7 +90,7 @@ impl Session {
             None => *scaling = Scaling { first: Some(at), ..Scaling::default() },
             Some(first) => match Ruler::between(&frozen.frame, first, at) {
                 Some(ruler) => scaling.guess(ruler, frozen.frame.size()),
-                None => self.say("Those are too near: tap two ticks that are far apart"),
+                None => self.say_word(Word::TooNear),
             },
         }
     }
@@ -140,10 +143,10 @@ impl Session {
         };
         self.rescale();
         let spacing = self.frozen.as_ref().and_then(|frozen| frozen.frame.pixel_spacing);
-        self.say(match spacing {
-            Some(spacing) => format!("The scale is set: {}", per_pixel(spacing)),
-            None => "No scale: sizes are in pixels".into(),
-        });
+        match spacing {
+            Some(spacing) => self.say(self.with_pixel(Word::ScaleSet, spacing)),
+            None => self.say_word(Word::NoScale),
+        }
     }
 
     /// Gives the frames that are at hand the scale as it is now.
@@ -173,35 +176,50 @@ impl Session {
         };
         if !ruler.is_none_or(is_there) {
             self.scale = None;
-            self.say("The ruler is not as it was: set the scale again");
+            self.say_word(Word::ScaleChanged);
         }
         self.rescale();
     }
 
     /// What the person is to do, or has chosen.
     pub(super) fn scaling_message(&self) -> Option<String> {
-        let scaling = self.scaling.as_ref()?;
+        let (scaling, words) = (self.scaling.as_ref()?, &self.options.words);
         Some(match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => match self.options.presets.get(choice) {
-                Some(preset) => format!("{}: {}", preset.name, per_pixel(preset.spacing)),
+                Some(preset) => format!("{}: {}", preset.name, self.per_pixel(preset.spacing)),
                 None => match self.stated {
-                    Some(stated) => format!("As the feed states: {}", per_pixel(stated)),
-                    None => "No scale: the feed states none".into(),
+                    Some(stated) => self.with_pixel(Word::ScaleStated, stated),
+                    None => words.get(Word::NoneStated).into(),
                 },
             },
             (None, Some(ruler)) => {
                 let mm = scaling.step_mm();
-                let spacing = per_pixel(ruler.spacing(mm, self.stated));
+                let pixel = self.per_pixel(ruler.spacing(mm, self.stated));
                 match ruler.steps {
-                    1 => format!("No ticks: {mm} mm between the taps, {spacing}"),
-                    steps => format!("{steps} steps of {mm} mm, {spacing}"),
+                    1 => words.fill(Word::NoTicks, &[("mm", &mm), ("pixel", &pixel)]),
+                    steps => {
+                        let figures: [(&str, &dyn Display); 3] =
+                            [("steps", &steps), ("mm", &mm), ("pixel", &pixel)];
+                        words.fill(Word::Steps, &figures)
+                    }
                 }
             }
-            (None, None) if scaling.first.is_some() => {
-                "Tap another tick, far from the first".into()
-            }
-            (None, None) => "Tap a tick of the depth ruler".into(),
+            (None, None) if scaling.first.is_some() => words.get(Word::SecondTick).into(),
+            (None, None) => words.get(Word::FirstTick).into(),
         })
+    }
+
+    /// What `word` says of a pixel's size.
+    fn with_pixel(&self, word: Word, spacing: PixelSpacing) -> String {
+        self.options.words.fill(word, &[("pixel", &self.per_pixel(spacing))])
+    }
+
+    fn per_pixel(&self, PixelSpacing { row_mm, column_mm }: PixelSpacing) -> String {
+        let mm = match (row_mm - column_mm).abs() < 0.0005 {
+            true => format!("{row_mm:.3}"),
+            false => format!("{column_mm:.3} x {row_mm:.3}"),
+        };
+        self.options.words.fill(Word::PerPixel, &[("mm", &mm)])
     }
 }
 
@@ -212,12 +230,4 @@ fn spacing_of(
 ) -> Option<PixelSpacing> {
     let scale = scale.as_ref().filter(|scale| scale.size == frame.size());
     scale.map(|scale| scale.spacing).or(stated)
-}
-
-fn per_pixel(PixelSpacing { row_mm, column_mm }: PixelSpacing) -> String {
-    if (row_mm - column_mm).abs() < 0.0005 {
-        format!("{row_mm:.3} mm a pixel")
-    } else {
-        format!("{column_mm:.3} x {row_mm:.3} mm a pixel")
-    }
 }

@@ -13,7 +13,7 @@ use ndarray::Array2;
 use super::*;
 use crate::mask::Mask;
 use crate::model::{MaskCandidate, Masks};
-use crate::overlay::Scene;
+use crate::overlay::{Button, Scene};
 use crate::prompt::{MaskPrompt, Prompt};
 
 const SIZE: FrameSize = FrameSize::new(64, 48);
