@@ -91,6 +91,8 @@ struct RecordObject<'a> {
     candidates: usize,
     predicted_iou: f32,
     stability_score: f32,
+    /// The model that drew it.
+    model: &'a str,
     area_px: u64,
     area_mm2: Option<f32>,
     measurements: Option<Measurements>,
@@ -158,7 +160,11 @@ fn private_folder(path: &Path) -> Result<(), RecordError> {
 }
 
 fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), RecordError> {
-    let Snapshot { frame, objects, callipers, model } = snapshot;
+    let Snapshot { frame, objects, callipers, model, refiner } = snapshot;
+    let model_of = |object: &SnapshotObject| match refiner {
+        Some(refiner) if object.refined => refiner.as_str(),
+        _ => model.as_str(),
+    };
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
     let mut files = vec![write_png(folder, "frame.png", frame.rgb(), size, rgb)?];
@@ -179,14 +185,16 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
             candidates: object.masks.candidates.len(),
             predicted_iou: chosen.predicted_iou,
             stability_score: chosen.stability_score,
+            model: model_of(object),
             area_px,
             area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
             measurements: Measurements::on(frame, &chosen.mask),
         });
     }
-    let masks: Vec<&Mask> = objects.iter().filter_map(chosen).map(|c| &c.mask).collect();
+    let masks: Vec<(&Mask, &str)> =
+        objects.iter().filter_map(|o| Some((&chosen(o)?.mask, model_of(o)))).collect();
     let dicom::Files { picture, segmentation } =
-        dicom::files(frame, &masks, model, now).map_err(|error| encode("frame.dcm", error))?;
+        dicom::files(frame, &masks, now).map_err(|error| encode("frame.dcm", error))?;
     files.push(write_file(folder, "frame.dcm", &picture)?);
     if let Some(segmentation) = segmentation {
         files.push(write_file(folder, "masks.dcm", &segmentation)?);
@@ -289,6 +297,7 @@ mod tests {
             stability_score: 0.5,
         };
         let object = SnapshotObject {
+            refined: false,
             prompt: Prompt::default().positive(3.0, 4.0),
             masks: Masks { candidates: vec![candidate(20), candidate(10)] },
             chosen: 1,
@@ -296,7 +305,7 @@ mod tests {
         };
         let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
         let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
-        Snapshot { frame, objects: vec![object], callipers, model: "fake".into() }
+        Snapshot { frame, objects: vec![object], callipers, model: "fake".into(), refiner: None }
     }
 
     #[test]

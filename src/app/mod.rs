@@ -143,11 +143,27 @@ pub fn run<P: Predictor + 'static>(
     screen: &mut dyn Screen,
     options: RunOptions,
 ) -> Result<Report, AppError> {
+    run_in_two_stages(feed, predictor, None, screen, options)
+}
+
+/// As [`run`], with a second, larger predictor that draws what is shown on a frozen frame once more, in
+/// the background ([`SessionOptions::refiner`]).
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in_two_stages<P: Predictor + 'static>(
+    feed: Box<dyn Feed>,
+    predictor: P,
+    refiner: Option<P>,
+    screen: &mut dyn Screen,
+    options: RunOptions,
+) -> Result<Report, AppError> {
     let session = Session::new(SessionOptions {
         refine_with_mask: options.refine_with_mask,
         ahead: options.ahead,
         source: feed.name().to_owned(),
         model: predictor.name().to_owned(),
+        refiner: refiner.as_ref().map(|refiner| refiner.name().to_owned()),
         frame_interval: feed.frame_interval(),
         clips: options.clip.is_some(),
         export: options.keeping.export_to.is_some(),
@@ -162,9 +178,13 @@ pub fn run<P: Predictor + 'static>(
         }
         None => (feed, None),
     };
-    let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
+    let network = worker::spawn(predictor, options.cache_bytes)?;
+    let refiner = refiner.map(|refiner| worker::spawn(refiner, options.cache_bytes)).transpose()?;
     let frames = spawn_latest(feed)?;
-    RunLoop::new(session, screen, options, frames, jobs, answers).with_cine(cine).run()
+    RunLoop::new(session, screen, options, frames, network)
+        .with_refiner(refiner)
+        .with_cine(cine)
+        .run()
 }
 
 /// Shows the pictures of `set` on `screen`, one after the other, and lets a person, or a script, accept,
@@ -189,9 +209,9 @@ pub fn label<P: Predictor + 'static>(
         refine_with_mask: options.refine_with_mask,
         model: predictor.name().to_owned(),
     });
-    let (jobs, answers) = worker::spawn(predictor, options.cache_bytes)?;
+    let network = worker::spawn(predictor, options.cache_bytes)?;
     let (errands, outcomes, clerk) = label::spawn(set)?;
-    let run_loop = RunLoop::new(desk, screen, options, crossbeam_channel::never(), jobs, answers);
+    let run_loop = RunLoop::new(desk, screen, options, crossbeam_channel::never(), network);
     let report = run_loop.with_errands((errands, outcomes)).run();
     // All that was asked for is done before the dataset is closed, however the run ended.
     let summary = clerk.join().map_err(|_| AppError::LabelsStopped)?.close()?;

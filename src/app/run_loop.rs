@@ -11,12 +11,13 @@ use crate::geometry::FrameSize;
 use crate::label::Errand;
 use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
-use crate::session::{Command, Drag, Event, Job};
+use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
 
 use super::driven::Driven;
 use super::report::{Report, Samples, StepReport};
 use super::work::Works;
+use super::worker::Network;
 use super::{AppError, RunOptions, Until, pointer};
 
 /// How long the loop waits for the screen before it looks at frames and answers.
@@ -33,8 +34,8 @@ pub(super) struct RunLoop<'a, S> {
     screen: &'a mut dyn Screen,
     options: RunOptions,
     frames: Receiver<FeedEvent>,
-    jobs: Sender<Job>,
-    answers: Receiver<Event>,
+    network: Network,
+    refiner: Option<Network>,
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
     works: Works,
     cine: Option<CineBuffer>,
@@ -73,8 +74,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         screen: &'a mut dyn Screen,
         options: RunOptions,
         frames: Receiver<FeedEvent>,
-        jobs: Sender<Job>,
-        answers: Receiver<Event>,
+        network: Network,
     ) -> Self {
         Self {
             recogniser: GestureRecogniser::new(options.pixels_per_mm()),
@@ -100,14 +100,19 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             screen,
             options,
             frames,
-            jobs,
-            answers,
+            network,
+            refiner: None,
         }
     }
 
     /// With what runs errands and tells what came of them.
     pub fn with_errands(self, errands: (Sender<Errand>, Receiver<Event>)) -> Self {
         Self { errands: Some(errands), ..self }
+    }
+
+    /// With a second, larger network.
+    pub fn with_refiner(self, refiner: Option<Network>) -> Self {
+        Self { refiner, ..self }
     }
 
     /// With the last seconds of the feed.
@@ -153,7 +158,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         for command in self.session.handle(event) {
             match command {
                 Command::Network(job) => {
-                    self.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
+                    self.network.jobs.send(job).map_err(|_| AppError::NetworkStopped)?;
+                }
+                Command::Refine(job) => {
+                    let sent = self.refiner.as_ref().is_some_and(|r| r.jobs.send(job).is_ok());
+                    sent.then_some(()).ok_or(AppError::NetworkStopped)?;
                 }
                 Command::Label(errand) => {
                     let to = self.errands.as_ref().map(|(to, _)| to);
@@ -234,7 +243,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
 
     fn take_answers(&mut self) -> Result<(), AppError> {
         loop {
-            let answer = match self.answers.try_recv() {
+            let answer = match self.network.answers.try_recv() {
                 Ok(answer) => answer,
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Err(AppError::NetworkStopped),
@@ -248,6 +257,18 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 _ => {}
             }
             self.tell(answer)?;
+        }
+        while let Some(answer) = self.refiner.as_ref().map(|refiner| refiner.answers.try_recv()) {
+            match answer {
+                Ok(Event::Encoded { id, result }) => {
+                    self.tell(Event::RefinerEncoded { id, result })?;
+                }
+                Ok(Event::Decoded { request, result }) => {
+                    self.tell(Event::Refined { request, result })?;
+                }
+                Ok(_) | Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(AppError::NetworkStopped),
+            }
         }
         while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {
             self.tell(outcome)?;

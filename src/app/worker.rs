@@ -108,13 +108,19 @@ impl Predictor for RegionSegmenter {
     }
 }
 
+/// What a [`Predictor`] on a thread of its own is given, and what it answers.
+pub(super) struct Network {
+    pub jobs: Sender<Job>,
+    pub answers: Receiver<Event>,
+}
+
 /// Starts a thread that does jobs one after the other and answers each with an event; jobs that
 /// newer ones made void are left out. It ends, after the job it is at, when either channel is
 /// dropped.
 pub(super) fn spawn<P: Predictor + 'static>(
     predictor: P,
     cache_bytes: usize,
-) -> std::io::Result<(Sender<Job>, Receiver<Event>)> {
+) -> std::io::Result<Network> {
     let (jobs, todo) = unbounded();
     let (done, answers) = unbounded();
     let worker = Worker {
@@ -124,7 +130,7 @@ pub(super) fn spawn<P: Predictor + 'static>(
         current: None,
     };
     std::thread::Builder::new().name("network".into()).spawn(move || worker.run(&todo, &done))?;
-    Ok((jobs, answers))
+    Ok(Network { jobs, answers })
 }
 
 struct Worker<P: Predictor> {

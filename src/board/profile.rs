@@ -21,7 +21,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "compatible",
     "feed",
     "screen",
@@ -33,6 +33,7 @@ const KEYS: [&str; 16] = [
     "theme",
     "language",
     "model",
+    "refine_with",
     "precision",
     "threads",
     "cores",
@@ -69,6 +70,8 @@ pub struct Profile {
     pub language: Option<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
+    /// The larger package that draws masks once more, as `--refine-with` takes it.
+    pub refine_with: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).
     pub precision: Option<String>,
     /// Threads for the network.

@@ -14,6 +14,7 @@ use tapseg::convert::Preset;
 use tapseg::feed::nifti::{NiftiClip, SliceAxis, View, Window, looks_like_nifti};
 use tapseg::feed::{self, Clip};
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
+use tapseg::machine::give_way;
 use tapseg::model::{Library, user_data_folder};
 use tapseg::prompt::{MaskPrompt, PointLabel, Prior, PromptPoint, Scribble, gaze_points};
 use tapseg::region::RegionChoice;
@@ -38,7 +39,12 @@ impl LibraryArguments {
 
     /// The package that `--model` names.
     pub fn package(&self, model: &str) -> Result<Package> {
-        let named = || format!("--model {model}");
+        self.package_of("--model", model)
+    }
+
+    /// The package that an `argument` names.
+    pub fn package_of(&self, argument: &str, model: &str) -> Result<Package> {
+        let named = || format!("{argument} {model}");
         self.library().find(model).with_context(named)?.open().with_context(named)
     }
 
@@ -94,11 +100,30 @@ impl ModelArguments {
 
     /// The loaded model, and how long loading took.
     pub fn load(&self) -> Result<(Segmenter, Duration)> {
+        self.load_package(&self.package.package()?)
+    }
+
+    /// Another package of the library, to run in the background on threads that give way to others.
+    pub fn load_beside(&self, package: &Package) -> Result<Segmenter> {
+        let load = || {
+            // Before its threads are started: they do as this one does.
+            give_way();
+            self.load_package(package).map(|(segmenter, _)| segmenter)
+        };
+        let loaded = std::thread::scope(|scope| scope.spawn(load).join());
+        loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// The library that packages are found in.
+    pub fn library(&self) -> &LibraryArguments {
+        &self.package.library
+    }
+
+    fn load_package(&self, package: &Package) -> Result<(Segmenter, Duration)> {
         let start = Instant::now();
-        let package = self.package.package()?;
         let segmenter = match self.threads {
-            Some(threads) => Segmenter::load_with_threads(&package, threads)?,
-            None => Segmenter::load(&package)?,
+            Some(threads) => Segmenter::load_with_threads(package, threads)?,
+            None => Segmenter::load(package)?,
         };
         log::info!("{package:?} loaded in {:.0} ms", milliseconds(start.elapsed()));
         Ok((segmenter, start.elapsed()))

@@ -79,6 +79,11 @@ pub struct Run {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     ahead: f64,
 
+    /// A second, larger model package, such as SAM ViT-B: it draws what is shown on a frozen picture once
+    /// more, in the background, and its outline takes the place of the first one, marked as refined
+    #[arg(long, value_name = "PACKAGE")]
+    refine_with: Option<String>,
+
     #[command(flatten)]
     region: RegionArguments,
 
@@ -112,6 +117,7 @@ impl Run {
         // The screen first: without one there is no point in loading a model.
         let mut screen = Attended::new(self.screen.open()?)?;
         let (segmenter, _) = self.model.load()?;
+        let refiner = self.refiner()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             keeping: self.keeping.keeping(),
@@ -126,7 +132,8 @@ impl Run {
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, self.region.choice());
-        let report = app::run(Box::new(feed), predictor, &mut screen, options)?;
+        let feed = Box::new(feed);
+        let report = app::run_in_two_stages(feed, predictor, refiner, &mut screen, options)?;
         // The text console is there again before anything is printed on it.
         drop(screen);
         if json {
@@ -137,6 +144,13 @@ impl Run {
         Ok(())
     }
 
+    fn refiner(&self) -> Result<Option<RegionSegmenter>> {
+        let Some(name) = &self.refine_with else { return Ok(None) };
+        let package = self.model.library().package_of("--refine-with", name)?;
+        let segmenter = self.model.load_beside(&package)?;
+        Ok(Some(RegionSegmenter::new(segmenter, self.region.choice())))
+    }
+
     /// Takes from a board's profile what the command line doesn't say.
     fn fill_from(&mut self, profile: &Profile) -> Result<()> {
         let name = &profile.name;
@@ -145,6 +159,7 @@ impl Run {
         }
         ensure!(!self.feed.is_empty(), "board profile {name} names no feed: give --feed");
         self.presets.extend(profile.presets.iter().cloned());
+        self.refine_with = self.refine_with.take().or_else(|| profile.refine_with.clone());
         self.screen.fill_from(profile)?;
         self.look.fill_from(profile)?;
         self.model.fill_from(profile)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Picture, Structure};
-use super::distance::depths;
 use super::factors::Factors;
 use super::metrics::{Overlap, Scores};
 use super::protocol::{MAX_CLICKS, Setting, deepest, tight_box};
+use crate::distance::depths;
 use crate::mask::Mask;
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, PromptKind, Segmenter};
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError};

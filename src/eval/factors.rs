@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::distance::distances;
 use super::metrics::perimeter;
+use crate::distance::distances;
 use crate::frame::Frame;
 use crate::mask::Mask;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::distance::distances;
+use crate::distance::distances;
 use crate::frame::PixelSpacing;
 use crate::mask::Mask;
 

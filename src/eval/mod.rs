@@ -6,7 +6,6 @@
 
 mod case;
 mod dataset;
-mod distance;
 mod factors;
 mod journal;
 mod metrics;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Picture, Structure};
-use super::distance::depths;
+use crate::distance::depths;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
 use crate::prompt::{PointLabel, Prompt};

@@ -231,7 +231,7 @@ impl Bed {
                     let took = Duration::from_millis(1);
                     Event::Decoded { request, result: Ok(Decoded { took, masks }) }
                 }
-                Command::Network(Job::Stop) => continue,
+                Command::Network(Job::Stop) | Command::Refine(_) => continue,
                 Command::Save(_) | Command::Clip { .. } | Command::Records(_) => continue,
             };
             self.on(event);

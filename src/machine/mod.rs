@@ -6,4 +6,4 @@ mod system;
 
 pub use peak::Peak;
 pub use spread::{Spread, Sustained};
-pub use system::{frequency_mhz, peak_rss_mb, processor, temperature_celsius};
+pub use system::{frequency_mhz, give_way, peak_rss_mb, processor, temperature_celsius};

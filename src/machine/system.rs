@@ -4,6 +4,19 @@
 use std::fs;
 use std::path::Path;
 
+/// Lets other threads go first: this one, and those that it starts, run where these leave time. Where
+/// the system doesn't have this, nothing changes.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(GIVING_WAY) {
+        log::debug!("this thread can't give way: {error}");
+    }
+}
+
+/// How nice a thread is that gives way: a tenth of the time where another one wants it.
+#[cfg(target_os = "linux")]
+const GIVING_WAY: i32 = 10;
+
 /// The largest memory this process has had resident, in megabytes of 10⁶ bytes.
 pub fn peak_rss_mb() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

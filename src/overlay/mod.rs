@@ -28,7 +28,7 @@ pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::{OBJECT_COLOURS, Theme};
-pub use scene::{Button, ButtonState, Scene, SceneObject, Status, Tile};
+pub use scene::{Button, ButtonState, Refinement, Scene, SceneObject, Status, Tile};
 pub(crate) use text::is_known;
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

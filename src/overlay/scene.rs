@@ -152,6 +152,15 @@ pub struct Tile {
     pub note: String,
 }
 
+/// How far a mask is refined by a second, larger network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refinement {
+    /// It is at work.
+    Underway,
+    /// The mask is its own.
+    Done,
+}
+
 /// The status line's figures; what is unknown is left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -169,6 +178,8 @@ pub struct Status {
     pub predicted_iou: Option<f32>,
     /// Which of how many ranked masks is shown for the active object, counted from 1.
     pub mask_of: Option<(usize, usize)>,
+    /// How far that mask is refined by a second, larger network.
+    pub refinement: Option<Refinement>,
     /// A sentence for the person: an error, or what to do next.
     pub message: Option<String>,
 }

@@ -12,7 +12,7 @@ use embedded_graphics::text::Alignment;
 use crate::words::{Word, Words};
 
 use super::palette::{Chrome, MARK, MARK_DIM, PLATE, PLATE_TEXT};
-use super::scene::Status;
+use super::scene::{Refinement, Status};
 use super::text::Letters;
 
 /// Between two figures.
@@ -54,11 +54,15 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
-/// What is known of the mask that is shown: the predicted IoU and the rank.
+/// What is known of the mask that is shown: the predicted IoU, the rank, and how far it is refined.
 fn mask_figures(status: &Status, words: &Words) -> String {
     let quality = |iou| words.fill(Word::Quality, &[("iou", &format!("{iou:.2}"))]);
     let rank = |(rank, count)| words.fill(Word::Rank, &[("rank", &rank), ("count", &count)]);
-    joined([status.predicted_iou.map(quality), status.mask_of.map(rank)])
+    let refinement = status.refinement.map(|refinement| match refinement {
+        Refinement::Underway => words.get(Word::Refining).to_owned(),
+        Refinement::Done => words.get(Word::Refined).to_owned(),
+    });
+    joined([status.predicted_iou.map(quality), status.mask_of.map(rank), refinement])
 }
 
 /// Where the picture comes from, and how fast everything is.
@@ -160,9 +164,10 @@ mod tests {
             decode_ms: Some(37.4),
             predicted_iou: Some(0.934),
             mask_of: Some((2, 7)),
+            refinement: Some(Refinement::Done),
             message: None,
         };
-        assert_eq!(mask_figures(&all, words), "IoU 0.93 · mask 2/7");
+        assert_eq!(mask_figures(&all, words), "IoU 0.93 · mask 2/7 · refined");
         let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
         assert_eq!(feed_figures(&all, words), feed);
     }

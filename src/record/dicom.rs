@@ -30,14 +30,13 @@ pub(super) struct Files {
     pub segmentation: Option<Vec<u8>>,
 }
 
-/// Makes the files of `frame` and its `masks`, drawn by `model`.
+/// Makes the files of `frame` and its `masks`, each with the model that drew it.
 ///
 /// # Errors
 /// Why they can't be made.
 pub(super) fn files(
     frame: &Frame,
-    masks: &[&Mask],
-    model: &str,
+    masks: &[(&Mask, &str)],
     at: Timestamp,
 ) -> Result<Files, String> {
     let [study, series, instance] = [new_uid()?, new_uid()?, new_uid()?];
@@ -49,7 +48,7 @@ pub(super) fn files(
     }
     let own = new_uid()?;
     let mut segments = about(&study, at);
-    segments.extend(segmentation(frame, masks, model, [&series, &instance], &own)?);
+    segments.extend(segmentation(frame, masks, [&series, &instance], &own)?);
     Ok(Files { picture, segmentation: Some(written(segments, SEGMENTATION, &own)?) })
 }
 
@@ -169,8 +168,7 @@ fn capture_elements(
 
 fn segmentation(
     frame: &Frame,
-    masks: &[&Mask],
-    model: &str,
+    masks: &[(&Mask, &str)],
     [series, instance]: [&str; 2],
     own: &str,
 ) -> Result<Vec<Element>, String> {
@@ -182,7 +180,7 @@ fn segmentation(
             text(0x0008, 0x1155, VR::UI, instance),
         ]
     };
-    let segment = |number: usize| {
+    let segment = |(number, (_, model)): (usize, &(&Mask, &str))| {
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
             code(category.0, category.1, "123037004", "SCT", "Anatomical Structure"),
@@ -247,23 +245,27 @@ fn segmentation(
         u16(0x0028, 0x0103, 0),
         text(0x0028, 0x2110, VR::CS, "00"),
         text(0x0062, 0x0001, VR::CS, "BINARY"),
-        sequence(0x0062, 0x0002, numbers().map(segment).collect()),
+        sequence(0x0062, 0x0002, numbers().zip(masks).map(segment).collect()),
         text(0x0070, 0x0080, VR::CS, "OUTLINES"),
         empty(0x0070, 0x0081, VR::LO),
         empty(0x0070, 0x0084, VR::PN),
         // The pixel spacing is the picture's: a measure of its own would need a slice's thickness.
         sequence(0x5200, 0x9229, vec![Vec::new()]),
         sequence(0x5200, 0x9230, numbers().map(groups).collect()),
-        DataElement::new(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(packed(masks).into())),
+        DataElement::new(
+            Tag(0x7FE0, 0x0010),
+            VR::OB,
+            PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into()),
+        ),
     ])
 }
 
 /// The masks one after the other, eight pixels a byte from its lowest bit, without a gap between
 /// them (PS3.5, 8.1.1); of even length.
-fn packed(masks: &[&Mask]) -> Vec<u8> {
-    let count: usize = masks.iter().map(|mask| mask.pixels().len()).sum();
+fn packed<'a>(masks: impl Iterator<Item = &'a Mask> + Clone) -> Vec<u8> {
+    let count: usize = masks.clone().map(|mask| mask.pixels().len()).sum();
     let mut bytes = vec![0; count.div_ceil(8).next_multiple_of(2)];
-    for (i, &pixel) in masks.iter().flat_map(|mask| mask.pixels()).enumerate() {
+    for (i, &pixel) in masks.flat_map(|mask| mask.pixels()).enumerate() {
         bytes[i / 8] |= pixel << (i % 8);
     }
     bytes
@@ -313,6 +315,6 @@ mod tests {
         let size = FrameSize::new(3, 3);
         let first = Mask::from_pixels(size, vec![1, 0, 0, 0, 0, 0, 0, 0, 1]);
         let second = Mask::from_pixels(size, vec![1, 1, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(packed(&[&first, &second]), [0b0000_0001, 0b0000_0111, 0, 0]);
+        assert_eq!(packed([&first, &second].into_iter()), [0b0000_0001, 0b0000_0111, 0, 0]);
     }
 }

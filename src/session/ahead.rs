@@ -10,9 +10,10 @@ use crate::prompt::Prompt;
 use crate::track::{Question, Structure, TrackLimits, Tracked, Tracker};
 use crate::words::{Word, Words};
 
+use super::Session;
 use super::event::{Command, Decoded, Job, SnapshotObject};
+use super::network::{Encoding, Progress, same_picture};
 use super::objects::Objects;
-use super::{Encoding, Progress, Session, same_picture};
 
 /// The structures that are followed on the live picture.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ impl Tracking {
             prompt: Prompt { bounding_box: found.mask.bounding_box(), ..Prompt::default() },
             masks: Masks { candidates: vec![found.clone()] },
             chosen: 0,
+            refined: false,
             colour,
         };
         self.found().map(object).collect()

@@ -129,7 +129,13 @@ impl Session {
         let scene = Scene {
             buttons: buttons.to_vec(),
             // What is known of a mask is not of what is looked at.
-            status: Status { message, predicted_iou: None, mask_of: None, ..status },
+            status: Status {
+                message,
+                predicted_iou: None,
+                mask_of: None,
+                refinement: None,
+                ..status
+            },
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             theme: self.theme,
             words: self.options.words.clone(),

@@ -64,6 +64,20 @@ pub enum Event {
         /// The masks, or why there are none.
         result: Result<Decoded, String>,
     },
+    /// The outcome of [`Job::Encode`] in [`Command::Refine`].
+    RefinerEncoded {
+        /// The job's.
+        id: u64,
+        /// How it went, or why it failed.
+        result: Result<Encoded, String>,
+    },
+    /// The outcome of [`Job::Decode`] in [`Command::Refine`].
+    Refined {
+        /// The job's.
+        request: u64,
+        /// The masks, or why there are none.
+        result: Result<Decoded, String>,
+    },
     /// How far [`Job::Everything`] is.
     Searching {
         /// The job's.
@@ -153,6 +167,8 @@ pub struct Decoded {
 pub enum Command {
     /// Let the network do this.
     Network(Job),
+    /// Let the second network do this ([`SessionOptions::refiner`](super::SessionOptions::refiner)).
+    Refine(Job),
     /// Keep this.
     Save(Snapshot),
     /// Keep the last seconds of the feed.
@@ -259,6 +275,8 @@ pub struct Snapshot {
     pub callipers: Vec<Calliper>,
     /// The model's name.
     pub model: String,
+    /// The second model's name, where there is one.
+    pub refiner: Option<String>,
 }
 
 /// A structure that is saved.
@@ -270,6 +288,8 @@ pub struct SnapshotObject {
     pub masks: Masks,
     /// Which of them was shown.
     pub chosen: usize,
+    /// Whether that one was drawn by the second network.
+    pub refined: bool,
     /// Index into the overlay's colours.
     pub colour: usize,
 }

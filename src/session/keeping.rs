@@ -18,7 +18,8 @@ impl Session {
         };
         self.saving = true;
         let model = self.options.model.clone();
-        commands.push(Command::Save(Snapshot { frame, objects, callipers, model }));
+        let refiner = self.options.refiner.clone();
+        commands.push(Command::Save(Snapshot { frame, objects, callipers, model, refiner }));
     }
 
     pub(super) fn clip(&mut self, commands: &mut Vec<Command>) {

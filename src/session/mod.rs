@@ -22,6 +22,8 @@
 //! - Live, while somebody is at it, frames may be encoded ahead ([`SessionOptions::ahead`], from the
 //!   moment a finger comes down): a tap then freezes the newest of those, if it is no older than
 //!   [`Session::FRESH`], and is answered in the time of a decode.
+//! - Where there is a second, larger network ([`SessionOptions::refiner`]), it draws what is shown on the
+//!   frozen frame once more, in the background; the better outline takes the place of the first one.
 //! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
@@ -41,6 +43,7 @@ mod keeping;
 mod network;
 mod objects;
 mod pointing;
+mod refining;
 mod scaling;
 mod scene;
 #[cfg(test)]
@@ -63,9 +66,10 @@ use callipers::Grip;
 pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
 use everything::Everything;
 use feed_watch::FeedWatch;
-use network::{Encoding, Progress, same_picture};
+use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
+use refining::Refining;
 use scaling::{Scale, Scaling};
 
 /// Where the session stands.
@@ -97,6 +101,9 @@ pub struct SessionOptions {
     pub source: String,
     /// The model's name, for the status line.
     pub model: String,
+    /// The name of the second, larger model, where there is one: what is shown on a frozen frame is
+    /// then drawn by it once more ([`Command::Refine`]).
+    pub refiner: Option<String>,
     /// The time from one frame of the feed to the next, where the source states one.
     pub frame_interval: Option<Duration>,
     /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].
@@ -148,6 +155,7 @@ pub struct Session {
     /// Only while nothing is frozen.
     tracking: Option<Tracking>,
     encoding: Option<Encoding>,
+    refining: Refining,
     tool: Tool,
     /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
@@ -208,6 +216,7 @@ impl Session {
             tracking: None,
             last_encode: Duration::ZERO,
             encoding: None,
+            refining: Refining::default(),
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
@@ -242,7 +251,8 @@ impl Session {
     /// a frame no longer shown does not count.
     pub fn is_idle(&self) -> bool {
         let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
-        !self.saving && !self.clipping && !reading && !self.is_working()
+        let busy = self.is_working() || self.is_refining();
+        !self.saving && !self.clipping && !reading && !busy
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -302,6 +312,8 @@ impl Session {
                     self.decoded(request, result);
                 }
             }
+            Event::RefinerEncoded { id, result } => self.refiner_encoded(id, result),
+            Event::Refined { request, result } => self.refined(request, result),
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             // Those of labelling, which stands round the session.
@@ -324,6 +336,7 @@ impl Session {
             Event::Notice(notice) => self.say(notice),
         }
         self.ask_for_masks(&mut commands);
+        self.refine(&mut commands);
         self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
         commands
@@ -343,6 +356,8 @@ impl Session {
     fn tick(&mut self, now: Duration) {
         let stalled = self.feed.is_stalled(self.now);
         self.now = self.now.max(now);
+        self.revision += u64::from(self.refining.is_moving());
+        self.refining.tick(self.now);
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
     }
@@ -364,6 +379,11 @@ impl Session {
     fn say_word(&mut self, word: Word) {
         let text = self.options.words.get(word).to_owned();
         self.say(text);
+    }
+
+    /// Says what `word` makes of a reason.
+    fn say_reason(&mut self, word: Word, reason: String) {
+        self.say(self.options.words.fill(word, &[("reason", &reason)]));
     }
 
     /// The sentence that was said last, while it stays.

@@ -1,11 +1,15 @@
 //! The structures on a frozen frame: their prompts step by step, and the answers.
 
+mod refinement;
+
 use crate::geometry::{FrameBox, FramePoint};
 use crate::model::{MaskCandidate, Masks};
 use crate::prompt::{MaskPrompt, Prompt, PromptPoint};
 
 use super::Session;
 use super::event::SnapshotObject;
+pub(super) use refinement::Place;
+use refinement::{Asked, Second};
 
 /// A limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +25,36 @@ pub(super) enum TooMany {
 enum Answer {
     Wanted,
     Asked(u64),
-    Here { masks: Masks, chosen: usize },
+    Here(Box<Here>),
     Failed,
+}
+
+/// Masks, and what became of them.
+#[derive(Clone, Debug)]
+struct Here {
+    masks: Masks,
+    chosen: usize,
+    /// What the second network made of each candidate.
+    second: Vec<Second>,
+}
+
+impl Here {
+    fn new(masks: Masks) -> Self {
+        Self { chosen: 0, second: vec![Second::default(); masks.candidates.len()], masks }
+    }
+
+    fn is_refined(&self) -> bool {
+        self.second.get(self.chosen) == Some(&Second::Better)
+    }
+
+    /// Drops all candidates but the one that was chosen.
+    fn keep_chosen(&mut self) {
+        self.masks.candidates.swap(0, self.chosen);
+        self.second.swap(0, self.chosen);
+        self.masks.candidates.truncate(1);
+        self.second.truncate(1);
+        self.chosen = 0;
+    }
 }
 
 /// A prompt as it was at one time.
@@ -49,11 +81,15 @@ impl Step {
         matches!(self.answer, Answer::Wanted) && !self.prompt.is_empty()
     }
 
-    fn masks(&self) -> Option<(&Masks, usize)> {
+    fn here(&self) -> Option<&Here> {
         match &self.answer {
-            Answer::Here { masks, chosen } => Some((masks, *chosen)),
+            Answer::Here(here) => Some(here),
             _ => None,
         }
+    }
+
+    fn masks(&self) -> Option<(&Masks, usize)> {
+        self.here().map(|here| (&here.masks, here.chosen))
     }
 
     fn mask_bytes(&self) -> usize {
@@ -70,11 +106,17 @@ pub(super) struct Object {
     pub colour: usize,
     /// At least one; the last is the prompt as it stands.
     steps: Vec<Step>,
+    /// What the second network was asked for and hasn't answered.
+    asked: Option<Asked>,
 }
 
 impl Object {
     fn current(&self) -> Option<&Step> {
         self.steps.last()
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The prompt as it stands.
@@ -179,7 +221,8 @@ impl Objects {
             let taken = |colour: &usize| self.list.iter().any(|o| o.colour == *colour);
             let colour = (0..).find(|colour| !taken(colour)).unwrap_or_default();
             self.last_id += 1;
-            self.list.push(Object { id: self.last_id, colour, steps: Vec::new() });
+            let (id, steps) = (self.last_id, Vec::new());
+            self.list.push(Object { id, colour, steps, asked: None });
             self.active = Some(index);
         }
         let object = &mut self.list[index];
@@ -206,7 +249,8 @@ impl Objects {
         {
             object.colour = colour.unwrap_or(object.colour);
             step.found = true;
-            step.answer = Answer::Here { masks: Masks { candidates: vec![found] }, chosen: 0 };
+            let masks = Masks { candidates: vec![found] };
+            step.answer = Answer::Here(Box::new(Here::new(masks)));
         }
         self.drop_oldest_masks();
         Ok(())
@@ -252,8 +296,8 @@ impl Objects {
     /// Shows the next candidate of the active object, the first after the last: the next larger one.
     pub fn next_mask(&mut self) {
         let step = self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut());
-        if let Some(Step { answer: Answer::Here { masks, chosen }, .. }) = step {
-            *chosen = (*chosen + 1) % masks.candidates.len();
+        if let Some(Step { answer: Answer::Here(here), .. }) = step {
+            here.chosen = (here.chosen + 1) % here.masks.candidates.len();
         }
     }
 
@@ -294,7 +338,7 @@ impl Objects {
             for (i, step) in object.steps.iter_mut().enumerate() {
                 if matches!(step.answer, Answer::Asked(id) if id == request) {
                     let (answer, outcome) = match result {
-                        Ok(masks) => (Answer::Here { masks: masks.in_steps(), chosen: 0 }, Ok(())),
+                        Ok(masks) => (Answer::Here(Box::new(Here::new(masks.in_steps()))), Ok(())),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
                         Err(_) => (Answer::Failed, Ok(())),
                     };
@@ -326,14 +370,10 @@ impl Objects {
             }
             bytes -= step.mask_bytes();
             match &mut step.answer {
-                Answer::Here { masks, chosen } if shown.contains(&step.order) => {
-                    masks.candidates.swap(0, *chosen);
-                    masks.candidates.truncate(1);
-                    *chosen = 0;
-                }
+                Answer::Here(here) if shown.contains(&step.order) => here.keep_chosen(),
                 // Only what is there can be dropped: a failed step is not to be tried again, and
                 // one that was asked for is answered soon.
-                Answer::Here { .. } => step.answer = Answer::Wanted,
+                Answer::Here(_) => step.answer = Answer::Wanted,
                 _ => {}
             }
             bytes += step.mask_bytes();
@@ -348,6 +388,7 @@ impl Objects {
                 prompt: step.prompt.clone(),
                 masks: masks.clone(),
                 chosen,
+                refined: step.here().is_some_and(Here::is_refined),
                 colour,
             })
             .collect()

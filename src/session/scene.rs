@@ -19,7 +19,7 @@ impl Session {
         let frozen = self.frozen.as_ref();
         let everything = frozen.and_then(|f| f.everything.as_ref());
         let found = everything.map(Everything::scene_objects).unwrap_or_default();
-        let objects = frozen.map(|f| f.objects.iter().map(scene_object));
+        let objects = frozen.map(|f| f.objects.iter().map(|o| self.scene_object(o)));
         let followed = self.tracking.as_ref().map(Tracking::scene_objects).unwrap_or_default();
         let mark = self.scaling.as_ref().map_or(self.corner, |scaling| scaling.first);
         Scene {
@@ -39,6 +39,19 @@ impl Session {
             status: self.status(),
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             alert: self.alert(),
+        }
+    }
+
+    fn scene_object(&self, (object, active): (&Object, bool)) -> SceneObject {
+        let shown = object.masks().and_then(|(masks, chosen)| masks.candidates.get(chosen));
+        let moving = self.refining.mask_of(object, self.now);
+        let Prompt { points, bounding_box, .. } = object.prompt().cloned().unwrap_or_default();
+        SceneObject {
+            mask: moving.or_else(|| shown.map(|candidate| candidate.mask.clone())),
+            points,
+            bounding_box,
+            colour: object.colour,
+            active,
         }
     }
 
@@ -66,6 +79,7 @@ impl Session {
                 .and_then(|(masks, chosen)| masks.candidates.get(chosen))
                 .map(|candidate| candidate.predicted_iou),
             mask_of: masks.map(|(masks, chosen)| (chosen + 1, masks.candidates.len())),
+            refinement: self.refinement(),
             message: self.message(),
         }
     }
@@ -108,17 +122,5 @@ impl Session {
             return None;
         };
         Some(sentence.to_owned())
-    }
-}
-
-fn scene_object((object, active): (&Object, bool)) -> SceneObject {
-    let shown = object.masks().and_then(|(masks, chosen)| masks.candidates.get(chosen));
-    let Prompt { points, bounding_box, .. } = object.prompt().cloned().unwrap_or_default();
-    SceneObject {
-        mask: shown.map(|candidate| candidate.mask.clone()),
-        points,
-        bounding_box,
-        colour: object.colour,
-        active,
     }
 }

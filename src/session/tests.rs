@@ -1,9 +1,10 @@
 //! Table tests of single rules; `ahead` is about the live picture, `beside` about what is done beside
-//! outlining, `memory` fills it up, `walk` takes random ways through all events.
+//! outlining, `refining` about the second network, `memory` fills it up, `walk` takes random ways through all events.
 
 mod ahead;
 mod beside;
 mod memory;
+mod refining;
 mod walk;
 
 use std::sync::Arc;

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use embedded_graphics::geometry::{Point, Size};
 use ndarray::Array2;
 
-use tapseg::app::{AppError, Keeping, Predictor, Report, RunOptions, Until, label, run};
+use tapseg::app::{
+    AppError, Keeping, Predictor, Report, RunOptions, Until, label, run, run_in_two_stages,
+};
 use tapseg::cine::CineLimits;
 use tapseg::feed::{Feed, FeedError};
 use tapseg::label::LabelSet;
@@ -73,6 +75,7 @@ struct Log {
 /// Sleeps, then answers with the whole frame.
 #[derive(Clone, Default)]
 struct Sleeper {
+    large: bool,
     encode: Duration,
     decode: Duration,
     log: Arc<Mutex<Log>>,
@@ -91,7 +94,7 @@ impl Predictor for Sleeper {
     type Embedding = Embedding;
 
     fn name(&self) -> &str {
-        "sleeper"
+        if self.large { "large sleeper" } else { "sleeper" }
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<Embedding, ModelError> {
@@ -416,6 +419,35 @@ fn saved_records_are_whole_when_the_run_ends() {
 }
 
 /// The button a second time stops the search, and what was found until then can be picked.
+#[test]
+fn a_second_network_draws_what_is_shown_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = (When::Answered, Action::Press(Button::Save));
+    let options = RunOptions {
+        keeping: keeping(folder.path().join("kept")),
+        ..scripted(&[(When::Shown(20), TAP), save], Until::ScriptDone)
+    };
+    let encode = Duration::from_millis(200);
+    let large = Sleeper { large: true, encode, ..Sleeper::default() };
+    let log = large.log.clone();
+    let feed = Box::new(Colours::new(1000, 200));
+    let screen = &mut Memory::new(nobody);
+    let report = run_in_two_stages(feed, Sleeper::default(), Some(large), screen, options).unwrap();
+    // The first network's share of the report is its own.
+    assert_eq!((report.encode.count, report.decode.count), (1, 1));
+    let frozen = report.steps[0].scene.frame.as_ref().unwrap();
+    let asked = log.lock().unwrap();
+    assert_eq!(asked.encoded.len(), 1);
+    assert_eq!(asked.encoded[0].0.sequence, frozen.sequence);
+    // About the mask that the first one drew: the whole frame.
+    let [prompt] = &asked.decoded[..] else { panic!("{} questions", asked.decoded.len()) };
+    let whole = FrameBox { x0: 0.0, y0: 0.0, x1: 119.0, y1: 89.0 };
+    assert_eq!((prompt.points.len(), prompt.bounding_box), (1, Some(whole)));
+    let kept = tapseg::record::records(&folder.path().join("kept")).unwrap();
+    assert_eq!(kept[0].record["model"], "sleeper");
+    assert_eq!(kept[0].record["objects"][0]["model"], "large sleeper");
+}
+
 #[test]
 fn the_search_for_everything_is_stopped_by_the_button() {
     let button = |button| {

@@ -1,7 +1,7 @@
 use ndarray::{Array2, Array3};
 
 use super::*;
-use crate::eval::distance::depths;
+use crate::distance::depths;
 use crate::geometry::FrameSize;
 
 fn archive() -> ndarray_npy::NpzReader<std::fs::File> {

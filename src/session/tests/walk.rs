@@ -170,7 +170,8 @@ proptest! {
                         let frozen = bed.session.frozen.as_ref();
                         prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
                     }
-                    Command::Network(Job::Stop) | Command::Save(_) | Command::Label(_) => {}
+                    Command::Network(Job::Stop) | Command::Save(_) => {}
+                    Command::Refine(_) | Command::Label(_) => {}
                     Command::Clip { .. } | Command::Records(_) => {}
                 }
             }

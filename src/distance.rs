@@ -8,7 +8,7 @@ use crate::mask::Mask;
 ///
 /// # Panics
 /// If `targets` has another length than the grid.
-pub(super) fn distances(
+pub(crate) fn distances(
     width: usize,
     height: usize,
     spacing: [f64; 2],
@@ -33,7 +33,7 @@ pub(super) fn distances(
 
 /// How deep inside a mask each pixel lies: its distance in pixels from the nearest pixel outside,
 /// where beyond the picture is outside too; 0 outside.
-pub(super) fn depths(mask: &Mask) -> Vec<f64> {
+pub(crate) fn depths(mask: &Mask) -> Vec<f64> {
     let (width, height) = (mask.size().width as usize, mask.size().height as usize);
     let mut depths = vec![0.0; width * height];
     let Some(tight) = mask.bounding_box() else { return depths };

@@ -1,0 +1,128 @@
+//! The second stage: a larger network draws what is shown on the frozen frame once more.
+
+use std::time::Duration;
+
+use crate::mask::Mask;
+use crate::morph::Morph;
+use crate::overlay::Refinement;
+use crate::words::Word;
+
+use super::Session;
+use super::event::{Command, Decoded, Encoded, Job};
+use super::network::{Encoding, Progress, same_picture};
+use super::objects::{Object, Place};
+
+/// The second network's work.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refining {
+    encoding: Option<Encoding>,
+    /// Outlines on their way: the object, its candidate, and since when.
+    morphs: Vec<(u64, Place, Duration, Morph)>,
+}
+
+impl Refining {
+    /// How long an outline takes to become a better one.
+    const MORPH: Duration = Duration::from_millis(300);
+
+    pub fn is_moving(&self) -> bool {
+        !self.morphs.is_empty()
+    }
+
+    /// Forgets outlines that have arrived.
+    pub fn tick(&mut self, now: Duration) {
+        self.morphs.retain(|(_, _, since, _)| now.saturating_sub(*since) < Self::MORPH);
+    }
+
+    /// The object's outline, where it is on its way.
+    pub fn mask_of(&self, object: &Object, now: Duration) -> Option<Mask> {
+        let moving =
+            |(id, place, ..): &&(u64, Place, _, _)| *id == object.id() && object.shows(*place);
+        let (_, _, since, morph) = self.morphs.iter().find(moving)?;
+        let share = now.saturating_sub(*since).as_secs_f32() / Self::MORPH.as_secs_f32();
+        // Slow at either end.
+        let share = share.min(1.0);
+        Some(morph.at(share * share * (3.0 - 2.0 * share)))
+    }
+}
+
+impl Session {
+    /// Has the second network draw what is shown on the frozen frame, once the first has.
+    pub(super) fn refine(&mut self, commands: &mut Vec<Command>) {
+        let (Some(_), Some(frozen)) = (&self.options.refiner, &mut self.frozen) else { return };
+        if !frozen.objects.has_unrefined() {
+            return;
+        }
+        let of_frozen = |e: &&Encoding| same_picture(&e.frame, &frozen.frame);
+        match self.refining.encoding.as_ref().filter(of_frozen) {
+            None => {
+                let frame = frozen.frame.clone();
+                let id = self.new_id();
+                let (begun, progress) = (self.now, Progress::Running);
+                self.refining.encoding =
+                    Some(Encoding { id, frame: frame.clone(), begun, progress });
+                commands.push(Command::Refine(Job::Encode { id, frame }));
+            }
+            Some(Encoding { id: encoding, progress: Progress::Done, .. }) => {
+                let (encoding, last_id) = (*encoding, &mut self.last_id);
+                frozen.objects.ask_second(|object, prompt| {
+                    *last_id += 1;
+                    let request = *last_id;
+                    let job = Job::Decode { request, object, encoding, prompt };
+                    commands.push(Command::Refine(job));
+                    request
+                });
+            }
+            // One that failed is not tried again on this frame.
+            Some(_) => {}
+        }
+    }
+
+    /// Notes that the second network has its embedding; one that is no longer wanted is forgotten.
+    pub(super) fn refiner_encoded(&mut self, id: u64, result: Result<Encoded, String>) {
+        let Some(encoding) = self.refining.encoding.as_mut().filter(|e| e.id == id) else { return };
+        encoding.progress = if result.is_ok() { Progress::Done } else { Progress::Failed };
+        if let Err(reason) = result {
+            self.say_reason(Word::NotRefined, reason);
+        }
+    }
+
+    /// Takes an answer of the second network.
+    pub(super) fn refined(&mut self, request: u64, result: Result<Decoded, String>) {
+        let Some(frozen) = &mut self.frozen else { return };
+        match frozen.objects.take_second(request, result.map(|decoded| decoded.masks)) {
+            Ok(None) => {}
+            Ok(Some((object, replaced))) => {
+                if let Some(morph) = Morph::new(&replaced.before, &replaced.now) {
+                    self.refining.morphs.push((object, replaced.place, self.now, morph));
+                }
+            }
+            Err(reason) => self.say_reason(Word::NotRefined, reason),
+        }
+    }
+
+    /// Whether the second network is at work on the frozen frame, or an outline on its way.
+    pub(super) fn is_refining(&self) -> bool {
+        let Some(frozen) = self.frozen.as_ref().filter(|_| self.options.refiner.is_some()) else {
+            return false;
+        };
+        let asked = frozen.objects.iter().any(|(object, _)| object.is_being_refined());
+        asked || self.refining.is_moving() || self.is_refiner_encoding()
+    }
+
+    fn is_refiner_encoding(&self) -> bool {
+        let encoding = self.refining.encoding.as_ref();
+        encoding.zip(self.frozen.as_ref()).is_some_and(|(encoding, frozen)| {
+            encoding.progress == Progress::Running && same_picture(&encoding.frame, &frozen.frame)
+        })
+    }
+
+    /// How far the mask shown for the active object is refined.
+    pub(super) fn refinement(&self) -> Option<Refinement> {
+        let object = self.frozen.as_ref()?.objects.active().filter(|o| o.masks().is_some())?;
+        if object.is_refined() {
+            return Some(Refinement::Done);
+        }
+        let underway = object.is_being_refined() || self.is_refiner_encoding();
+        underway.then_some(Refinement::Underway)
+    }
+}
