@@ -41,6 +41,7 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
         bounding_box: Some(FrameBox::centred(centre, 2.2 * radius, 2.2 * radius)),
         colour: index,
         active: index == 0,
+        label: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
             decode_ms: Some(40.0),
             predicted_iou: Some(0.9),
             mask_of: Some((1, 3)),
+            refinement: None,
             message: Some("Tap the structure, or drag a box round it".into()),
         },
         working: Some(Duration::from_secs(1)),

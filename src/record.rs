@@ -23,7 +23,6 @@ pub use shelf::{Kept, RecordFile, open, records};
 use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
-use crate::mask::Mask;
 use crate::measure::{Calliper, Measurements};
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
@@ -84,6 +83,8 @@ struct Record<'a> {
 #[derive(Serialize)]
 struct RecordObject<'a> {
     file: String,
+    /// What it was called.
+    label: Option<&'a str>,
     points: &'a [PromptPoint],
     bounding_box: Option<FrameBox>,
     /// Rank of the mask among the candidates, counted from 1, and their number.
@@ -179,6 +180,7 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
         let area_px = chosen.mask.area_px();
         listed.push(RecordObject {
             file,
+            label: object.label.as_deref(),
             points: &object.prompt.points,
             bounding_box: object.prompt.bounding_box,
             rank: object.chosen + 1,
@@ -191,8 +193,12 @@ fn fill(folder: &Path, now: Timestamp, snapshot: &Snapshot) -> Result<(), Record
             measurements: Measurements::on(frame, &chosen.mask),
         });
     }
-    let masks: Vec<(&Mask, &str)> =
-        objects.iter().filter_map(|o| Some((&chosen(o)?.mask, model_of(o)))).collect();
+    let segment = |o| {
+        let object: &SnapshotObject = o;
+        let (mask, label) = (&chosen(object)?.mask, object.label.as_deref());
+        Some(dicom::Segment { mask, model: model_of(object), label })
+    };
+    let masks: Vec<dicom::Segment> = objects.iter().filter_map(segment).collect();
     let dicom::Files { picture, segmentation } =
         dicom::files(frame, &masks, now).map_err(|error| encode("frame.dcm", error))?;
     files.push(write_file(folder, "frame.dcm", &picture)?);
@@ -229,6 +235,7 @@ fn overlay(snapshot: &Snapshot) -> Canvas {
         bounding_box: o.prompt.bounding_box,
         colour: o.colour,
         active: true,
+        label: o.label.clone(),
     };
     let objects = snapshot.objects.iter().map(object).collect();
     draw_still(&snapshot.frame, objects, snapshot.callipers.clone())
@@ -281,6 +288,7 @@ mod tests {
     use super::*;
     use crate::frame::Frame;
     use crate::geometry::FramePoint;
+    use crate::mask::Mask;
     use crate::measure::calliper;
     use crate::model::Masks;
     use crate::prompt::Prompt;
@@ -302,6 +310,7 @@ mod tests {
             masks: Masks { candidates: vec![candidate(20), candidate(10)] },
             chosen: 1,
             colour: 0,
+            label: Some("囊肿".into()),
         };
         let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
         let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
@@ -327,6 +336,9 @@ mod tests {
         assert_eq!(capture.rgb(), snapshot().frame.rgb());
         assert_eq!(capture.pixel_spacing, snapshot().frame.pixel_spacing);
         let segmentation = dicom_object::open_file(folder.join("masks.dcm")).unwrap();
+        let segments = segmentation.element_by_name("SegmentSequence").unwrap().items().unwrap();
+        let label = segments[0].element_by_name("SegmentLabel").unwrap();
+        assert_eq!(label.to_str().unwrap(), "囊肿");
         let packed = segmentation.element_by_name("PixelData").unwrap().to_bytes().unwrap();
         // Ten rows of 40 pixels, of 30.
         assert_eq!(*packed, [[0xFF; 50].as_slice(), &[0; 100]].concat());

@@ -4,11 +4,14 @@
 //! nothing but the screen: frames, answers and saved records come through channels.
 
 mod driven;
+mod memory;
 mod pointer;
 mod report;
 mod run_loop;
 mod work;
 mod worker;
+
+use std::path::PathBuf;
 
 use crate::cine::{self, CineLimits};
 use crate::feed::{Feed, spawn_latest};
@@ -16,10 +19,11 @@ use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::measure::Preset;
 use crate::overlay::{Arrangement, Theme};
 use crate::screen::{Screen, ScreenError};
-use crate::session::{Session, SessionOptions};
+use crate::session::{Scale, Session, SessionOptions};
 use crate::touch::Script;
 use crate::words::Words;
 
+pub use memory::Remembered;
 pub use report::{Report, StepReport, Timings};
 pub use work::Keeping;
 pub use worker::{Predictor, RegionSegmenter};
@@ -53,6 +57,13 @@ pub struct RunOptions {
     pub theme: Theme,
     /// See [`SessionOptions::words`].
     pub words: Words,
+    /// See [`SessionOptions::labels`]; none.
+    pub labels: Vec<String>,
+    /// The scale at first, in place of the one that is remembered; none.
+    pub scale: Option<Scale>,
+    /// The folder of what is remembered from one start to the next ([`Remembered`]); none, and
+    /// nothing is, and no guide is shown.
+    pub memory: Option<PathBuf>,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// Where records go; nowhere.
@@ -85,6 +96,9 @@ impl Default for RunOptions {
             arrangement: Arrangement::default(),
             theme: Theme::default(),
             words: Words::default(),
+            labels: Vec::new(),
+            scale: None,
+            memory: None,
             max_fps: 60.0,
             keeping: Keeping::default(),
             clip: None,
@@ -158,6 +172,8 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     screen: &mut dyn Screen,
     options: RunOptions,
 ) -> Result<Report, AppError> {
+    let memory = options.memory.as_ref();
+    let remembered = memory.map(|folder| Remembered::new(folder, feed.name()));
     let session = Session::new(SessionOptions {
         refine_with_mask: options.refine_with_mask,
         ahead: options.ahead,
@@ -170,6 +186,9 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
         presets: options.presets.clone(),
         theme: options.theme,
         words: options.words.clone(),
+        labels: options.labels.clone(),
+        guide: remembered.as_ref().is_some_and(|remembered| !remembered.guide_was_read()),
+        scale: options.scale.clone().or_else(|| remembered.as_ref()?.scale()),
     });
     let (feed, cine) = match options.clip {
         Some(limits) => {
@@ -183,6 +202,7 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     let frames = spawn_latest(feed)?;
     RunLoop::new(session, screen, options, frames, network)
         .with_refiner(refiner)
+        .with_memory(remembered)
         .with_cine(cine)
         .run()
 }

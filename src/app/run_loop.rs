@@ -15,6 +15,7 @@ use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
 
 use super::driven::Driven;
+use super::memory::Remembered;
 use super::report::{Report, Samples, StepReport};
 use super::work::Works;
 use super::worker::Network;
@@ -39,6 +40,7 @@ pub(super) struct RunLoop<'a, S> {
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
     works: Works,
     cine: Option<CineBuffer>,
+    remembered: Option<Remembered>,
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
@@ -86,6 +88,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             errands: None,
             works: Works::default(),
             cine: None,
+            remembered: None,
             tidied: None,
             drawn: None,
             step: None,
@@ -113,6 +116,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
     /// With a second, larger network.
     pub fn with_refiner(self, refiner: Option<Network>) -> Self {
         Self { refiner, ..self }
+    }
+
+    /// With what is remembered of the feed.
+    pub fn with_memory(self, remembered: Option<Remembered>) -> Self {
+        Self { remembered, ..self }
     }
 
     /// With the last seconds of the feed.
@@ -163,6 +171,14 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 Command::Refine(job) => {
                     let sent = self.refiner.as_ref().is_some_and(|r| r.jobs.send(job).is_ok());
                     sent.then_some(()).ok_or(AppError::NetworkStopped)?;
+                }
+                Command::Remember(memory) => {
+                    if let Some(remembered) = self.remembered.clone() {
+                        self.works.begin(move || {
+                            let error = remembered.keep(&memory).err()?;
+                            Some(Event::Notice(format!("Not remembered: {error}")))
+                        })?;
+                    }
                 }
                 Command::Label(errand) => {
                     let to = self.errands.as_ref().map(|(to, _)| to);
@@ -296,11 +312,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
         let same_layout = self.layout.viewport().frame() == frame_size
             && self.layout.buttons().eq(buttons())
-            && self.layout.tile_areas().len() == tiles;
+            && self.layout.tile_areas().len() == tiles
+            && self.layout.has_guide() == scene.guide;
         if !same_screen || !same_layout {
             let arrangement = self.options.arrangement;
             let layout = Layout::arranged(size, frame_size, buttons(), arrangement);
-            self.layout = layout.zoomed(self.zoom).with_tiles(tiles);
+            let layout = layout.zoomed(self.zoom).with_tiles(tiles);
+            self.layout = layout.with_guide(scene.guide);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);

@@ -21,7 +21,7 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "compatible",
     "feed",
     "screen",
@@ -32,6 +32,7 @@ const KEYS: [&str; 17] = [
     "hand",
     "theme",
     "language",
+    "labels",
     "model",
     "refine_with",
     "precision",
@@ -68,6 +69,9 @@ pub struct Profile {
     pub theme: Option<String>,
     /// The language on the screen, as `--language` takes it.
     pub language: Option<String>,
+    /// What structures can be called.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
     /// The larger package that draws masks once more, as `--refine-with` takes it.

@@ -6,7 +6,11 @@ use embedded_graphics::geometry::Size;
 use tapseg::board::Profile;
 use tapseg::overlay::{Arrangement, Hand, Theme, pixels_per_mm};
 use tapseg::screen::Screen;
+use tapseg::session::Session;
 use tapseg::words::Words;
+
+/// Letters of a label.
+const MAX_LABEL: usize = 24;
 
 /// How the screen looks.
 #[derive(Args, Clone, Debug)]
@@ -22,6 +26,10 @@ pub struct LookArguments {
     /// The language on the screen: en, zh, or a .toml file of one's own; English where not given
     #[arg(long, value_name = "LANGUAGE", value_parser = Words::find)]
     language: Option<Words>,
+
+    /// What structures can be called, to be chosen on the screen: up to 12, with commas between them
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = label)]
+    labels: Vec<String>,
 
     /// Width and height of the panel's lit area in millimetres, where the panel does not tell them or
     /// is wrong: buttons are at least 9 mm large by them
@@ -46,6 +54,11 @@ impl LookArguments {
                 Words::find(language).map_err(|e| named("language", language, e.to_string()));
             self.language = Some(words?);
         }
+        if self.labels.is_empty() {
+            let sound = profile.labels.iter().map(|text| label(text)).collect::<Result<_, _>>();
+            let told = profile.labels.join(", ");
+            self.labels = sound.map_err(|e| named("labels", &told, e))?;
+        }
         if let (None, Some(mm)) = (self.panel_mm, &profile.panel_mm) {
             self.panel_mm = Some(millimetres(mm).map_err(|e| named("panel_mm", mm, e))?);
         }
@@ -55,6 +68,19 @@ impl LookArguments {
     /// The words.
     pub fn words(&self) -> Words {
         self.language.clone().unwrap_or_default()
+    }
+
+    /// What structures can be called.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        let (labels, most) = (&self.labels, Session::MAX_LABELS);
+        ensure!(
+            labels.len() <= most,
+            "{} labels: no more than {most} fit the screen",
+            labels.len()
+        );
+        let twice = labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label));
+        ensure!(twice.is_none(), "the label {:?} is there twice", twice.map_or("", |(_, l)| l));
+        Ok(labels.clone())
     }
 
     /// The colours.
@@ -82,6 +108,16 @@ fn scale(pixels: Size, (width, height): (f32, f32)) -> Result<f32> {
         pixels.height
     );
     Ok(scale.unwrap_or_default())
+}
+
+/// A label that fits a button, a record and a DICOM segment.
+fn label(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = |c: char| !c.is_control() && c != '\\';
+    match (1..=MAX_LABEL).contains(&text.chars().count()) && text.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash")),
+    }
 }
 
 /// Reads `217x136`.

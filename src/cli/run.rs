@@ -1,12 +1,16 @@
 //! `tapseg run`: the main job, a live picture to point at.
 
+use std::env;
+use std::path::PathBuf;
+
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
 use tapseg::measure::Preset;
-use tapseg::model::PromptKind;
+use tapseg::model::{PromptKind, user_data_folder};
+use tapseg::session::Scale;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::keeping::KeepingArguments;
@@ -93,6 +97,10 @@ pub struct Run {
     #[command(flatten)]
     model: ModelArguments,
 
+    /// The scale at first: the name of a [[preset]] of the board's profile
+    #[arg(long, value_name = "NAME", conflicts_with = "spacing")]
+    preset: Option<String>,
+
     /// Those of the board's profile.
     #[arg(skip)]
     presets: Vec<Preset>,
@@ -108,6 +116,10 @@ impl Run {
             board::keep_within(&profile)?;
             self.fill_from(&profile)?;
         }
+        let preset = self.preset.as_deref().map(|name| self.preset(name)).transpose()?;
+        // What is said here holds, whatever was set on the screen before.
+        let said = |spacing| Scale { size: None, spacing, ruler: None };
+        let scale = preset.or(self.scale.spacing.map(said));
         let (feed, endless) = feeds::open(&self.feed, &self.volume, self.fps, self.looping)?;
         if self.screen.is_picture() && endless && self.frames.is_none() {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");
@@ -118,6 +130,8 @@ impl Run {
         let mut screen = Attended::new(self.screen.open()?)?;
         let (segmenter, _) = self.model.load()?;
         let refiner = self.refiner()?;
+        // Nobody reads guides on picture files.
+        let memory = memory_folder().filter(|_| !self.screen.is_picture());
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             keeping: self.keeping.keeping(),
@@ -129,6 +143,9 @@ impl Run {
             arrangement: self.look.arrangement(&screen)?,
             theme: self.look.theme(),
             words: self.look.words(),
+            labels: self.look.labels()?,
+            scale,
+            memory,
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, self.region.choice());
@@ -151,6 +168,20 @@ impl Run {
         Ok(Some(RegionSegmenter::new(segmenter, self.region.choice())))
     }
 
+    /// The scale of the preset of this name.
+    fn preset(&self, name: &str) -> Result<Scale> {
+        let names: Vec<&str> = self.presets.iter().map(|preset| preset.name.as_str()).collect();
+        ensure!(
+            !names.is_empty(),
+            "--preset {name:?}: there are no presets; give --board with a profile that has some as \
+             [[preset]]"
+        );
+        match self.presets.iter().find(|preset| preset.name == name) {
+            Some(preset) => Ok(Scale::of(preset)),
+            None => bail!("--preset {name:?}: there is none of this name; there are {names:?}"),
+        }
+    }
+
     /// Takes from a board's profile what the command line doesn't say.
     fn fill_from(&mut self, profile: &Profile) -> Result<()> {
         let name = &profile.name;
@@ -164,6 +195,13 @@ impl Run {
         self.look.fill_from(profile)?;
         self.model.fill_from(profile)
     }
+}
+
+/// Where it is remembered what was set on the screen: the service's own folder, or the user's.
+fn memory_folder() -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let own = variable("STATE_DIRECTORY").map(PathBuf::from);
+    Some(own.or_else(|| user_data_folder(variable))?.join("state"))
 }
 
 /// What a run did, and where its time went.

@@ -42,6 +42,8 @@ pub struct Layout {
     /// What the buttons leave for the picture.
     room: Rectangle,
     tiles: Vec<Rectangle>,
+    /// The guide lies over everything.
+    guide: bool,
 }
 
 impl Layout {
@@ -98,6 +100,7 @@ impl Layout {
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
             room: band.rest(body),
             tiles: Vec::new(),
+            guide: false,
         }
     }
 
@@ -105,6 +108,23 @@ impl Layout {
     #[must_use]
     pub fn with_tiles(self, count: usize) -> Self {
         Self { tiles: tile_areas(self.room, count), ..self }
+    }
+
+    /// The same layout with the guide over everything, or without: any place is then
+    /// [`Button::Guide`].
+    #[must_use]
+    pub fn with_guide(self, guide: bool) -> Self {
+        Self { guide, ..self }
+    }
+
+    /// Whether the guide lies over everything.
+    pub fn has_guide(&self) -> bool {
+        self.guide
+    }
+
+    /// What the buttons and the status line leave for the picture.
+    pub fn room(&self) -> Rectangle {
+        self.room
     }
 
     /// The same layout with the part of the picture that is looked at.
@@ -127,6 +147,7 @@ impl Layout {
             status: Rectangle::zero(),
             room: Rectangle::zero(),
             tiles: Vec::new(),
+            guide: false,
         }
     }
 
@@ -175,6 +196,9 @@ impl Layout {
 
     /// The button at a screen pixel.
     pub fn button_at(&self, pixel: Point) -> Option<Button> {
+        if self.guide {
+            return Some(Button::Guide);
+        }
         let under = self.buttons.iter().find(|(_, area)| area.contains(pixel));
         let tile = || (0..).zip(&self.tiles).find(|(_, area)| area.contains(pixel));
         under.map(|(button, _)| *button).or_else(|| tile().map(|(i, _)| Button::Tile(i)))

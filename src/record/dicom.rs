@@ -30,15 +30,20 @@ pub(super) struct Files {
     pub segmentation: Option<Vec<u8>>,
 }
 
-/// Makes the files of `frame` and its `masks`, each with the model that drew it.
+/// A structure.
+pub(super) struct Segment<'a> {
+    pub mask: &'a Mask,
+    /// The model that drew it.
+    pub model: &'a str,
+    /// What it was called.
+    pub label: Option<&'a str>,
+}
+
+/// Makes the files of `frame` and its structures.
 ///
 /// # Errors
 /// Why they can't be made.
-pub(super) fn files(
-    frame: &Frame,
-    masks: &[(&Mask, &str)],
-    at: Timestamp,
-) -> Result<Files, String> {
+pub(super) fn files(frame: &Frame, masks: &[Segment], at: Timestamp) -> Result<Files, String> {
     let [study, series, instance] = [new_uid()?, new_uid()?, new_uid()?];
     let mut picture = about(&study, at);
     picture.extend(capture(frame, &series, &instance));
@@ -93,6 +98,7 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
     let (date, time) = (at.strftime("%Y%m%d").to_string(), at.strftime("%H%M%S.%6f").to_string());
     let version = env!("CARGO_PKG_VERSION");
     vec![
+        text(0x0008, 0x0005, VR::CS, "ISO_IR 192"),
         text(0x0008, 0x0012, VR::DA, date.clone()),
         text(0x0008, 0x0013, VR::TM, time.clone()),
         text(0x0008, 0x0020, VR::DA, date.clone()),
@@ -168,7 +174,7 @@ fn capture_elements(
 
 fn segmentation(
     frame: &Frame,
-    masks: &[(&Mask, &str)],
+    masks: &[Segment],
     [series, instance]: [&str; 2],
     own: &str,
 ) -> Result<Vec<Element>, String> {
@@ -180,12 +186,15 @@ fn segmentation(
             text(0x0008, 0x1155, VR::UI, instance),
         ]
     };
-    let segment = |(number, (_, model)): (usize, &(&Mask, &str))| {
+    let segment = |(number, Segment { model, label, .. }): (usize, &Segment)| {
+        // At most 64 letters, and no backslash, which parts values.
+        let label = label.map(|label| label.replace('\\', "/").chars().take(64).collect());
+        let label = label.unwrap_or_else(|| format!("Structure {number}"));
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
             code(category.0, category.1, "123037004", "SCT", "Anatomical Structure"),
             u16(0x0062, 0x0004, number as u16),
-            text(0x0062, 0x0005, VR::LO, format!("Structure {number}")),
+            text(0x0062, 0x0005, VR::LO, label),
             text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
             text(0x0062, 0x0009, VR::LO, format!("tapseg, {}", model.get(..48).unwrap_or(model))),
             code(kind.0, kind.1, "91723000", "SCT", "Anatomical structure"),
@@ -255,7 +264,7 @@ fn segmentation(
         DataElement::new(
             Tag(0x7FE0, 0x0010),
             VR::OB,
-            PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into()),
+            PrimitiveValue::U8(packed(masks.iter().map(|segment| segment.mask)).into()),
         ),
     ])
 }

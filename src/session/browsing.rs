@@ -139,6 +139,7 @@ impl Session {
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             theme: self.theme,
             words: self.options.words.clone(),
+            guide: self.guide,
             ..Scene::default()
         };
         Some(match &browsing.view {

@@ -1,6 +1,6 @@
 //! The buttons and keys: how they look, when they can be pressed, and what they do.
 
-use crate::overlay::{Button, ButtonState};
+use crate::overlay::{Button, ButtonState, Theme};
 use crate::prompt::PointLabel;
 use crate::screen::Key;
 use crate::words::Word;
@@ -10,9 +10,37 @@ use super::everything::Everything;
 use super::objects::Objects;
 use super::{Session, Tool};
 
+/// Which buttons stand beside the picture, where nothing else has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// Those that are needed often.
+    Tools,
+    /// The others.
+    Menu,
+    /// The labels to choose from.
+    Labels,
+}
+
 impl Session {
-    pub(super) fn buttons(&self) -> &'static [Button] {
-        if self.scaling.is_some() { &Button::SCALING } else { &Button::ALL }
+    pub(super) fn buttons(&self) -> Vec<Button> {
+        let labels = self.options.labels.len();
+        if self.adjusting.is_some() {
+            return Button::ADJUSTING.to_vec();
+        }
+        if self.scaling.is_some() {
+            return Button::SCALING.to_vec();
+        }
+        match self.page {
+            Page::Tools => {
+                let of_use = |button: &Button| labels > 0 || *button != Button::Label;
+                Button::ALL.into_iter().filter(of_use).collect()
+            }
+            Page::Menu => Button::MENU.to_vec(),
+            Page::Labels => {
+                let choices = (0..=labels as u8).map(Button::Choice);
+                [Button::Back].into_iter().chain(choices).collect()
+            }
+        }
     }
 
     pub(super) fn button(&self, button: Button) -> ButtonState {
@@ -37,10 +65,23 @@ impl Session {
             Button::More => Word::Longer,
             Button::Preset => Word::Preset,
             Button::Apply => Word::Apply,
+            Button::Hide => Word::Hide,
+            Button::Label => Word::Label,
+            Button::Choice(_) => Word::NoLabel,
+            Button::Menu => Word::More,
+            Button::Region => Word::Region,
+            Button::Automatic => Word::Automatic,
+            Button::Theme if self.theme == Theme::Day => Word::Dark,
+            Button::Theme => Word::Day,
+            Button::Guide => Word::Guide,
             // Others have words of their own.
             _ => Word::Back,
         };
-        let label = self.options.words.get(word).to_owned();
+        let label = match button {
+            Button::Choice(label) => self.options.labels.get(usize::from(label)),
+            _ => None,
+        };
+        let label = label.map_or(self.options.words.get(word), |label| label).to_owned();
         let active = match button {
             Button::Positive => self.tool == Tool::Point(PointLabel::Positive),
             Button::Negative => self.tool == Tool::Point(PointLabel::Negative),
@@ -51,6 +92,7 @@ impl Session {
                 everything.is_some_and(|e| e.is_running() || e.shown().is_some())
             }
             Button::Track => self.tracking.is_some(),
+            Button::Hide => self.hidden,
             _ => false,
         };
         ButtonState { button, label: label.into(), enabled: self.is_enabled(button), active }
@@ -59,6 +101,9 @@ impl Session {
     pub(crate) fn is_enabled(&self, button: Button) -> bool {
         if self.browsing.is_some() {
             return self.can_browse(button);
+        }
+        if self.adjusting.is_some() {
+            return self.can_adjust(button);
         }
         if self.scaling.is_some() {
             return self.can_scale(button);
@@ -70,7 +115,14 @@ impl Session {
             Button::LiveFreeze => self.frozen.is_some() || self.presented.is_some(),
             Button::Positive | Button::Negative | Button::Box => true,
             Button::Calliper | Button::Records => true,
-            Button::Scale => self.frozen.is_some() || self.presented.is_some(),
+            Button::Scale | Button::Region => self.frozen.is_some() || self.presented.is_some(),
+            Button::Menu | Button::Theme | Button::Guide => true,
+            Button::Back => self.page != Page::Tools,
+            Button::Hide => prompted || measured || self.tracking.is_some(),
+            Button::Label => prompted && !self.options.labels.is_empty(),
+            Button::Choice(label) => {
+                self.page == Page::Labels && usize::from(label) <= self.options.labels.len()
+            }
             Button::NewObject => objects.is_some_and(|o| o.active().is_some()),
             Button::Undo if self.tool == Tool::Calliper && measured => true,
             Button::Undo => prompted || self.corner.is_some(),
@@ -85,9 +137,9 @@ impl Session {
             Button::Clip => self.options.clips && self.presented.is_some() && !self.clipping,
             // Those of labelling, which stands round the session.
             Button::Accept | Button::Name | Button::Previous | Button::Next => false,
-            // Those of the ruler and of records.
-            Button::Less | Button::More | Button::Preset | Button::Apply | Button::Back => false,
-            Button::Export | Button::Tile(_) => false,
+            // Those of the ruler, the region and records.
+            Button::Less | Button::More | Button::Preset | Button::Apply => false,
+            Button::Automatic | Button::Export | Button::Tile(_) => false,
         }
     }
 
@@ -98,9 +150,14 @@ impl Session {
         if self.browsing.is_some() {
             return self.press_browsing(button, commands);
         }
-        if self.scaling.is_some() {
-            return self.press_scaling(button);
+        if self.adjusting.is_some() {
+            return self.press_adjusting(button, commands);
         }
+        if self.scaling.is_some() {
+            return self.press_scaling(button, commands);
+        }
+        let page = std::mem::replace(&mut self.page, Page::Tools);
+        let hidden = std::mem::replace(&mut self.hidden, false);
         let half_a_box = self.corner.take().is_some();
         match (button, &mut self.frozen) {
             (Button::Undo, _) if half_a_box => {}
@@ -141,7 +198,22 @@ impl Session {
                 self.freeze(false, commands);
                 self.begin_scaling();
             }
+            (Button::Region, _) => {
+                self.freeze(false, commands);
+                self.begin_adjusting();
+            }
             (Button::Records, _) => self.begin_browsing(commands),
+            (Button::Hide, _) => self.hidden = !hidden,
+            (Button::Menu, _) => self.page = Page::Menu,
+            (Button::Label, _) => self.page = Page::Labels,
+            (Button::Choice(label), Some(frozen)) => {
+                if let Some(object) = frozen.objects.labelled() {
+                    object.label = self.options.labels.get(usize::from(label)).cloned();
+                }
+            }
+            // What it looks like is to be seen, and can be taken back.
+            (Button::Theme, _) => (self.page, self.theme) = (page, self.theme.other()),
+            (Button::Guide, _) => self.guide = true,
             // Those of labelling, and those that are answered above.
             _ => {}
         }
@@ -161,7 +233,10 @@ impl Session {
         Some(match key {
             Key::Left if browsing => Button::Previous,
             Key::Right if browsing => Button::Next,
-            Key::Backspace if browsing => Button::Back,
+            Key::Backspace if browsing || self.page != Page::Tools => Button::Back,
+            Key::Backspace if self.adjusting.is_some() => Button::Back,
+            Key::Letter('o') => Button::Hide,
+            Key::Letter('h' | '?') => Button::Guide,
             Key::Letter(' ') => Button::LiveFreeze,
             Key::Letter('s') => Button::Save,
             Key::Letter('c') => Button::Clip,

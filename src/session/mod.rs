@@ -28,10 +28,15 @@
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
 //!   ruler is seen to have changed.
+//! - [`Button::Region`] tells which part of the picture the network looks at, by dragging its edges.
+//! - [`Button::Hide`] takes the outlines off the picture, until it or anything else is pressed or pointed at.
+//! - [`Button::Label`] names the active object, one of [`SessionOptions::labels`].
+//! - [`Button::Guide`] shows what fingers can do; whatever is done next puts it away.
 //! - [`Button::Records`] shows what was kept; underneath, all stays as it is.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
+mod adjusting;
 mod ahead;
 mod browsing;
 mod buttons;
@@ -60,17 +65,22 @@ use crate::overlay::{OBJECT_COLOURS, Theme};
 use crate::prompt::PointLabel;
 use crate::words::{Word, Words};
 
+use adjusting::{Adjusting, Regions};
 use ahead::Tracking;
 use browsing::Browsing;
+use buttons::Page;
 use callipers::Grip;
-pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
+pub use event::{
+    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Snapshot, SnapshotObject, Told,
+};
 use everything::Everything;
 use feed_watch::FeedWatch;
 use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
 use refining::Refining;
-use scaling::{Scale, Scaling};
+pub use scaling::Scale;
+use scaling::Scaling;
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +126,12 @@ pub struct SessionOptions {
     pub theme: Theme,
     /// The words on the screen.
     pub words: Words,
+    /// What structures can be called; those beyond [`Session::MAX_LABELS`] are left out.
+    pub labels: Vec<String>,
+    /// Whether the guide is shown at first.
+    pub guide: bool,
+    /// The scale that was set before.
+    pub scale: Option<Scale>,
 }
 
 /// What the next tap does.
@@ -165,6 +181,13 @@ pub struct Session {
     stated: Option<PixelSpacing>,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
+    regions: Regions,
+    /// Only while a picture is frozen.
+    adjusting: Option<Adjusting>,
+    page: Page,
+    /// Whether the outlines are off the picture.
+    hidden: bool,
+    guide: bool,
     browsing: Option<Browsing>,
     theme: Theme,
     rubber_band: Option<FrameBox>,
@@ -198,14 +221,20 @@ impl Session {
     /// Boxes with a side of less than this many frame pixels are taken for slips.
     pub const MIN_BOX_SIDE: f32 = 2.0;
 
+    /// Labels that there is room for beside the picture.
+    pub const MAX_LABELS: usize = 12;
+
     /// How long a message stays.
     const NOTICE: Duration = Duration::from_secs(4);
 
     /// A session that has seen no frame yet.
-    pub fn new(options: SessionOptions) -> Self {
+    pub fn new(mut options: SessionOptions) -> Self {
+        options.labels.truncate(Self::MAX_LABELS);
         Self {
             feed: FeedWatch::new(options.frame_interval),
             theme: options.theme,
+            guide: options.guide,
+            scale: options.scale.take(),
             options,
             now: Duration::ZERO,
             newest: None,
@@ -220,9 +249,12 @@ impl Session {
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
-            scale: None,
             stated: None,
             scaling: None,
+            regions: Regions::default(),
+            adjusting: None,
+            page: Page::Tools,
+            hidden: false,
             browsing: None,
             rubber_band: None,
             saving: false,
@@ -273,6 +305,10 @@ impl Session {
         self.revision += u64::from(self.is_visible(&event));
         if event.is_by_a_person() {
             self.attended = Some(self.now);
+            if self.guide {
+                self.read_guide(&event, &mut commands);
+                return commands;
+            }
         }
         match event {
             Event::Tick(now) => self.tick(now),
@@ -340,6 +376,14 @@ impl Session {
         self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
         commands
+    }
+
+    /// Puts the guide away with whatever is done to it.
+    fn read_guide(&mut self, event: &Event, commands: &mut Vec<Command>) {
+        if !matches!(event, Event::Touched | Event::DragMoved(_)) {
+            self.guide = false;
+            commands.push(Command::Remember(Memory::GuideRead));
+        }
     }
 
     fn is_visible(&self, event: &Event) -> bool {
@@ -418,7 +462,7 @@ impl Session {
                 callipers: Vec::new(),
                 by_drag,
             });
-            self.check_scale();
+            self.check_scale(commands);
         }
         self.encode(commands);
     }
@@ -439,6 +483,8 @@ impl Session {
         self.corner = None;
         self.grip = None;
         self.scaling = None;
+        self.adjusting = None;
+        self.hidden = false;
         self.rubber_band = None;
         self.tool = Tool::Point(PointLabel::Positive);
     }

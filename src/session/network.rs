@@ -61,14 +61,16 @@ impl Session {
         let id = self.new_id();
         let (begun, progress) = (self.now, Progress::Running);
         self.encoding = Some(Encoding { id, frame: frame.clone(), begun, progress });
-        commands.push(Command::Network(Job::Encode { id, frame }));
+        let region = self.regions.set_for(frame.size());
+        commands.push(Command::Network(Job::Encode { id, frame, region }));
     }
 
     pub(super) fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
         let Some(encoding) = self.encoding.as_mut().filter(|e| e.id == id) else { return };
         match result {
-            Ok(Encoded { took, cached }) => {
+            Ok(Encoded { took, cached, region }) => {
                 encoding.progress = Progress::Done;
+                self.regions.looked_at(encoding.frame.size(), region);
                 if !cached {
                     self.last_encode = took;
                     self.encode_ms = Some(took.as_secs_f32() * 1e3);

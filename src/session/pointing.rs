@@ -24,6 +24,10 @@ impl Session {
         self.freeze_for_prompt(false, commands);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
+        self.hidden = false;
+        if self.adjusting.is_some() {
+            return;
+        }
         if self.scaling.is_some() {
             return self.tap_ruler(at);
         }
@@ -48,6 +52,9 @@ impl Session {
     }
 
     pub(super) fn drag_moved(&mut self, drag: Drag, commands: &mut Vec<Command>) {
+        if self.adjusting.is_some() {
+            return self.drag_edges(drag, false);
+        }
         if self.scaling.is_some() {
             return;
         }
@@ -57,11 +64,15 @@ impl Session {
         let b = drag.bounds();
         let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
         self.corner = None;
+        self.hidden = false;
         self.freeze_for_prompt(true, commands);
         self.rubber_band = Some(b);
     }
 
     pub(super) fn drag(&mut self, drag: Drag, commands: &mut Vec<Command>) {
+        if self.adjusting.is_some() {
+            return self.drag_edges(drag, true);
+        }
         if self.scaling.is_some() {
             return;
         }
@@ -106,6 +117,7 @@ impl Session {
     /// The gesture is void: what it alone had frozen goes on.
     pub(super) fn cancelled(&mut self) {
         self.let_go_of_calliper();
+        self.let_go_of_edges();
         self.touched = None;
         self.rubber_band = None;
         self.frozen.take_if(|f| f.by_drag);

@@ -56,11 +56,12 @@ impl Session {
         match self.refining.encoding.as_ref().filter(of_frozen) {
             None => {
                 let frame = frozen.frame.clone();
+                let region = self.regions.set_for(frame.size());
                 let id = self.new_id();
                 let (begun, progress) = (self.now, Progress::Running);
                 self.refining.encoding =
                     Some(Encoding { id, frame: frame.clone(), begun, progress });
-                commands.push(Command::Refine(Job::Encode { id, frame }));
+                commands.push(Command::Refine(Job::Encode { id, frame, region }));
             }
             Some(Encoding { id: encoding, progress: Progress::Done, .. }) => {
                 let (encoding, last_id) = (*encoding, &mut self.last_id);

@@ -2,13 +2,16 @@
 
 use std::fmt::Display;
 
+use serde::{Deserialize, Serialize};
+
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FramePoint, FrameSize};
-use crate::measure::Ruler;
+use crate::measure::{Preset, Ruler};
 use crate::overlay::Button;
 use crate::words::Word;
 
 use super::Session;
+use super::event::{Command, Memory};
 
 /// What a step from tick to tick may be, in millimetres, and which of them is the first guess.
 const TICKS_MM: ([f32; 6], usize) = ([1.0, 2.0, 5.0, 10.0, 20.0, 50.0], 3);
@@ -36,14 +39,27 @@ pub(super) struct Scaling {
     choice: Option<usize>,
 }
 
-/// The scale that was set.
-#[derive(Clone, Debug)]
-pub(super) struct Scale {
-    /// It holds for frames of this size.
-    size: FrameSize,
-    spacing: PixelSpacing,
+/// A scale that was set on the screen, or beforehand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// It holds for frames of this size; for all where there is none.
+    pub size: Option<FrameSize>,
+    /// How large a pixel is.
+    pub spacing: PixelSpacing,
     /// What it was read from, where that has ticks.
-    ruler: Option<Ruler>,
+    pub ruler: Option<Ruler>,
+}
+
+impl Scale {
+    /// The scale of a preset.
+    pub fn of(preset: &Preset) -> Self {
+        Self { size: None, spacing: preset.spacing, ruler: None }
+    }
+
+    fn is_for(&self, size: FrameSize) -> bool {
+        self.size.is_none_or(|of| of == size)
+    }
 }
 
 impl Scaling {
@@ -95,7 +111,7 @@ impl Session {
         }
     }
 
-    pub(super) fn press_scaling(&mut self, button: Button) {
+    pub(super) fn press_scaling(&mut self, button: Button, commands: &mut Vec<Command>) {
         let presets = self.options.presets.len();
         let Some(scaling) = &mut self.scaling else { return };
         match button {
@@ -106,7 +122,7 @@ impl Session {
                 *scaling = Scaling { choice: Some(next), ..Scaling::default() };
             }
             Button::Undo => *scaling = Scaling::default(),
-            Button::Apply => self.apply_scale(),
+            Button::Apply => self.apply_scale(commands),
             Button::Back => self.scaling = None,
             _ => {}
         }
@@ -126,10 +142,10 @@ impl Session {
         }
     }
 
-    fn apply_scale(&mut self) {
+    fn apply_scale(&mut self, commands: &mut Vec<Command>) {
         let Some(scaling) = self.scaling.take() else { return };
         let Some(size) = self.frozen.as_ref().map(|frozen| frozen.frame.size()) else { return };
-        let set = |spacing, ruler| Some(Scale { size, spacing, ruler });
+        let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
         self.scale = match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => {
                 let preset = self.options.presets.get(choice);
@@ -141,6 +157,7 @@ impl Session {
             }
             (None, None) => return,
         };
+        commands.push(Command::Remember(Memory::Scale(self.scale.clone())));
         self.rescale();
         let spacing = self.frozen.as_ref().and_then(|frozen| frozen.frame.pixel_spacing);
         match spacing {
@@ -166,9 +183,9 @@ impl Session {
 
     /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
     /// scanner's depth is not to be told wrong millimetres.
-    pub(super) fn check_scale(&mut self) {
+    pub(super) fn check_scale(&mut self, commands: &mut Vec<Command>) {
         let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
-        let ruler = scale.ruler.filter(|_| scale.size == frozen.frame.size());
+        let ruler = scale.ruler.filter(|_| scale.is_for(frozen.frame.size()));
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
         let is_there = |ruler: Ruler| {
             let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
@@ -176,6 +193,7 @@ impl Session {
         };
         if !ruler.is_none_or(is_there) {
             self.scale = None;
+            commands.push(Command::Remember(Memory::Scale(None)));
             self.say_word(Word::ScaleChanged);
         }
         self.rescale();
@@ -228,6 +246,6 @@ fn spacing_of(
     stated: Option<PixelSpacing>,
     frame: &Frame,
 ) -> Option<PixelSpacing> {
-    let scale = scale.as_ref().filter(|scale| scale.size == frame.size());
+    let scale = scale.as_ref().filter(|scale| scale.is_for(frame.size()));
     scale.map(|scale| scale.spacing).or(stated)
 }

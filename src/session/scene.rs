@@ -6,6 +6,7 @@ use crate::prompt::Prompt;
 use crate::words::Word;
 
 use super::ahead::Tracking;
+use super::buttons::Page;
 use super::everything::Everything;
 use super::objects::Object;
 use super::{Frozen, Session, State, Tool};
@@ -24,18 +25,22 @@ impl Session {
         let mark = self.scaling.as_ref().map_or(self.corner, |scaling| scaling.first);
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
-            objects: found
-                .into_iter()
-                .chain(followed)
-                .chain(objects.into_iter().flatten())
-                .collect(),
+            objects: match self.hidden {
+                true => Vec::new(),
+                false => {
+                    let objects = objects.into_iter().flatten();
+                    found.into_iter().chain(followed).chain(objects).collect()
+                }
+            },
             rubber_band: self.rubber_band.or(mark.map(|at| FrameBox::centred(at, 0.0, 0.0))),
-            callipers: frozen.map(Frozen::measured).unwrap_or_default(),
+            callipers: frozen.filter(|_| !self.hidden).map(Frozen::measured).unwrap_or_default(),
+            region: self.adjusting.map(|adjusting| adjusting.bounds),
+            guide: self.guide,
             ruler: self.scaling.as_ref().and_then(|scaling| scaling.ruler),
             tiles: None,
             theme: self.theme,
             words: self.options.words.clone(),
-            buttons: self.buttons().iter().map(|button| self.button(*button)).collect(),
+            buttons: self.buttons().into_iter().map(|button| self.button(button)).collect(),
             status: self.status(),
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
             alert: self.alert(),
@@ -52,6 +57,7 @@ impl Session {
             bounding_box,
             colour: object.colour,
             active,
+            label: object.label.clone(),
         }
     }
 
@@ -91,6 +97,15 @@ impl Session {
         }
         if let Some(message) = self.scaling_message() {
             return Some(message);
+        }
+        let word = match self.page {
+            _ if self.adjusting.is_some() => Some(Word::RegionDrag),
+            Page::Labels => Some(Word::ChooseLabel),
+            _ if self.hidden => Some(Word::Hidden),
+            _ => None,
+        };
+        if let Some(word) = word {
+            return Some(words.get(word).to_owned());
         }
         let everything = self.frozen.as_ref().and_then(|f| f.everything.as_ref());
         if let Some(message) = everything.and_then(|e| e.message(words)) {

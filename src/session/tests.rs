@@ -5,6 +5,7 @@ mod ahead;
 mod beside;
 mod memory;
 mod refining;
+mod touching;
 mod walk;
 
 use std::sync::Arc;
@@ -87,7 +88,7 @@ impl Bed {
         });
         let took = Duration::from_millis(700);
         let id = last.unwrap();
-        self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false }) })
+        self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) })
     }
 
     fn decoded(&mut self, request: u64, masks: Masks) {

@@ -27,6 +27,7 @@ struct Setup {
     hand: Hand,
     theme: Theme,
     language: &'static str,
+    labels: &'static [&'static str],
 }
 
 /// The 7 inch panels of 800 × 480.
@@ -36,6 +37,7 @@ const SMALL: Setup = Setup {
     hand: Hand::Right,
     theme: Theme::Dark,
     language: "en",
+    labels: &["lesion", "cyst", "lymph node"],
 };
 
 /// The 10 inch panels of 1280 × 800.
@@ -64,6 +66,7 @@ impl Bedside {
             export: true,
             theme: setup.theme,
             words: Words::find(setup.language).unwrap(),
+            labels: setup.labels.iter().map(|label| (*label).to_owned()).collect(),
             ..SessionOptions::default()
         };
         let mask = read_still(&data("frames/clarius_eye_mask0.png")).unwrap();
@@ -125,7 +128,7 @@ impl Bedside {
             let event = match job {
                 Job::Encode { id, .. } => {
                     let took = Duration::from_millis(420);
-                    Event::Encoded { id, result: Ok(Encoded { took, cached: false }) }
+                    Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) }
                 }
                 Job::Decode { request, .. } => {
                     let candidate = MaskCandidate {
@@ -262,10 +265,27 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     drawn
 }
 
-/// Other hands, lights, languages and panels.
+fn pressed(mut bedside: Bedside, buttons: &[Button]) -> Bedside {
+    buttons.iter().for_each(|button| bedside.press(*button));
+    bedside
+}
+
+/// Other hands, lights, languages and panels, and what is set on the screen.
 fn setups(draw: &mut impl FnMut(&'static str, &mut Bedside)) {
     let day = Setup { hand: Hand::Left, theme: Theme::Day, ..SMALL };
     draw("left-day", &mut Bedside::outlined(&day));
+    draw("menu", &mut pressed(Bedside::outlined(&SMALL), &[Button::Menu]));
+    draw("hidden", &mut pressed(Bedside::outlined(&SMALL), &[Button::Hide]));
+    draw("labels", &mut pressed(Bedside::outlined(&SMALL), &[Button::Label]));
+    let labelled = [Button::Label, Button::Choice(1)];
+    draw("labelled", &mut pressed(Bedside::outlined(&SMALL), &labelled));
+    let mut region = pressed(Bedside::outlined(&SMALL), &[Button::Menu, Button::Region]);
+    let edge = region.drag((1023.0, 400.0), (900.0, 400.0));
+    region.on(Event::Drag(edge));
+    draw("region", &mut region);
+    draw("guide", &mut pressed(Bedside::live(&SMALL), &[Button::Guide]));
+    let chinese = Setup { language: "zh", ..SMALL };
+    draw("guide-chinese", &mut pressed(Bedside::live(&chinese), &[Button::Guide]));
     draw("chinese", &mut Bedside::outlined(&Setup { language: "zh", ..SMALL }));
     draw("large", &mut Bedside::outlined(&LARGE));
     let chinese = Setup { language: "zh", theme: Theme::Day, ..LARGE };
