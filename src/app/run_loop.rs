@@ -13,6 +13,7 @@ use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
+use crate::words::Word;
 
 use super::driven::Driven;
 use super::memory::Remembered;
@@ -174,9 +175,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 }
                 Command::Remember(memory) => {
                     if let Some(remembered) = self.remembered.clone() {
+                        let words = self.options.words.clone();
                         self.works.begin(move || {
-                            let error = remembered.keep(&memory).err()?;
-                            Some(Event::Notice(format!("Not remembered: {error}")))
+                            let reason = remembered.keep(&memory).err()?;
+                            let told = words.fill(Word::NotRemembered, &[("reason", &reason)]);
+                            Some(Event::Notice(told))
                         })?;
                     }
                 }

@@ -25,7 +25,12 @@ use super::{board, feeds, output};
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
 /// Tap again to refine, press long for a point off it; two fingers look closer. "Live" goes back to
 /// the feed, "Track" too, with the outlines following it. "Save" keeps the picture, "Clip" the last
-/// seconds; "Records" shows what was kept. "Calliper" measures by hand, "Scale" tells how large a pixel is.
+/// seconds. "Calliper" measures by hand, "Hide" shows the picture without outlines. "More ..." has the
+/// rest: "Records" shows what was kept, "Scale" tells how large a pixel is, "Region" what the network
+/// looks at, "Help" what fingers can do.
+///
+/// Keys: space Live or Freeze, s Save, c Clip, m Calliper, o Hide, r Records, h or ? Help, Backspace
+/// Undo or Back.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
@@ -33,6 +38,7 @@ use super::{board, feeds, output};
     tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
     tapseg run --feed /dev/video0\n          \
     tapseg run --feed v4l --keep-free 10% --export-to /media/usb\n          \
+    tapseg run --feed v4l --hand left --theme day --language zh --labels lesion,cyst\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
@@ -116,6 +122,7 @@ impl Run {
             board::keep_within(&profile)?;
             self.fill_from(&profile)?;
         }
+        let labels = self.look.labels()?;
         let preset = self.preset.as_deref().map(|name| self.preset(name)).transpose()?;
         // What is said here holds, whatever was set on the screen before.
         let said = |spacing| Scale { size: None, spacing, ruler: None };
@@ -143,7 +150,7 @@ impl Run {
             arrangement: self.look.arrangement(&screen)?,
             theme: self.look.theme(),
             words: self.look.words(),
-            labels: self.look.labels()?,
+            labels,
             scale,
             memory,
             ..RunOptions::default()

@@ -105,14 +105,16 @@ fn draw_gesture<D: DrawTarget<Color = Rgb888>>(
             finger(at(50, 50), target)
         }
         Gesture::Pinch => {
-            for (from, to, back) in [(at(42, 58), at(22, 78), 1), (at(58, 42), at(78, 22), -1)] {
-                Line::new(from, to).draw_styled(&line, target)?;
-                finger(to, target)?;
-                // The heads of two arrows that point away from each other.
-                let arm = back * (side * 12 / 100) as i32;
-                for tip in [Point::new(-arm, 0), Point::new(0, arm)] {
-                    Line::new(from, from + tip).draw_styled(&line, target)?;
+            for (at_first, then, inwards) in
+                [(at(40, 60), at(14, 86), 1), (at(60, 40), at(86, 14), -1)]
+            {
+                // An arrow that leads away from the other finger.
+                let arm = inwards * (side * 16 / 100) as i32;
+                Line::new(at_first, then).draw_styled(&line, target)?;
+                for barb in [Point::new(arm, 0), Point::new(0, -arm)] {
+                    Line::new(then, then + barb).draw_styled(&line, target)?;
                 }
+                finger(at_first, target)?;
             }
             Ok(())
         }

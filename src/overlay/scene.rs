@@ -86,8 +86,9 @@ pub enum Button {
 }
 
 impl Button {
-    /// Those of a live picture, in the order they stand on the screen.
-    pub const ALL: [Button; 15] = [
+    /// Those of a live picture, in the order they stand on the screen; where there are labels,
+    /// [`Button::Label`] stands before [`Button::Save`].
+    pub const ALL: [Button; 14] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
@@ -99,7 +100,6 @@ impl Button {
         Button::Everything,
         Button::Track,
         Button::Calliper,
-        Button::Label,
         Button::Save,
         Button::Clip,
         Button::Menu,

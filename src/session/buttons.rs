@@ -32,8 +32,9 @@ impl Session {
         }
         match self.page {
             Page::Tools => {
-                let of_use = |button: &Button| labels > 0 || *button != Button::Label;
-                Button::ALL.into_iter().filter(of_use).collect()
+                let label =
+                    |button| (labels > 0 && button == Button::Save).then_some(Button::Label);
+                Button::ALL.into_iter().flat_map(|b| label(b).into_iter().chain([b])).collect()
             }
             Page::Menu => Button::MENU.to_vec(),
             Page::Labels => {

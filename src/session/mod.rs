@@ -47,6 +47,7 @@ mod feed_watch;
 mod keeping;
 mod network;
 mod objects;
+mod options;
 mod pointing;
 mod refining;
 mod scaling;
@@ -58,12 +59,11 @@ use std::time::Duration;
 
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
-use crate::measure::Preset;
 #[cfg(doc)]
 use crate::overlay::Button;
 use crate::overlay::{OBJECT_COLOURS, Theme};
 use crate::prompt::PointLabel;
-use crate::words::{Word, Words};
+use crate::words::Word;
 
 use adjusting::{Adjusting, Regions};
 use ahead::Tracking;
@@ -78,6 +78,7 @@ use feed_watch::FeedWatch;
 use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
+pub use options::SessionOptions;
 use refining::Refining;
 pub use scaling::Scale;
 use scaling::Scaling;
@@ -95,43 +96,6 @@ pub enum State {
     Encoding,
     /// One frame stays with prompts on it, and each further prompt is decoded alone.
     Prompting,
-}
-
-/// What a session needs to know beforehand.
-#[derive(Clone, Debug, Default)]
-pub struct SessionOptions {
-    /// Whether a point added to an answered prompt is decoded together with the logits of the
-    /// mask chosen so far: the interactive protocol that Segment Anything was trained with. Set
-    /// it for packages trained for mask prompts, and leave it off for those that were not.
-    pub refine_with_mask: bool,
-    /// The share of the time, above 0 and up to 1, in which the network encodes frames of the live
-    /// picture ahead of a tap, for [`Session::ATTENDED`] after each; none, and it doesn't.
-    pub ahead: Option<f32>,
-    /// The feed's name, for the status line.
-    pub source: String,
-    /// The model's name, for the status line.
-    pub model: String,
-    /// The name of the second, larger model, where there is one: what is shown on a frozen frame is
-    /// then drawn by it once more ([`Command::Refine`]).
-    pub refiner: Option<String>,
-    /// The time from one frame of the feed to the next, where the source states one.
-    pub frame_interval: Option<Duration>,
-    /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].
-    pub clips: bool,
-    /// Whether there is somewhere to copy records to.
-    pub export: bool,
-    /// Scales that were set up beforehand.
-    pub presets: Vec<Preset>,
-    /// The colours round the picture at first.
-    pub theme: Theme,
-    /// The words on the screen.
-    pub words: Words,
-    /// What structures can be called; those beyond [`Session::MAX_LABELS`] are left out.
-    pub labels: Vec<String>,
-    /// Whether the guide is shown at first.
-    pub guide: bool,
-    /// The scale that was set before.
-    pub scale: Option<Scale>,
 }
 
 /// What the next tap does.
@@ -230,7 +194,7 @@ impl Session {
     /// A session that has seen no frame yet.
     pub fn new(mut options: SessionOptions) -> Self {
         options.labels.truncate(Self::MAX_LABELS);
-        Self {
+        let mut session = Self {
             feed: FeedWatch::new(options.frame_interval),
             theme: options.theme,
             guide: options.guide,
@@ -265,7 +229,12 @@ impl Session {
             decode_ms: None,
             last_id: 0,
             revision: 0,
+        };
+        // What was set before is to be known to whoever measures with it.
+        if let Some(Scale { spacing, .. }) = session.scale {
+            session.say(session.with_pixel(Word::ScaleSet, spacing));
         }
+        session
     }
 
     /// Where the session stands.

@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// What `word` says of a pixel's size.
-    fn with_pixel(&self, word: Word, spacing: PixelSpacing) -> String {
+    pub(super) fn with_pixel(&self, word: Word, spacing: PixelSpacing) -> String {
         self.options.words.fill(word, &[("pixel", &self.per_pixel(spacing))])
     }
 

@@ -94,6 +94,7 @@ words! {
     RegionFound = "region.found",
     Hidden = "outlines.hidden",
     ChooseLabel = "label.choose",
+    NotRemembered = "keep.not_remembered",
     GuideTitle = "guide.title",
     GuideTap = "guide.tap",
     GuideDrag = "guide.drag",

@@ -36,7 +36,8 @@ fn finding(port: &str, pixels: Size, mm: Option<(f32, f32)>) -> Finding {
         return Finding::ok(PART, found);
     };
     let arrangement = Arrangement { pixels_per_mm: Some(scale), ..Arrangement::default() };
-    let layout = Layout::arranged(pixels, FRAME, Button::ALL, arrangement);
+    let buttons = Button::ALL.into_iter().chain([Button::Label]);
+    let layout = Layout::arranged(pixels, FRAME, buttons, arrangement);
     let mm = layout.smallest_button() as f32 / scale;
     let found = format!("at least {mm:.1} mm on {port}, which measures {width} x {height} mm");
     if mm >= Arrangement::TARGET_MM {

@@ -203,6 +203,7 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
         ("from a ruler that is not there", scale(Some(SIZE), Some(ruler)), false, true),
     ] {
         let mut bed = with(SessionOptions { scale, ..SessionOptions::default() });
+        assert_eq!(bed.message(), "The scale is set: 0.200 mm a pixel", "{name}");
         let commands = bed.press(Button::LiveFreeze);
         let spacing_now = bed.scene().frame.unwrap().pixel_spacing;
         assert_eq!(spacing_now, lives.then_some(spacing), "{name}");

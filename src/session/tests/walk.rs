@@ -31,11 +31,11 @@ enum Op {
 }
 
 /// Those that can be pressed.
-const BUTTONS: usize = 15 + 7 + 3 + 6 + 4 + 5;
+const BUTTONS: usize = 14 + 7 + 3 + 6 + 4 + 6;
 
 fn button(index: usize) -> Button {
     let tiles = [Button::Tile(0), Button::Tile(200)];
-    let labels = [Button::Choice(0), Button::Choice(1), Button::Choice(200)];
+    let labels = [Button::Label, Button::Choice(0), Button::Choice(1), Button::Choice(200)];
     let pages = [&Button::ALL[..], &Button::MENU, &Button::ADJUSTING, &Button::SCALING];
     let all = [&pages.concat()[..], &Button::BROWSING, &tiles, &labels].concat();
     all[index]
