@@ -272,9 +272,11 @@ mod tests {
         }
     }
 
-    /// Panels by their diagonal in inches, their pixels and the size of their lit area.
+    /// A panel by its diagonal, its pixels and the size of its lit area; whether it has the room.
+    type Panel = (&'static str, (u32, u32), (f32, f32), bool);
+
     #[rustfmt::skip]
-    const PANELS: [(&str, (u32, u32), (f32, f32), bool); 7] = [
+    const PANELS: [Panel; 7] = [
         ("2.8 inch", (320, 240), (57.0, 43.0), false),
         ("4.3 inch", (480, 272), (95.0, 54.0), true),
         ("5 inch", (800, 480), (108.0, 65.0), true),

@@ -134,11 +134,12 @@ impl Session {
     }
 
     pub(super) fn can_adjust(&self, button: Button) -> bool {
+        // What was asked for would be lost.
+        let busy = self.is_working() || self.is_refining();
         match button {
             Button::Back => true,
-            // What is asked for would be lost.
-            Button::Apply => !self.is_working(),
-            Button::Automatic => self.regions.set.is_some() && !self.is_working(),
+            Button::Apply => !busy,
+            Button::Automatic => self.regions.set.is_some() && !busy,
             _ => false,
         }
     }
