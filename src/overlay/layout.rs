@@ -360,6 +360,16 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_is_wherever_one_presses() {
+        let layout = Layout::new(Size::new(800, 480), FrameSize::new(640, 480)).with_guide(true);
+        for pixel in [Point::zero(), Point::new(300, 200), Point::new(790, 20), Point::new(9, 470)]
+        {
+            assert_eq!(layout.button_at(pixel), Some(Button::Guide), "{pixel}");
+        }
+        assert_ne!(layout.with_guide(false).button_at(Point::zero()), Some(Button::Guide));
+    }
+
+    #[test]
     fn a_picture_alone_fills_the_screen() {
         let layout = Layout::picture_only(FrameSize::new(333, 77));
         assert_eq!(layout.screen, Size::new(333, 77));

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use tapseg::PixelSpacing;
 use tapseg::feed::read_still;
 use tapseg::overlay::{Arrangement, Hand, Overlay, Scene, Theme, Zoom, pixels_per_mm};
 use tapseg::record::{AlbumPage, album_page, album_view, write_record};
