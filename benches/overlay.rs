@@ -41,6 +41,7 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
         bounding_box: Some(FrameBox::centred(centre, 2.2 * radius, 2.2 * radius)),
         colour: index,
         active: index == 0,
+        label: None,
     }
 }
 
@@ -50,12 +51,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
     Scene {
         frame: Some(frame(size)),
         objects: (0..masks).map(|index| object(size, index)).collect(),
-        rubber_band: None,
-        callipers: Vec::new(),
-        ruler: None,
-        tiles: None,
         buttons: Button::ALL.map(state).to_vec(),
-        alert: None,
         status: Status {
             refinement: None,
             source: "clip.dcm".into(),
@@ -68,6 +64,7 @@ fn scene(size: FrameSize, masks: usize) -> Scene {
             message: Some("Tap the structure, or drag a box round it".into()),
         },
         working: Some(Duration::from_secs(1)),
+        ..Scene::default()
     }
 }
 

@@ -14,6 +14,8 @@
 //! well its masks fit those of a dataset. With the feature `tune`, `tune` fits a package's decoder to
 //! a dataset.
 //!
+//! [`words`] are those on the screen, in the person's language.
+//!
 //! [`label`] makes a dataset of a folder of pictures, with a person.
 //!
 //! [`automatic`] finds everything on a frame without a prompt, [`coco`] exchanges and judges masks, and
@@ -51,6 +53,7 @@ mod mask;
 pub mod measure;
 pub mod model;
 mod morph;
+mod nearest;
 mod onnx;
 mod ops;
 pub mod overlay;
@@ -66,6 +69,7 @@ pub mod touch;
 pub mod track;
 #[cfg(feature = "tune")]
 pub mod tune;
+pub mod words;
 
 pub use embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 pub use frame::{Frame, FrameError, PixelSpacing};

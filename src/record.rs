@@ -26,7 +26,6 @@ use crate::clock::Clock;
 use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
-use crate::mask::Mask;
 use crate::measure::{Calliper, Measurements};
 use crate::model::MaskCandidate;
 use crate::overlay::{SceneObject, draw_still};
@@ -100,6 +99,8 @@ struct Record<'a> {
 #[derive(Serialize)]
 struct RecordObject<'a> {
     file: String,
+    /// What it was called.
+    label: Option<&'a str>,
     points: &'a [PromptPoint],
     bounding_box: Option<FrameBox>,
     /// Rank of the mask among the candidates, counted from 1, and their number.
@@ -161,6 +162,7 @@ fn fill(
         let area_px = chosen.mask.area_px();
         listed.push(RecordObject {
             file,
+            label: object.label.as_deref(),
             points: &object.prompt.points,
             bounding_box: object.prompt.bounding_box,
             rank: object.chosen + 1,
@@ -173,8 +175,12 @@ fn fill(
             measurements: Measurements::on(frame, &chosen.mask),
         });
     }
-    let masks: Vec<(&Mask, &str)> =
-        objects.iter().filter_map(|o| Some((&chosen(o)?.mask, model_of(o)))).collect();
+    let segment = |o| {
+        let object: &SnapshotObject = o;
+        let (mask, label) = (&chosen(object)?.mask, object.label.as_deref());
+        Some(dicom::Segment { mask, model: model_of(object), label })
+    };
+    let masks: Vec<dicom::Segment> = objects.iter().filter_map(segment).collect();
     let sizes: Vec<_> = listed.iter().map(|object| object.measurements.as_ref()).collect();
     let dicom = dicom::files(frame, &masks, &sizes, blanking, now);
     for (name, bytes) in dicom.map_err(|error| encode("frame.dcm", error))? {
@@ -211,6 +217,7 @@ fn overlay(snapshot: &Snapshot) -> Canvas {
         bounding_box: o.prompt.bounding_box,
         colour: o.colour,
         active: true,
+        label: o.label.clone(),
     };
     let objects = snapshot.objects.iter().map(object).collect();
     draw_still(&snapshot.frame, objects, snapshot.callipers.clone())

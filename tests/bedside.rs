@@ -35,6 +35,8 @@ struct Bedside {
     display: String,
     window: Running,
     _server: Running,
+    /// What is remembered from one start to the next: nothing yet.
+    _memory: tempfile::TempDir,
     shot: PathBuf,
 }
 
@@ -51,16 +53,19 @@ impl Bedside {
         let stdout = server.0.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut number).expect("Xvfb tells its display");
         let display = format!(":{}", number.trim());
+        let memory = tempfile::tempdir().expect("a folder");
         let window = Command::new(env!("CARGO_BIN_EXE_tapseg"))
             .args(arguments)
             .env("DISPLAY", &display)
+            .env("XDG_DATA_HOME", memory.path())
+            .env_remove("STATE_DIRECTORY")
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("WAYLAND_SOCKET")
             .spawn()
             .map(Running)
             .expect("the program starts");
         let shot = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bedside.png");
-        Self { display, window, _server: server, shot }
+        Self { display, window, _server: server, _memory: memory, shot }
     }
 
     fn tool(&self, program: &str, arguments: &[&str]) -> String {
@@ -138,6 +143,13 @@ fn a_tap_on_the_live_picture_outlines_the_structure() {
     let mut bedside = Bedside::open(&[
         "run", "--feed", picture, "--loop", "--screen", "window", "--size", "1280x800",
     ]);
+    // At the first start there is the guide, with fingertips at its left, which a tap puts away.
+    let fingertips = Rectangle::new(Point::zero(), Size::new(160, 700));
+    bedside.wait("the guide is not shown", |screen| {
+        let yellow = |p: &Point| screen.get_pixel(p.x as u32, p.y as u32).0 == [0xF0, 0xE4, 0x42];
+        fingertips.points().filter(yellow).count() > 1000
+    });
+    bedside.click(tap);
     let live = bedside.wait("no picture is shown", |screen| {
         let bright = viewport
             .area()

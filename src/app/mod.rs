@@ -4,21 +4,27 @@
 //! nothing but the screen: frames, answers and saved records come through channels.
 
 mod driven;
+mod memory;
 mod pointer;
 mod report;
 mod run_loop;
 mod work;
 mod worker;
 
+use std::path::PathBuf;
+
 use crate::cine::{self, CineLimits};
 use crate::clock::Clock;
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::measure::Preset;
+use crate::overlay::{Arrangement, Theme};
 use crate::screen::{Screen, ScreenError};
-use crate::session::{Session, SessionOptions};
+use crate::session::{Scale, Session, SessionOptions};
 use crate::touch::Script;
+use crate::words::Words;
 
+pub use memory::Remembered;
 pub use report::{Report, StepReport, Timings};
 pub use work::Keeping;
 pub use worker::{Predictor, RegionSegmenter};
@@ -46,8 +52,19 @@ pub struct RunOptions {
     pub ahead: Option<f32>,
     /// Bytes of image embeddings kept for returning to a frame; 64 MiB.
     pub cache_bytes: usize,
-    /// The screen's scale, for what counts as a finger's wobble; 3.8, a desktop's 96 dpi.
-    pub pixels_per_mm: f32,
+    /// How the screen is arranged, and its scale, which also tells what counts as a finger's wobble.
+    pub arrangement: Arrangement,
+    /// See [`SessionOptions::theme`].
+    pub theme: Theme,
+    /// See [`SessionOptions::words`].
+    pub words: Words,
+    /// See [`SessionOptions::labels`]; none.
+    pub labels: Vec<String>,
+    /// The scale at first, in place of the one that is remembered; none.
+    pub scale: Option<Scale>,
+    /// The folder of what is remembered from one start to the next ([`Remembered`]); none, and
+    /// nothing is, and no guide is shown.
+    pub memory: Option<PathBuf>,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// The time that all goes by; the machine's.
@@ -64,13 +81,27 @@ pub struct RunOptions {
     pub until: Until,
 }
 
+impl RunOptions {
+    /// Pixels to the millimetre where nobody tells: a desktop's 96 dpi.
+    const DESKTOP: f32 = 3.8;
+
+    fn pixels_per_mm(&self) -> f32 {
+        self.arrangement.pixels_per_mm.unwrap_or(Self::DESKTOP)
+    }
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
             refine_with_mask: false,
             ahead: None,
             cache_bytes: 64 << 20,
-            pixels_per_mm: 3.8,
+            arrangement: Arrangement::default(),
+            theme: Theme::default(),
+            words: Words::default(),
+            labels: Vec::new(),
+            scale: None,
+            memory: None,
             max_fps: 60.0,
             clock: Clock::default(),
             keeping: Keeping::default(),
@@ -145,6 +176,8 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     screen: &mut dyn Screen,
     options: RunOptions,
 ) -> Result<Report, AppError> {
+    let memory = options.memory.as_ref();
+    let remembered = memory.map(|folder| Remembered::new(folder, feed.name()));
     let session = Session::new(SessionOptions {
         refine_with_mask: options.refine_with_mask,
         ahead: options.ahead,
@@ -155,6 +188,11 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
         clips: options.clip.is_some(),
         export: options.keeping.export_to.is_some(),
         presets: options.presets.clone(),
+        theme: options.theme,
+        words: options.words.clone(),
+        labels: options.labels.clone(),
+        guide: remembered.as_ref().is_some_and(|remembered| !remembered.guide_was_read()),
+        scale: options.scale.clone().or_else(|| remembered.as_ref()?.scale()),
     });
     let (feed, cine) = match options.clip {
         Some(limits) => {
@@ -168,6 +206,7 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     let frames = spawn_latest(feed)?;
     RunLoop::new(session, screen, options, frames, network)
         .with_refiner(refiner)
+        .with_memory(remembered)
         .with_cine(cine)
         .run()
 }

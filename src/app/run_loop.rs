@@ -13,8 +13,10 @@ use crate::overlay::{Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
+use crate::words::Word;
 
 use super::driven::Driven;
+use super::memory::Remembered;
 use super::report::{Report, Samples, StepReport};
 use super::work::Works;
 use super::worker::Network;
@@ -39,6 +41,7 @@ pub(super) struct RunLoop<'a, S> {
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
     works: Works,
     cine: Option<CineBuffer>,
+    remembered: Option<Remembered>,
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
@@ -77,7 +80,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         network: Network,
     ) -> Self {
         Self {
-            recogniser: GestureRecogniser::new(options.pixels_per_mm),
+            recogniser: GestureRecogniser::new(options.pixels_per_mm()),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             zoom: Zoom::default(),
@@ -86,6 +89,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             errands: None,
             works: Works::default(),
             cine: None,
+            remembered: None,
             tidied: None,
             drawn: None,
             step: None,
@@ -113,6 +117,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
     /// With a second, larger network.
     pub fn with_refiner(self, refiner: Option<Network>) -> Self {
         Self { refiner, ..self }
+    }
+
+    /// With what is remembered of the feed.
+    pub fn with_memory(self, remembered: Option<Remembered>) -> Self {
+        Self { remembered, ..self }
     }
 
     /// With the last seconds of the feed.
@@ -167,6 +176,16 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 Command::Refine(job) => {
                     let sent = self.refiner.as_ref().is_some_and(|r| r.jobs.send(job).is_ok());
                     sent.then_some(()).ok_or(AppError::NetworkStopped)?;
+                }
+                Command::Remember(memory) => {
+                    if let Some(remembered) = self.remembered.clone() {
+                        let words = self.options.words.clone();
+                        self.works.begin(move || {
+                            let reason = remembered.keep(&memory).err()?;
+                            let told = words.fill(Word::NotRemembered, &[("reason", &reason)]);
+                            Some(Event::Notice(told))
+                        })?;
+                    }
                 }
                 Command::Label(errand) => {
                     let to = self.errands.as_ref().map(|(to, _)| to);
@@ -223,7 +242,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
-        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm);
+        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm());
         event.map_or(Ok(()), |event| self.tell(event))
     }
 
@@ -303,10 +322,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
         let same_layout = self.layout.viewport().frame() == frame_size
             && self.layout.buttons().eq(buttons())
-            && self.layout.tile_areas().len() == tiles;
+            && self.layout.tile_areas().len() == tiles
+            && self.layout.has_guide() == scene.guide;
         if !same_screen || !same_layout {
-            let layout = Layout::with_buttons(size, frame_size, buttons());
-            self.layout = layout.zoomed(self.zoom).with_tiles(tiles);
+            let arrangement = self.options.arrangement;
+            let layout = Layout::arranged(size, frame_size, buttons(), arrangement);
+            let layout = layout.zoomed(self.zoom).with_tiles(tiles);
+            self.layout = layout.with_guide(scene.guide);
             self.canvas = Canvas::new(size);
         }
         let Ok(()) = self.overlay.draw(&scene, &self.layout, &mut self.canvas);
@@ -351,13 +373,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         self.step = Some((action, Instant::now()));
         match action {
             Action::Tap(at) => {
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
                 self.tell(Event::Touched)?;
                 self.tell(Event::Tap { at, reach })
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm);
+                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
                 let drag = Drag { reach, ..Drag::from(b) };
                 self.tell(Event::DragMoved(drag))?;
                 self.tell(Event::Drag(drag))

@@ -93,6 +93,7 @@ impl Keeping {
             }
             Command::Records(ask) => Box::new(move || Some(Event::Records(keeping.answer(ask)))),
             Command::Network(_) | Command::Refine(_) | Command::Label(_) => return None,
+            Command::Remember(_) => return None,
         })
     }
 

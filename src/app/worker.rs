@@ -9,9 +9,10 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::automatic::{AutomaticOptions, segment_everything};
 use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 use crate::frame::Frame;
+use crate::geometry::{FrameBox, FrameSize};
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, Segmenter};
 use crate::prompt::Prompt;
-use crate::region::{RegionChoice, RegionFinder};
+use crate::region::{Region, RegionChoice, RegionFinder};
 use crate::session::{Decoded, Encoded, Event, Job};
 
 /// What answers prompts: [`RegionSegmenter`], or a stand-in for it.
@@ -27,6 +28,15 @@ pub trait Predictor: Send {
     /// # Errors
     /// [`ModelError`] where the network fails.
     fn encode(&mut self, frame: &Frame) -> Result<Self::Embedding, ModelError>;
+
+    /// Looks from now on at this part of frames alone, or at what it finds by itself.
+    fn look_at(&mut self, _region: Option<FrameBox>) {}
+
+    /// The part of the last frame of this size that it found by itself and looked at; none where that
+    /// was all of it.
+    fn looked_at(&self, _size: FrameSize) -> Option<FrameBox> {
+        None
+    }
 
     /// Answers a prompt on the frame that `embedding` was made of.
     ///
@@ -51,12 +61,23 @@ pub trait Predictor: Send {
 pub struct RegionSegmenter {
     segmenter: Segmenter,
     finder: RegionFinder,
+    /// Set by hand.
+    set: Option<FrameBox>,
+    found: Option<Region>,
 }
 
 impl RegionSegmenter {
     /// `segmenter`, shown what `choice` says.
     pub fn new(segmenter: Segmenter, choice: RegionChoice) -> Self {
-        Self { segmenter, finder: RegionFinder::new(choice) }
+        Self { segmenter, finder: RegionFinder::new(choice), set: None, found: None }
+    }
+
+    fn region(&mut self, frame: &Frame) -> Option<Region> {
+        if let Some(set) = self.set {
+            return Region::of(set, frame.size());
+        }
+        self.found = self.finder.of(frame);
+        self.found
     }
 }
 
@@ -71,8 +92,16 @@ impl Predictor for RegionSegmenter {
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
-        let region = self.finder.of(frame);
+        let region = self.region(frame);
         self.segmenter.set_image_in(frame, region)
+    }
+
+    fn look_at(&mut self, region: Option<FrameBox>) {
+        self.set = region;
+    }
+
+    fn looked_at(&self, size: FrameSize) -> Option<FrameBox> {
+        self.found.filter(|found| found.frame_size() == size).map(|found| found.bounding_box())
     }
 
     fn decode(&mut self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Masks, ModelError> {
@@ -84,9 +113,9 @@ impl Predictor for RegionSegmenter {
         frame: &Frame,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<MaskCandidate>, ModelError> {
+        let region = self.region(frame);
         let segmenter = &self.segmenter;
         let options = AutomaticOptions::for_model(segmenter.manifest());
-        let region = self.finder.of(frame);
         let picture = region.map_or_else(|| frame.clone(), |region| region.cut_from(frame));
         let found = segment_everything(segmenter, &picture, &options, progress)?.masks;
         let candidates = found.into_iter().map(|found| {
@@ -152,7 +181,9 @@ impl<P: Predictor> Worker<P> {
             waiting.extend(todo.try_iter());
             drop_void(&mut waiting);
             let answer = match waiting.remove(0) {
-                Job::Encode { id, frame } => Event::Encoded { id, result: self.encode(id, &frame) },
+                Job::Encode { id, frame, region } => {
+                    Event::Encoded { id, result: self.encode(id, &frame, region) }
+                }
                 Job::Decode { request, encoding, prompt, .. } => {
                     Event::Decoded { request, result: self.decode(encoding, &prompt) }
                 }
@@ -176,9 +207,20 @@ impl<P: Predictor> Worker<P> {
         }
     }
 
-    fn encode(&mut self, id: u64, frame: &Frame) -> Result<Encoded, String> {
+    fn encode(
+        &mut self,
+        id: u64,
+        frame: &Frame,
+        region: Option<FrameBox>,
+    ) -> Result<Encoded, String> {
         let started = Instant::now();
-        let key = EmbeddingKey { model: self.model.clone(), content: frame.content_hash() };
+        // What is kept of a frame is of the part that was looked at.
+        let model = region.map_or_else(
+            || self.model.clone(),
+            |region| format!("{} {region:?}", self.model).into(),
+        );
+        self.predictor.look_at(region);
+        let key = EmbeddingKey { model, content: frame.content_hash() };
         let kept = self.cache.get(&key);
         let cached = kept.is_some();
         let embedding = match kept {
@@ -192,7 +234,8 @@ impl<P: Predictor> Worker<P> {
         self.current = Some((id, embedding));
         let how = if cached { "was encoded before, found" } else { "encoded" };
         log::info!("{frame:?} {how} in {:.2?}", started.elapsed());
-        Ok(Encoded { took: started.elapsed(), cached })
+        let region = self.predictor.looked_at(frame.size());
+        Ok(Encoded { took: started.elapsed(), cached, region })
     }
 
     fn decode(&mut self, encoding: u64, prompt: &Prompt) -> Result<Decoded, String> {
@@ -227,7 +270,6 @@ fn drop_void(jobs: &mut Vec<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::FrameSize;
 
     /// `e1` encodes frame 1; `d21` decodes request 2 for object 1.
     fn job(name: &str) -> Job {
@@ -235,6 +277,7 @@ mod tests {
         match &name[..1] {
             "e" => Job::Encode {
                 id: digit(1),
+                region: None,
                 frame: Frame::from_rgb(FrameSize::new(1, 1), vec![0; 3]).unwrap(),
             },
             _ => Job::Decode {

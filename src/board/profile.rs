@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::cores::CoreChoice;
 use crate::measure::Preset;
+use crate::nearest::nearest;
 
 /// The profiles inside the program, by name.
 const EMBEDDED: [(&str, &str); 5] = [
@@ -20,13 +21,18 @@ const EMBEDDED: [(&str, &str); 5] = [
 ];
 
 /// The keys of a profile.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 19] = [
     "compatible",
     "feed",
     "screen",
     "size",
     "rotation",
     "touch",
+    "panel_mm",
+    "hand",
+    "theme",
+    "language",
+    "labels",
     "model",
     "refine_with",
     "precision",
@@ -56,6 +62,17 @@ pub struct Profile {
     pub rotation: Option<u32>,
     /// What is pointed with, as `--touch` takes it.
     pub touch: Option<String>,
+    /// Width and height of the panel's lit area, as `--panel-mm` takes them.
+    pub panel_mm: Option<String>,
+    /// The hand that points, as `--hand` takes it.
+    pub hand: Option<String>,
+    /// The colours round the picture, as `--theme` takes them.
+    pub theme: Option<String>,
+    /// The language on the screen, as `--language` takes it.
+    pub language: Option<String>,
+    /// What structures can be called.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// The model package, as `--model` takes it.
     pub model: Option<String>,
     /// The larger package that draws masks once more, as `--refine-with` takes it.
@@ -192,11 +209,6 @@ fn parse(name: &str, place: &str, text: &str) -> Result<Profile, ProfileError> {
     }
     let profile: Profile = toml::from_str(text).map_err(invalid)?;
     Ok(Profile { name: name.to_owned(), ..profile })
-}
-
-/// The one of `known` that is most like `word`; the word itself where none are known.
-fn nearest<'a>(word: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
-    known.into_iter().min_by_key(|k| strsim::damerau_levenshtein(word, k)).unwrap_or(word)
 }
 
 fn cores<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<CoreChoice>, D::Error> {

@@ -11,8 +11,8 @@ use super::{feeds, output};
 
 /// Tell what this machine has, what is wrong with it, and how to mend that
 ///
-/// Looks at processor, memory, clock, temperature, cameras, panels, touch, who may use them, and
-/// model packages. Ends with 1 where something does not work; warnings alone end with 0.
+/// Looks at processor, memory, clock, temperature, cameras, panels and the size of buttons on them,
+/// touch, who may use them, and model packages. Ends with 1 where something does not work; warnings alone end with 0.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg doctor\n          tapseg doctor --json")]
 pub struct Doctor {

@@ -17,6 +17,7 @@ mod instances;
 mod interrupt;
 mod keeping;
 mod label;
+mod look;
 mod man;
 mod models;
 mod output;
@@ -54,7 +55,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Demo(demo::Demo),
-    Run(run::Run),
+    Run(Box<run::Run>),
     Records(records::Records),
     Doctor(doctor::Doctor),
     Calibrate(calibrate::Calibrate),

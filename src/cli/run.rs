@@ -1,16 +1,20 @@
 //! `tapseg run`: the main job, a live picture to point at.
 
+use std::env;
+use std::path::PathBuf;
+
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
 use tapseg::measure::Preset;
-use tapseg::model::PromptKind;
-use tapseg::screen::Screen;
+use tapseg::model::{PromptKind, user_data_folder};
+use tapseg::session::Scale;
 
 use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, share};
 use super::keeping::KeepingArguments;
+use super::look::LookArguments;
 use super::scale::{ScaleArguments, Scaled};
 use super::screens::ScreenArguments;
 use super::service::Attended;
@@ -21,7 +25,12 @@ use super::{board, feeds, output};
 /// Tap a structure, or drag a box round it: the picture freezes and the structure is outlined.
 /// Tap again to refine, press long for a point off it; two fingers look closer. "Live" goes back to
 /// the feed, "Track" too, with the outlines following it. "Save" keeps the picture, "Clip" the last
-/// seconds; "Records" shows what was kept. "Calliper" measures by hand, "Scale" tells how large a pixel is.
+/// seconds. "Calliper" measures by hand, "Hide" shows the picture without outlines. "More ..." has the
+/// rest: "Records" shows what was kept, "Scale" tells how large a pixel is, "Region" what the network
+/// looks at, "Help" what fingers can do.
+///
+/// Keys: space Live or Freeze, s Save, c Clip, m Calliper, o Hide, r Records, h or ? Help, Backspace
+/// Undo or Back.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg run --feed clip.dcm --loop\n          \
     tapseg run --feed liver.nii.gz --axis coronal --window 40,400\n          \
@@ -29,6 +38,7 @@ use super::{board, feeds, output};
     tapseg run --feed phantom --screen drm --touch auto,swap,invert-x --rotate 90\n          \
     tapseg run --feed /dev/video0\n          \
     tapseg run --feed v4l --keep-free 10% --export-to /media/usb\n          \
+    tapseg run --feed v4l --hand left --theme day --language zh --labels lesion,cyst\n          \
     tapseg run --board raspberry-pi-5 --feed clip.dcm --loop\n          \
     tapseg run --feed frames/ --fps 15 --screen picture:shown")]
 pub struct Run {
@@ -54,6 +64,9 @@ pub struct Run {
 
     #[command(flatten)]
     screen: ScreenArguments,
+
+    #[command(flatten)]
+    look: LookArguments,
 
     /// Frames a second of a recording, or max for as fast as they can be had; its own rate where not
     /// given
@@ -90,6 +103,10 @@ pub struct Run {
     #[command(flatten)]
     model: ModelArguments,
 
+    /// The scale at first: the name of a [[preset]] of the board's profile
+    #[arg(long, value_name = "NAME", conflicts_with = "spacing")]
+    preset: Option<String>,
+
     /// Those of the board's profile.
     #[arg(skip)]
     presets: Vec<Preset>,
@@ -105,6 +122,11 @@ impl Run {
             board::keep_within(&profile)?;
             self.fill_from(&profile)?;
         }
+        let labels = self.look.labels()?;
+        let preset = self.preset.as_deref().map(|name| self.preset(name)).transpose()?;
+        // What is said here holds, whatever was set on the screen before.
+        let said = |spacing| Scale { size: None, spacing, ruler: None };
+        let scale = preset.or(self.scale.spacing.map(said));
         let (feed, endless) = feeds::open(&self.feed, &self.volume, self.fps, self.looping)?;
         if self.screen.is_picture() && endless && self.frames.is_none() {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");
@@ -115,6 +137,8 @@ impl Run {
         let mut screen = Attended::new(self.screen.open()?)?;
         let (segmenter, _) = self.model.load()?;
         let refiner = self.refiner()?;
+        // Nobody reads guides on picture files.
+        let memory = memory_folder().filter(|_| !self.screen.is_picture());
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             keeping: self.keeping.keeping(self.region.choice()),
@@ -123,7 +147,12 @@ impl Run {
             clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
             until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
-            pixels_per_mm: screen.pixels_per_mm().unwrap_or(RunOptions::default().pixels_per_mm),
+            arrangement: self.look.arrangement(&screen)?,
+            theme: self.look.theme(),
+            words: self.look.words(),
+            labels,
+            scale,
+            memory,
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, self.region.choice());
@@ -146,6 +175,20 @@ impl Run {
         Ok(Some(RegionSegmenter::new(segmenter, self.region.choice())))
     }
 
+    /// The scale of the preset of this name.
+    fn preset(&self, name: &str) -> Result<Scale> {
+        let names: Vec<&str> = self.presets.iter().map(|preset| preset.name.as_str()).collect();
+        ensure!(
+            !names.is_empty(),
+            "--preset {name:?}: there are no presets; give --board with a profile that has some as \
+             [[preset]]"
+        );
+        match self.presets.iter().find(|preset| preset.name == name) {
+            Some(preset) => Ok(Scale::of(preset)),
+            None => bail!("--preset {name:?}: there is none of this name; there are {names:?}"),
+        }
+    }
+
     /// Takes from a board's profile what the command line doesn't say.
     fn fill_from(&mut self, profile: &Profile) -> Result<()> {
         let name = &profile.name;
@@ -157,8 +200,16 @@ impl Run {
         self.keeping.blank_text |= profile.blank_text;
         self.refine_with = self.refine_with.take().or_else(|| profile.refine_with.clone());
         self.screen.fill_from(profile)?;
+        self.look.fill_from(profile)?;
         self.model.fill_from(profile)
     }
+}
+
+/// Where it is remembered what was set on the screen: the service's own folder, or the user's.
+fn memory_folder() -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let own = variable("STATE_DIRECTORY").map(PathBuf::from);
+    Some(own.or_else(|| user_data_folder(variable))?.join("state"))
 }
 
 /// What a run did, and where its time went.

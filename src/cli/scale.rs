@@ -10,7 +10,7 @@ use tapseg::{Frame, PixelSpacing};
 pub struct ScaleArguments {
     /// Millimetres a pixel, in place of what the picture states: 0.12, or 0.1x0.12 across and down
     #[arg(long, value_name = "MM", value_parser = spacing)]
-    spacing: Option<PixelSpacing>,
+    pub spacing: Option<PixelSpacing>,
 
     /// The row of the transducer's face in pixels of the picture, from which depth is counted
     #[arg(long, value_name = "Y", allow_hyphen_values = true)]

@@ -390,6 +390,7 @@ impl Desk {
             bounding_box: None,
             colour: self.colour(&accepted.about.name),
             active: false,
+            label: None,
         });
         scene.objects = kept.chain(scene.objects).collect();
         let tools = std::mem::take(&mut scene.buttons);

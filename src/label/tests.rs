@@ -221,7 +221,7 @@ impl Bed {
                 }
                 Command::Network(Job::Encode { id, .. }) => {
                     let took = Duration::from_millis(1);
-                    Event::Encoded { id, result: Ok(Encoded { took, cached: false }) }
+                    Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) }
                 }
                 Command::Network(Job::Everything { id, .. }) => {
                     Event::Searched { id, result: Ok(vec![candidate(10)]) }
@@ -231,7 +231,7 @@ impl Bed {
                     let took = Duration::from_millis(1);
                     Event::Decoded { request, result: Ok(Decoded { took, masks }) }
                 }
-                Command::Network(Job::Stop) | Command::Refine(_) => continue,
+                Command::Network(Job::Stop) | Command::Refine(_) | Command::Remember(_) => continue,
                 Command::Save(_) | Command::Clip { .. } | Command::Records(_) => continue,
             };
             self.on(event);

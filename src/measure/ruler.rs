@@ -1,5 +1,7 @@
 //! The pixel spacing from a ruler on the picture.
 
+use serde::{Deserialize, Serialize};
+
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::FramePoint;
 
@@ -16,7 +18,7 @@ const CONTRAST: f32 = 30.0;
 const PLAY: f32 = 0.12;
 
 /// Between two points of a ruler that runs along a picture's side or its lower edge.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ruler {
     /// The tick next to the first point, or the point itself where no ticks are found.
     pub from: FramePoint,

@@ -4,38 +4,48 @@ use embedded_graphics::Drawable;
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::primitives::{Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
+use embedded_graphics::primitives::{
+    Primitive, PrimitiveStyleBuilder, Rectangle, RoundedRectangle, StrokeAlignment,
+};
 use embedded_graphics::text::Alignment;
 
-use super::palette::{BLACK, BUTTON, BUTTON_ACTIVE, BUTTON_DISABLED, TEXT, TEXT_DISABLED};
+use super::palette::Chrome;
 use super::scene::ButtonState;
-use super::text::Letters;
+use super::text::{Letters, cells};
 
 /// Draws a button into its area, with a gap to its neighbours.
 pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
     state: &ButtonState,
     area: Rectangle,
     unit: u32,
+    chrome: &Chrome,
     target: &mut D,
 ) -> Result<(), D::Error> {
-    let (fill, ink) = match (state.enabled, state.active) {
-        (false, _) => (BUTTON_DISABLED, TEXT_DISABLED),
-        (true, false) => (BUTTON, TEXT),
-        (true, true) => (BUTTON_ACTIVE, BLACK),
+    let (fill, edge, ink) = match (state.enabled, state.active) {
+        (false, _) => (chrome.disabled, chrome.disabled, chrome.text_disabled),
+        (true, false) => (chrome.button, chrome.edge, chrome.text),
+        (true, true) => (chrome.active, chrome.edge, chrome.active_text),
     };
+    let style = PrimitiveStyleBuilder::new()
+        .fill_color(fill)
+        .stroke_color(edge)
+        .stroke_width(unit)
+        .stroke_alignment(StrokeAlignment::Inside)
+        .build();
     let face = area.offset(-3 * unit as i32);
     RoundedRectangle::with_equal_corners(face, Size::new_equal(8 * unit))
-        .into_styled(PrimitiveStyle::with_fill(fill))
+        .into_styled(style)
         .draw(target)?;
     let room = face.offset(-2 * unit as i32);
     let (first, second) = lines(&state.label, room.size.width, unit);
-    let count = first.chars().count().max(second.map_or(0, |line| line.chars().count()));
+    let longest = [Some(first), second].into_iter().flatten().max_by_key(|line| cells(line));
+    let longest = longest.unwrap_or_default();
     let line_room = match second {
         None => room.size,
         Some(_) => Size::new(room.size.width, room.size.height / 2),
     };
-    let letters = Letters::fitting(line_room, count, unit);
-    let height = letters.size().height;
+    let letters = Letters::fitting(line_room, longest, unit);
+    let height = letters.height(longest);
     let rows = if second.is_some() { 2 } else { 1 };
     let top = room.top_left.y + (room.size.height.saturating_sub(rows * height) / 2) as i32;
     for (line, y) in [Some(first), second].into_iter().flatten().zip([top, top + height as i32]) {
@@ -51,8 +61,7 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
 /// The label in two lines where it has two words and does not fit into one line of the largest
 /// letters.
 fn lines(label: &str, width: u32, unit: u32) -> (&str, Option<&str>) {
-    let largest = Letters::fitting(Size::new(u32::MAX, u32::MAX), 1, unit);
-    if largest.width(label.chars().count()) <= width {
+    if Letters::largest(unit).width(label) <= width {
         return (label, None);
     }
     label.split_once(' ').map_or((label, None), |(first, second)| (first, Some(second)))
@@ -63,6 +72,7 @@ mod tests {
     use embedded_graphics::geometry::OriginDimensions;
     use embedded_graphics::pixelcolor::IntoStorage;
 
+    use crate::overlay::palette::Theme;
     use crate::overlay::scene::Button;
     use crate::screen::Canvas;
 
@@ -89,13 +99,14 @@ mod tests {
         let area = Rectangle::new(Point::new(10, 5), Size::new(96, 64));
         let drawn = |enabled, active| {
             let mut canvas = Canvas::new(Size::new(120, 80));
-            draw_button(&state("New object", enabled, active), area, 1, &mut canvas).unwrap();
+            let state = state("New object", enabled, active);
+            draw_button(&state, area, 1, Theme::Dark.chrome(), &mut canvas).unwrap();
             canvas
         };
         let looks = [drawn(false, false), drawn(true, false), drawn(true, true)];
         assert_ne!(looks[0], looks[1]);
         assert_ne!(looks[1], looks[2]);
-        let ink = TEXT.into_storage();
+        let ink = Theme::Dark.chrome().text.into_storage();
         assert!(looks[1].pixels().iter().filter(|&&p| p == ink).count() > 100);
         let width = looks[1].size().width as usize;
         for (i, _) in looks[1].pixels().iter().enumerate().filter(|&(_, &p)| p != 0) {
@@ -109,8 +120,9 @@ mod tests {
         for (w, h) in [(0, 0), (1, 1), (3, 50), (50, 3), (7, 7), (13, 9)] {
             let mut canvas = Canvas::new(Size::new(60, 60));
             let area = Rectangle::new(Point::new(5, 5), Size::new(w, h));
-            draw_button(&state("Next mask", true, true), area, 1, &mut canvas).unwrap();
-            draw_button(&state("", true, true), area, 3, &mut canvas).unwrap();
+            let chrome = Theme::Day.chrome();
+            draw_button(&state("Next mask", true, true), area, 1, chrome, &mut canvas).unwrap();
+            draw_button(&state("", true, true), area, 3, chrome, &mut canvas).unwrap();
         }
     }
 }

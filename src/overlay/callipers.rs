@@ -10,7 +10,7 @@ use embedded_graphics::text::Alignment;
 use crate::geometry::FramePoint;
 use crate::measure::{Calliper, Ruler};
 
-use super::palette::{BACKGROUND, BLACK, BUTTON_ACTIVE, TEXT, WHITE};
+use super::palette::{BLACK, MARK, PLATE, PLATE_TEXT, WHITE};
 use super::text::Letters;
 use super::viewport::Viewport;
 
@@ -34,17 +34,17 @@ pub(super) fn draw_calliper<D: DrawTarget<Color = Rgb888>>(
     line(from, to, BLACK, 3 * unit, target)?;
     line(from, to, WHITE, unit, target)?;
     let text = calliper.length.to_string();
-    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
-    let size = Size::new(letters.width(text.chars().count()), letters.size().height);
+    let letters = Letters::largest(unit);
+    let size = Size::new(letters.width(&text), letters.height(&text));
     let plate = size + Size::new_equal(4 * unit);
     // Beside the lower end and inside the picture, where there is room.
     let end = if from.y > to.y { from } else { to };
     let area = viewport.area();
     let limit = area.top_left + area.size - plate;
     let corner = (end + Point::new(arm, arm)).component_min(limit).component_max(area.top_left);
-    target.fill_solid(&Rectangle::new(corner, plate), BACKGROUND)?;
+    target.fill_solid(&Rectangle::new(corner, plate), PLATE)?;
     let place = Rectangle::new(corner + Point::new_equal(2 * unit as i32), size);
-    letters.write(&text, place, Alignment::Left, (TEXT, Some(BACKGROUND)), target)
+    letters.write(&text, place, Alignment::Left, (PLATE_TEXT, Some(PLATE)), target)
 }
 
 /// Draws the part of a ruler between two ticks, with a mark across it at each tick between.
@@ -67,7 +67,7 @@ pub(super) fn draw_ruler<D: DrawTarget<Color = Rgb888>>(
         let by = if upright { Point::new(half, 0) } else { Point::new(0, half) };
         (at - by, at + by)
     };
-    for (colour, width) in [(BLACK, 4 * unit), (BUTTON_ACTIVE, 2 * unit)] {
+    for (colour, width) in [(BLACK, 4 * unit), (MARK, 2 * unit)] {
         line(from, to, colour, width, target)?;
         for (a, b) in (0..=steps).map(mark) {
             line(a, b, colour, width, target)?;
@@ -104,7 +104,7 @@ mod tests {
             let mut canvas = Canvas::new(Size::new(240, 170));
             let found = calliper(FramePoint::new(200.0, 150.0), FramePoint::new(x, y), None);
             draw_calliper(&found, &viewport, 1, &mut canvas.clipped(&area)).unwrap();
-            let plate = BACKGROUND.into_storage();
+            let plate = PLATE.into_storage();
             let drawn = canvas.pixels().iter().filter(|&&pixel| pixel == plate).count();
             assert!(drawn > 300, "({x}, {y}): {drawn}");
         }

@@ -11,13 +11,15 @@ use crate::screen::Canvas;
 
 use super::buttons::draw_button;
 use super::callipers::{draw_calliper, draw_ruler};
+use super::guide::draw_guide;
 use super::layout::Layout;
-use super::palette::{BACKGROUND, BLACK};
+use super::palette::BLACK;
 use super::picture::PictureLayer;
-use super::prompts::{draw_prompts, draw_rubber_band};
+use super::prompts::{draw_prompts, draw_region, draw_rubber_band};
 use super::scene::{Scene, SceneObject};
 use super::sizes::{draw_diameters, draw_list};
 use super::status::{draw_alert, draw_status, draw_working};
+use super::tags::draw_tag;
 use super::tiles::draw_tile;
 
 /// Draws scenes. It keeps the outlines of the masks and its row buffer from one to the next, so
@@ -45,18 +47,18 @@ impl Overlay {
         layout: &Layout,
         target: &mut D,
     ) -> Result<(), D::Error> {
-        let (viewport, unit) = (layout.viewport(), layout.unit());
+        let (viewport, unit, chrome) = (layout.viewport(), layout.unit(), scene.theme.chrome());
         if let Some(tiles) = &scene.tiles {
             let screen = Rectangle::new(Point::zero(), layout.screen());
-            target.fill_solid(&screen, BACKGROUND)?;
+            target.fill_solid(&screen, chrome.background)?;
             for (tile, area) in tiles.iter().zip(layout.tile_areas()) {
-                draw_tile(tile, *area, unit, target)?;
+                draw_tile(tile, *area, unit, chrome, target)?;
             }
             return draw_controls(scene, layout, target);
         }
         let area = viewport.area();
         for rest in around(area, layout.screen()) {
-            target.fill_solid(&rest, BACKGROUND)?;
+            target.fill_solid(&rest, chrome.background)?;
         }
         match &scene.frame {
             Some(frame) => self.picture.draw(frame, &scene.objects, &viewport, unit, target)?,
@@ -70,17 +72,23 @@ impl Overlay {
         for (sizes, colour) in sizes() {
             draw_diameters(sizes, colour, &viewport, unit, &mut picture)?;
         }
-        draw_list(sizes(), area, unit, &mut picture)?;
+        draw_list(sizes(), &scene.words, area, unit, &mut picture)?;
         for active in [false, true] {
             for object in scene.objects.iter().filter(|object| object.active == active) {
                 draw_prompts(object, &viewport, unit, &mut picture)?;
             }
+        }
+        for object in &scene.objects {
+            draw_tag(object, &viewport, unit, &mut picture)?;
         }
         for calliper in &scene.callipers {
             draw_calliper(calliper, &viewport, unit, &mut picture)?;
         }
         if let Some(ruler) = &scene.ruler {
             draw_ruler(ruler, &viewport, unit, &mut picture)?;
+        }
+        if let Some(region) = scene.region {
+            draw_region(region, &viewport, unit, &mut picture)?;
         }
         if let Some(band) = scene.rubber_band {
             draw_rubber_band(band, &viewport, unit, &mut picture)?;
@@ -90,6 +98,9 @@ impl Overlay {
         }
         if let Some(alert) = &scene.alert {
             draw_alert(alert, area, unit, &mut picture)?;
+        }
+        if scene.guide {
+            draw_guide(&scene.words, layout.room(), unit, target)?;
         }
         draw_controls(scene, layout, target)
     }
@@ -101,10 +112,11 @@ fn draw_controls<D: DrawTarget<Color = Rgb888>>(
     layout: &Layout,
     target: &mut D,
 ) -> Result<(), D::Error> {
+    let (unit, chrome) = (layout.unit(), scene.theme.chrome());
     for state in &scene.buttons {
-        draw_button(state, layout.button_area(state.button), layout.unit(), target)?;
+        draw_button(state, layout.button_area(state.button), unit, chrome, target)?;
     }
-    draw_status(&scene.status, layout.status_area(), layout.unit(), target)
+    draw_status(&scene.status, &scene.words, layout.status_area(), unit, chrome, target)
 }
 
 /// A frame with masks, prompts and callipers at its own size, without buttons and status line.
@@ -144,8 +156,10 @@ mod tests {
     use crate::geometry::{FrameBox, FramePoint, FrameSize};
     use crate::mask::Mask;
     use crate::measure::calliper;
+    use crate::overlay::palette::Theme;
     use crate::overlay::scene::{Button, ButtonState, Status};
     use crate::prompt::{PointLabel, PromptPoint};
+    use crate::words::Words;
 
     use super::*;
 
@@ -164,6 +178,7 @@ mod tests {
             bounding_box: Some(FrameBox { x0: -3.0, y0: 0.0, x1: 1e20, y1: 5.0 }),
             colour: usize::MAX,
             active: true,
+            label: Some("a label that is too long for the picture ".repeat(3)),
         };
         let passive = SceneObject { active: false, colour: 1, ..object.clone() };
         Scene {
@@ -172,7 +187,11 @@ mod tests {
             rubber_band: Some(FrameBox { x0: f32::NAN, y0: 1.0, x1: 2.0, y1: 5.0 }),
             callipers: vec![calliper(FramePoint::new(1.0, 2.0), FramePoint::new(9e9, 3.0), None)],
             ruler: None,
+            region: Some(FrameBox { x0: -5.0, y0: f32::NAN, x1: 1e9, y1: 3.0 }),
+            guide: false,
             tiles: None,
+            theme: Theme::Day,
+            words: Words::default(),
             buttons: Button::ALL
                 .map(|button| ButtonState {
                     button,
@@ -202,7 +221,8 @@ mod tests {
                 let screen = Size::new(w, h);
                 let mut canvas = Canvas::new(screen);
                 overlay.draw(&scene(frame), &Layout::new(screen, frame), &mut canvas).unwrap();
-                overlay.draw(&Scene::default(), &Layout::new(screen, frame), &mut canvas).unwrap();
+                let guide = Scene { guide: true, ..Scene::default() };
+                overlay.draw(&guide, &Layout::new(screen, frame), &mut canvas).unwrap();
                 let other = Layout::new(Size::new(h, 77), FrameSize::new(0, 9));
                 overlay.draw(&scene(frame), &other, &mut canvas).unwrap();
                 let alone = Layout::picture_only(FrameSize::new(w, h));

@@ -6,6 +6,8 @@ use embedded_graphics::primitives::Rectangle;
 use crate::geometry::{FramePoint, FrameSize};
 use crate::screen::Canvas;
 
+use super::arrangement::Arrangement;
+use super::band::{Band, picture_pixels};
 use super::scene::Button;
 use super::tiles::tile_areas;
 use super::viewport::Viewport;
@@ -24,9 +26,12 @@ const MIN_FINGER: u32 = 48;
 const PLAIN_SIDE: f32 = 800.0;
 
 /// The screen divided into picture, buttons and status line, in screen pixels. The buttons stand
-/// in columns at the right or in rows below the picture, whichever keeps the picture larger.
+/// in columns beside the picture, at the side of the hand that points, or in rows below it, whichever
+/// keeps the picture larger.
 ///
-/// A screen too small for finger-sized buttons gets smaller ones; any size is fine, even zero.
+/// No button is smaller than [`Arrangement::TARGET_MM`] where the screen's scale is known and half of
+/// it has the room. Where it has not, they are as large as that half allows; any size is fine, even
+/// zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     screen: Size,
@@ -37,6 +42,8 @@ pub struct Layout {
     /// What the buttons leave for the picture.
     room: Rectangle,
     tiles: Vec<Rectangle>,
+    /// The guide lies over everything.
+    guide: bool,
 }
 
 impl Layout {
@@ -53,25 +60,38 @@ impl Layout {
         frame: FrameSize,
         buttons: impl IntoIterator<Item = Button>,
     ) -> Self {
+        Self::arranged(screen, frame, buttons, Arrangement::default())
+    }
+
+    /// As [`with_buttons`](Self::with_buttons), for the hand and the scale that `arrangement` tells.
+    pub fn arranged(
+        screen: Size,
+        frame: FrameSize,
+        buttons: impl IntoIterator<Item = Button>,
+        arrangement: Arrangement,
+    ) -> Self {
         let buttons: Vec<Button> = buttons.into_iter().collect();
         let count = buttons.len() as u32;
         let screen = screen.component_min(Size::new_equal(Canvas::MAX_SIDE));
         let short = screen.width.min(screen.height) as f32;
         let unit = unit(screen);
-        let finger = ((short * FINGER_SHARE) as u32).max(MIN_FINGER);
+        let target = arrangement.target();
+        let comfortable = ((short * FINGER_SHARE) as u32).max(MIN_FINGER);
+        let comfortable = target.map_or(comfortable, |target| comfortable.max(target));
         // Two lines of text, smaller on a small screen.
         let line = if short >= 600.0 { 22 * unit } else { 16 };
         let status_height = (2 * line + 6 * unit).min(screen.height / 5);
         let body = Size::new(screen.width, screen.height - status_height);
         let status_top_left = Point::new(0, body.height as i32);
-        let mut band = Band { side: Side::Right, lanes: 1, lane: body.width / 5, count };
-        let mut largest = None;
-        for candidate in Band::candidates(body, finger, count) {
-            let area = picture_pixels(&candidate.viewport(body, frame));
-            if largest.is_none_or(|found| area > found) {
-                (band, largest) = (candidate.widened(body, frame, finger), Some(area));
-            }
-        }
+        let least = target.unwrap_or(MIN_FINGER);
+        let fitting = [comfortable, least].into_iter().find_map(|finger| {
+            let bands = Band::candidates(body, finger, count, arrangement.hand);
+            let area = |band: &Band| picture_pixels(&band.viewport(body, frame));
+            // The first of those that leave the picture equally large.
+            let best = bands.reduce(|a, b| if area(&b) > area(&a) { b } else { a })?;
+            Some(best.widened(body, frame, finger))
+        });
+        let band = fitting.unwrap_or_else(|| Band::roomiest(body, count, arrangement.hand));
         Self {
             screen,
             unit,
@@ -80,6 +100,7 @@ impl Layout {
             status: Rectangle::new(status_top_left, Size::new(screen.width, status_height)),
             room: band.rest(body),
             tiles: Vec::new(),
+            guide: false,
         }
     }
 
@@ -87,6 +108,23 @@ impl Layout {
     #[must_use]
     pub fn with_tiles(self, count: usize) -> Self {
         Self { tiles: tile_areas(self.room, count), ..self }
+    }
+
+    /// The same layout with the guide over everything, or without: any place is then
+    /// [`Button::Guide`].
+    #[must_use]
+    pub fn with_guide(self, guide: bool) -> Self {
+        Self { guide, ..self }
+    }
+
+    /// Whether the guide lies over everything.
+    pub fn has_guide(&self) -> bool {
+        self.guide
+    }
+
+    /// What the buttons and the status line leave for the picture.
+    pub fn room(&self) -> Rectangle {
+        self.room
     }
 
     /// The same layout with the part of the picture that is looked at.
@@ -109,6 +147,7 @@ impl Layout {
             status: Rectangle::zero(),
             room: Rectangle::zero(),
             tiles: Vec::new(),
+            guide: false,
         }
     }
 
@@ -139,6 +178,12 @@ impl Layout {
         found.map_or(Rectangle::zero(), |(_, area)| *area)
     }
 
+    /// The least side of any button in pixels; 0 where there is none.
+    pub fn smallest_button(&self) -> u32 {
+        let side = |area: &Rectangle| area.size.width.min(area.size.height);
+        self.buttons.iter().map(|(_, area)| side(area)).min().unwrap_or(0)
+    }
+
     /// Where the status line is.
     pub fn status_area(&self) -> Rectangle {
         self.status
@@ -151,6 +196,9 @@ impl Layout {
 
     /// The button at a screen pixel.
     pub fn button_at(&self, pixel: Point) -> Option<Button> {
+        if self.guide {
+            return Some(Button::Guide);
+        }
         let under = self.buttons.iter().find(|(_, area)| area.contains(pixel));
         let tile = || (0..).zip(&self.tiles).find(|(_, area)| area.contains(pixel));
         under.map(|(button, _)| *button).or_else(|| tile().map(|(i, _)| Button::Tile(i)))
@@ -174,97 +222,10 @@ fn unit(screen: Size) -> u32 {
     ((short / PLAIN_SIDE).round() as u32).max(1)
 }
 
-/// The number of screen pixels that the picture takes.
-fn picture_pixels(viewport: &Viewport) -> u64 {
-    let Size { width, height } = viewport.area().size;
-    u64::from(width) * u64::from(height)
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Right,
-    Bottom,
-}
-
-/// A strip of buttons along one side of the screen.
-struct Band {
-    side: Side,
-    /// Columns at the right, rows at the bottom.
-    lanes: u32,
-    /// The breadth of one lane in pixels.
-    lane: u32,
-    /// How many buttons there are.
-    count: u32,
-}
-
-impl Band {
-    /// The bands whose buttons are finger-sized and which leave at least half of `body`.
-    fn candidates(body: Size, finger: u32, count: u32) -> impl Iterator<Item = Band> {
-        // Labels are words, so a button is wider than it is high.
-        let width = finger + finger / 2;
-        let band = move |side, lane| move |lanes| Band { side, lanes, lane, count };
-        let columns = (1..=3).map(band(Side::Right, width));
-        let rows = (1..=3).map(band(Side::Bottom, finger));
-        columns.chain(rows).filter(move |band| match band.side {
-            Side::Right => {
-                body.height / band.per_lane() >= finger && band.lanes * band.lane <= body.width / 2
-            }
-            Side::Bottom => {
-                body.width / band.per_lane() >= width && band.lanes * band.lane <= body.height / 2
-            }
-        })
-    }
-
-    /// The band made broader with room that the picture leaves free, within reason.
-    fn widened(self, body: Size, frame: FrameSize, finger: u32) -> Self {
-        let free = self.rest(body).size - self.viewport(body, frame).area().size;
-        let (free, limit) = match self.side {
-            Side::Right => (free.width, 2 * finger),
-            Side::Bottom => (free.height, finger + finger / 2),
-        };
-        Self { lane: (self.lane + free / self.lanes).min(limit), ..self }
-    }
-
-    /// Where the picture is beside the band.
-    fn viewport(&self, body: Size, frame: FrameSize) -> Viewport {
-        Viewport::fit(self.rest(body), frame)
-    }
-
-    fn per_lane(&self) -> u32 {
-        self.count.max(1).div_ceil(self.lanes)
-    }
-
-    /// What the band leaves of `body` for the picture.
-    fn rest(&self, body: Size) -> Rectangle {
-        let band = self.lanes * self.lane;
-        let size = match self.side {
-            Side::Right => Size::new(body.width - band, body.height),
-            Side::Bottom => Size::new(body.width, body.height - band),
-        };
-        Rectangle::new(Point::zero(), size)
-    }
-
-    /// The cell of the button `index`; cells fill the lanes one after the other.
-    fn cell(&self, body: Size, index: u32) -> Rectangle {
-        let (lane, place) = (index / self.per_lane(), index % self.per_lane());
-        let rest = self.rest(body).size;
-        let along = match self.side {
-            Side::Right => body.height,
-            Side::Bottom => body.width,
-        };
-        let start = place * along / self.per_lane();
-        let length = (place + 1) * along / self.per_lane() - start;
-        let across = lane * self.lane;
-        let (x, y, size) = match self.side {
-            Side::Right => (rest.width + across, start, Size::new(self.lane, length)),
-            Side::Bottom => (start, rest.height + across, Size::new(length, self.lane)),
-        };
-        Rectangle::new(Point::new(x as i32, y as i32), size)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::overlay::arrangement::{Hand, pixels_per_mm};
+
     use super::*;
 
     struct Case {
@@ -311,6 +272,58 @@ mod tests {
         }
     }
 
+    /// A panel by its diagonal, its pixels and the size of its lit area; whether it has the room.
+    type Panel = (&'static str, (u32, u32), (f32, f32), bool);
+
+    #[rustfmt::skip]
+    const PANELS: [Panel; 7] = [
+        ("2.8 inch", (320, 240), (57.0, 43.0), false),
+        ("4.3 inch", (480, 272), (95.0, 54.0), true),
+        ("5 inch", (800, 480), (108.0, 65.0), true),
+        ("7 inch", (800, 480), (154.0, 86.0), true),
+        ("10 inch", (1280, 800), (217.0, 136.0), true),
+        ("10 inch, upright", (800, 1280), (136.0, 217.0), true),
+        ("13 inch", (1920, 1080), (294.0, 165.0), true),
+    ];
+
+    fn on_panel(pixels: (u32, u32), mm: (f32, f32), hand: Hand) -> (Layout, f32) {
+        let screen = Size::new(pixels.0, pixels.1);
+        let pixels_per_mm = pixels_per_mm(screen, mm);
+        let arrangement = Arrangement { hand, pixels_per_mm };
+        let layout = Layout::arranged(screen, FrameSize::new(640, 480), Button::ALL, arrangement);
+        let mm = layout.smallest_button() as f32 / pixels_per_mm.unwrap();
+        (layout, mm)
+    }
+
+    #[test]
+    fn buttons_measure_nine_millimetres_where_the_panel_has_the_room() {
+        for (name, pixels, size, roomy) in PANELS {
+            let (layout, mm) = on_panel(pixels, size, Hand::Right);
+            assert_eq!(mm >= Arrangement::TARGET_MM, roomy, "{name}: {mm} mm");
+            // Elsewhere they are as large as half of the screen allows.
+            assert!(mm >= 5.0, "{name}: {mm} mm");
+            let picture = layout.viewport.area().size;
+            assert!(2 * picture.width.max(picture.height) >= pixels.0.min(pixels.1), "{name}");
+        }
+    }
+
+    #[test]
+    fn left_hands_have_the_mirror_image() {
+        for (name, pixels, size, _) in PANELS {
+            let [right, left] = [Hand::Right, Hand::Left].map(|h| on_panel(pixels, size, h).0);
+            let upright = pixels.0 < pixels.1;
+            for button in Button::ALL {
+                let (a, b) = (right.button_area(button), left.button_area(button));
+                let mirrored = pixels.0 as i32 - a.top_left.x - a.size.width as i32;
+                let expected = if upright { a.top_left.x } else { mirrored };
+                assert_eq!((b.top_left.x, b.top_left.y), (expected, a.top_left.y), "{name}");
+                assert_eq!(a.size, b.size, "{name}");
+                assert!(left.viewport.area().intersection(&b).is_zero_sized(), "{name}");
+            }
+            assert_eq!(right.viewport.area().size, left.viewport.area().size, "{name}");
+        }
+    }
+
     #[test]
     fn nothing_overlaps_or_leaves_the_screen() {
         for case in &CASES {
@@ -344,6 +357,16 @@ mod tests {
             assert!(layout.frame_point_at(middle).is_some());
             assert_eq!(layout.button_at(layout.status.center()), None);
         }
+    }
+
+    #[test]
+    fn the_guide_is_wherever_one_presses() {
+        let layout = Layout::new(Size::new(800, 480), FrameSize::new(640, 480)).with_guide(true);
+        for pixel in [Point::zero(), Point::new(300, 200), Point::new(790, 20), Point::new(9, 470)]
+        {
+            assert_eq!(layout.button_at(pixel), Some(Button::Guide), "{pixel}");
+        }
+        assert_ne!(layout.with_guide(false).button_at(Point::zero()), Some(Button::Guide));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //!
 //! A [`Layout`] says where everything stands and what a press hits, an [`Overlay`] draws it there.
 
+mod arrangement;
+mod band;
 mod buttons;
 mod callipers;
 mod draw;
+mod guide;
 mod labels;
 mod layout;
 mod outline;
@@ -16,15 +19,18 @@ mod scale;
 mod scene;
 mod sizes;
 mod status;
+mod tags;
 mod text;
 mod tiles;
 mod viewport;
 mod zoom;
 
+pub use arrangement::{Arrangement, Hand, pixels_per_mm};
 pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
-pub use palette::OBJECT_COLOURS;
+pub use palette::{OBJECT_COLOURS, Theme};
 pub use scene::{Button, ButtonState, Refinement, Scene, SceneObject, Status, Tile};
+pub(crate) use text::is_known;
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

@@ -245,7 +245,8 @@ mod tests {
     }
 
     fn object(mask: Mask, colour: usize, active: bool) -> SceneObject {
-        SceneObject { mask: Some(mask), points: vec![], bounding_box: None, colour, active }
+        let (points, label) = (vec![], None);
+        SceneObject { mask: Some(mask), points, bounding_box: None, colour, active, label }
     }
 
     /// The picture put together pixel by pixel.

@@ -9,7 +9,7 @@ use embedded_graphics::primitives::{Circle, Primitive, PrimitiveStyle, Rectangle
 use crate::geometry::{FrameBox, FramePoint};
 use crate::prompt::{PointLabel, PromptPoint};
 
-use super::palette::{BLACK, NEGATIVE, POSITIVE, WHITE, object_colour};
+use super::palette::{BLACK, MARK, NEGATIVE, POSITIVE, WHITE, object_colour};
 use super::scene::SceneObject;
 use super::viewport::Viewport;
 
@@ -43,6 +43,32 @@ pub(super) fn draw_rubber_band<D: DrawTarget<Color = Rgb888>>(
         for dash in dashes(side, 8 * unit) {
             target.fill_solid(&dash, WHITE)?;
         }
+    }
+    Ok(())
+}
+
+/// Draws the part of the picture that the network looks at, with edges to be dragged.
+pub(super) fn draw_region<D: DrawTarget<Color = Rgb888>>(
+    region: FrameBox,
+    viewport: &Viewport,
+    unit: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let Some(area) = box_area(region, viewport) else { return Ok(()) };
+    draw_box(area, MARK, true, unit, target)?;
+    let centre = area.center();
+    let ends = area.top_left + area.size;
+    for (at, lying) in [
+        (Point::new(centre.x, area.top_left.y), true),
+        (Point::new(centre.x, ends.y - 1), true),
+        (Point::new(area.top_left.x, centre.y), false),
+        (Point::new(ends.x - 1, centre.y), false),
+    ] {
+        let (long, short) = (36 * unit, 8 * unit);
+        let size = if lying { Size::new(long, short) } else { Size::new(short, long) };
+        let handle = Rectangle::with_center(at, size);
+        target.fill_solid(&handle.offset(unit as i32), BLACK)?;
+        target.fill_solid(&handle, MARK)?;
     }
     Ok(())
 }

@@ -8,6 +8,9 @@ use crate::geometry::FrameBox;
 use crate::mask::Mask;
 use crate::measure::{Calliper, Ruler};
 use crate::prompt::PromptPoint;
+use crate::words::Words;
+
+use super::palette::Theme;
 
 /// The touch buttons, in the order they stand on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +45,22 @@ pub enum Button {
     Scale,
     /// Look at what was kept.
     Records,
+    /// Take the outlines off the picture, and bring them back.
+    Hide,
+    /// Give the active object a label.
+    Label,
+    /// One of the labels, by its place in the list; behind the last one, none.
+    Choice(u8),
+    /// What is needed less often.
+    Menu,
+    /// Tell which part of the picture the network looks at.
+    Region,
+    /// Let it be found again.
+    Automatic,
+    /// The other colours.
+    Theme,
+    /// What fingers can do.
+    Guide,
     /// A shorter step of the ruler.
     Less,
     /// A longer step of the ruler.
@@ -67,24 +86,38 @@ pub enum Button {
 }
 
 impl Button {
-    /// Those of a live picture, in the order they stand on the screen.
-    pub const ALL: [Button; 15] = [
+    /// Those of a live picture, in the order they stand on the screen; where there are labels,
+    /// [`Button::Label`] stands before [`Button::Save`].
+    pub const ALL: [Button; 14] = [
         Button::LiveFreeze,
         Button::Positive,
         Button::Negative,
         Button::Box,
         Button::NewObject,
         Button::Undo,
-        Button::Clear,
         Button::NextMask,
+        Button::Hide,
         Button::Everything,
         Button::Track,
         Button::Calliper,
-        Button::Scale,
         Button::Save,
         Button::Clip,
-        Button::Records,
+        Button::Menu,
     ];
+
+    /// Those that are needed less often.
+    pub const MENU: [Button; 7] = [
+        Button::Back,
+        Button::Records,
+        Button::Scale,
+        Button::Region,
+        Button::Clear,
+        Button::Theme,
+        Button::Guide,
+    ];
+
+    /// Those of a picture whose region is set.
+    pub const ADJUSTING: [Button; 3] = [Button::Back, Button::Automatic, Button::Apply];
 
     /// Those of a picture whose scale is set.
     pub const SCALING: [Button; 6] =
@@ -136,6 +169,8 @@ pub struct SceneObject {
     pub colour: usize,
     /// Whether further prompts go to it.
     pub active: bool,
+    /// What it was called.
+    pub label: Option<String>,
 }
 
 /// A record in a list.
@@ -194,6 +229,10 @@ pub struct Scene {
     pub callipers: Vec<Calliper>,
     /// The ruler that the scale is read from.
     pub ruler: Option<Ruler>,
+    /// The part of the picture that the network looks at, while it is set.
+    pub region: Option<FrameBox>,
+    /// Whether the guide lies over the picture; whatever is tapped then puts it away.
+    pub guide: bool,
     /// Records in place of the picture, which then only tells where the buttons are.
     pub tiles: Option<Vec<Tile>>,
     /// The buttons, in order.
@@ -202,6 +241,10 @@ pub struct Scene {
     pub status: Status,
     /// How long the network has been at work, while it is.
     pub working: Option<Duration>,
+    /// The colours round the picture.
+    pub theme: Theme,
+    /// The words for what is told in figures.
+    pub words: Words,
     /// Why the picture is not live though it should be: written across it.
     pub alert: Option<String>,
 }

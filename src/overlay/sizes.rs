@@ -8,8 +8,9 @@ use embedded_graphics::primitives::{Line, Primitive, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::Alignment;
 
 use crate::measure::Measurements;
+use crate::words::{Word, Words};
 
-use super::palette::{BACKGROUND, BLACK, object_colour};
+use super::palette::{BLACK, PLATE, object_colour};
 use super::text::Letters;
 use super::viewport::Viewport;
 
@@ -36,25 +37,26 @@ pub(super) fn draw_diameters<D: DrawTarget<Color = Rgb888>>(
 /// as fit there.
 pub(super) fn draw_list<'a, D: DrawTarget<Color = Rgb888>>(
     sizes: impl Iterator<Item = (&'a Measurements, usize)>,
+    words: &Words,
     picture: Rectangle,
     unit: u32,
     target: &mut D,
 ) -> Result<(), D::Error> {
-    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
+    let letters = Letters::largest(unit);
     let gap = 6 * unit;
     let mut top = gap;
     for (sizes, colour) in sizes {
-        let text = line(sizes);
-        let size = Size::new(letters.width(text.chars().count()), letters.size().height);
+        let text = line(sizes, words);
+        let size = Size::new(letters.width(&text), letters.height(&text));
         let plate = size + Size::new_equal(gap);
         let room = picture.size;
         if plate.width + gap > room.width || top + plate.height > room.height / 2 {
             return Ok(());
         }
         let corner = picture.top_left + Point::new(gap as i32, top as i32);
-        target.fill_solid(&Rectangle::new(corner, plate), BACKGROUND)?;
+        target.fill_solid(&Rectangle::new(corner, plate), PLATE)?;
         let place = Rectangle::new(corner + Point::new_equal(gap as i32 / 2), size);
-        let ink = (object_colour(colour), Some(BACKGROUND));
+        let ink = (object_colour(colour), Some(PLATE));
         letters.write(&text, place, Alignment::Left, ink, target)?;
         top += plate.height;
     }
@@ -62,13 +64,14 @@ pub(super) fn draw_list<'a, D: DrawTarget<Color = Rgb888>>(
 }
 
 /// Both diameters and the area, and the depth where it is known.
-fn line(sizes: &Measurements) -> String {
+fn line(sizes: &Measurements, words: &Words) -> String {
     let across = sizes.perpendicular_diameter.length;
     let longest = sizes.longest_diameter.length.to_string();
     let longest = longest.trim_end_matches(|c: char| !c.is_ascii_digit());
     let mut line = format!("{longest} x {across} \u{b7} {}", sizes.area);
     if let Some(depth) = sizes.depth {
-        line += &format!(" \u{b7} {} deep", depth.nearest);
+        line += " \u{b7} ";
+        line += &words.fill(Word::Deep, &[("depth", &depth.nearest)]);
     }
     line
 }
@@ -91,9 +94,9 @@ mod tests {
 
     #[test]
     fn numbers_have_their_units() {
-        assert_eq!(line(&sizes(None)), "44 x 22 px \u{b7} 800 px\u{b2}");
+        assert_eq!(line(&sizes(None), &Words::default()), "44 x 22 px \u{b7} 800 px\u{b2}");
         let spacing = Some(PixelSpacing { row_mm: 0.5, column_mm: 0.5 });
-        let told = line(&sizes(spacing));
+        let told = line(&sizes(spacing), &Words::default());
         assert!(told.starts_with("22.1 x 11."), "{told}");
         assert!(told.ends_with(" mm \u{b7} 200.0 mm\u{b2} \u{b7} 5.0 mm deep"), "{told}");
     }
@@ -104,7 +107,8 @@ mod tests {
             let mut canvas = Canvas::new(Size::new(width, height));
             let picture = Rectangle::new(Point::zero(), canvas.size());
             let many = sizes(None);
-            draw_list((0..30).map(|i| (&many, i)), picture, 1, &mut canvas).unwrap();
+            draw_list((0..30).map(|i| (&many, i)), &Words::default(), picture, 1, &mut canvas)
+                .unwrap();
             let lower = (width * height / 2) as usize;
             assert!(canvas.pixels()[lower..].iter().all(|&p| p == 0), "{width}x{height}");
             assert_eq!(canvas.pixels().iter().any(|&p| p != 0), width == 600 && height == 300);

@@ -9,15 +9,17 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::{Arc, Primitive, PrimitiveStyle, Rectangle, RoundedRectangle};
 use embedded_graphics::text::Alignment;
 
-use super::palette::{BACKGROUND, BUTTON, BUTTON_ACTIVE, TEXT, TEXT_DIM};
+use crate::words::{Word, Words};
+
+use super::palette::{Chrome, MARK, MARK_DIM, PLATE, PLATE_TEXT};
 use super::scene::{Refinement, Status};
 use super::text::Letters;
 
 /// Between two figures.
 const SEPARATOR: &str = " \u{b7} ";
 
-/// Letters kept free between the feed's figures and the mask's.
-const GAP: usize = 2;
+/// What is kept free between the feed's figures and the mask's.
+const GAP: &str = "  ";
 
 /// How long the ring takes to turn once.
 const TURN: Duration = Duration::from_millis(1200);
@@ -26,8 +28,10 @@ const TURN: Duration = Duration::from_millis(1200);
 /// known of the mask at the right, which keeps its place where room is short.
 pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
     status: &Status,
+    words: &Words,
     area: Rectangle,
     unit: u32,
+    chrome: &Chrome,
     target: &mut D,
 ) -> Result<(), D::Error> {
     let side = 8 * unit;
@@ -38,38 +42,39 @@ pub(super) fn draw_status<D: DrawTarget<Color = Rgb888>>(
         Rectangle::new(corner, Size::new(width, height))
     };
     let message = status.message.as_deref().unwrap_or_default();
-    let letters = Letters::fitting(Size::new(width, height), message.chars().count(), unit);
-    let bright = (TEXT, Some(BACKGROUND));
+    let letters = Letters::fitting(Size::new(width, height), message, unit);
+    let bright = (chrome.text, Some(chrome.background));
+    let dim = (chrome.text_dim, Some(chrome.background));
     letters.write(message, row(0, width), Alignment::Left, bright, target)?;
-    let (feed, mask) = (feed_figures(status), mask_figures(status));
-    let mask_count = mask.chars().count() + GAP;
-    let count = feed.chars().count() + mask_count;
-    let letters = Letters::fitting(Size::new(width, height), count, unit);
-    let feed_row = row(1, width.saturating_sub(letters.width(mask_count)));
-    letters.write(&feed, feed_row, Alignment::Left, (TEXT_DIM, Some(BACKGROUND)), target)?;
+    let (feed, mask) = (feed_figures(status, words), mask_figures(status, words));
+    let letters = Letters::fitting(Size::new(width, height), &[&*feed, GAP, &*mask].concat(), unit);
+    let taken = letters.width(GAP) + letters.width(&mask);
+    let feed_row = row(1, width.saturating_sub(taken));
+    letters.write(&feed, feed_row, Alignment::Left, dim, target)?;
     letters.write(&mask, row(1, width), Alignment::Right, bright, target)
 }
 
 /// What is known of the mask that is shown: the predicted IoU, the rank, and how far it is refined.
-fn mask_figures(status: &Status) -> String {
-    let iou = status.predicted_iou.map(|iou| format!("IoU {iou:.2}"));
-    let rank = status.mask_of.map(|(rank, count)| format!("mask {rank}/{count}"));
+fn mask_figures(status: &Status, words: &Words) -> String {
+    let quality = |iou| words.fill(Word::Quality, &[("iou", &format!("{iou:.2}"))]);
+    let rank = |(rank, count)| words.fill(Word::Rank, &[("rank", &rank), ("count", &count)]);
     let refinement = status.refinement.map(|refinement| match refinement {
-        Refinement::Underway => "refining".to_owned(),
-        Refinement::Done => "refined".to_owned(),
+        Refinement::Underway => words.get(Word::Refining).to_owned(),
+        Refinement::Done => words.get(Word::Refined).to_owned(),
     });
-    joined([iou, rank, refinement])
+    joined([status.predicted_iou.map(quality), status.mask_of.map(rank), refinement])
 }
 
 /// Where the picture comes from, and how fast everything is.
-fn feed_figures(status: &Status) -> String {
+fn feed_figures(status: &Status, words: &Words) -> String {
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let took = |word, ms| words.fill(word, &[("ms", &format!("{ms:.0}"))]);
     joined([
         text(&status.source),
-        status.feed_fps.map(|fps| format!("{fps:.1} fps")),
+        status.feed_fps.map(|fps| words.fill(Word::Fps, &[("fps", &format!("{fps:.1}"))])),
         text(&status.model),
-        status.encode_ms.map(|ms| format!("encode {ms:.0} ms")),
-        status.decode_ms.map(|ms| format!("decode {ms:.0} ms")),
+        status.encode_ms.map(|ms: f32| took(Word::Encode, ms)),
+        status.decode_ms.map(|ms| took(Word::Decode, ms)),
     ])
 }
 
@@ -85,10 +90,10 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     target: &mut D,
 ) -> Result<(), D::Error> {
     let text = format!("{:.1} s", elapsed.as_secs_f32());
-    let letters = Letters::fitting(Size::new_equal(u32::MAX), 1, unit);
+    let letters = Letters::largest(unit);
     let (height, gap) = (40 * unit, 8 * unit);
     let ring = height - 2 * gap;
-    let width = 3 * gap + ring + letters.width(text.len());
+    let width = 3 * gap + ring + letters.width(&text);
     if width + 2 * gap > picture.size.width || height + 2 * gap > picture.size.height {
         return Ok(());
     }
@@ -96,11 +101,11 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     let corner = picture.top_left + Point::new(left as i32, gap as i32);
     let plate = Rectangle::new(corner, Size::new(width, height));
     RoundedRectangle::with_equal_corners(plate, Size::new_equal(height / 2))
-        .into_styled(PrimitiveStyle::with_fill(BACKGROUND))
+        .into_styled(PrimitiveStyle::with_fill(PLATE))
         .draw(target)?;
     let turned = (elapsed.as_millis() % TURN.as_millis()) as f32 / TURN.as_millis() as f32;
     let corner = plate.top_left + Point::new_equal(gap as i32);
-    for (colour, start, sweep) in [(BUTTON, 0.0, 360.0), (BUTTON_ACTIVE, 360.0 * turned, 100.0)] {
+    for (colour, start, sweep) in [(MARK_DIM, 0.0, 360.0), (MARK, 360.0 * turned, 100.0)] {
         let (start, sweep): (Angle, Angle) = (start.deg(), sweep.deg());
         Arc::new(corner, ring, start, sweep)
             .into_styled(PrimitiveStyle::with_stroke(colour, 4 * unit))
@@ -110,7 +115,7 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
         plate.top_left + Point::new((2 * gap + ring) as i32, 0),
         Size::new(width - 2 * gap - ring, height),
     );
-    letters.write(&text, place, Alignment::Left, (TEXT, Some(BACKGROUND)), target)
+    letters.write(&text, place, Alignment::Left, (PLATE_TEXT, Some(PLATE)), target)
 }
 
 /// Draws a bar across the middle of the picture that says why it is not live, a sentence a line.
@@ -128,12 +133,12 @@ pub(super) fn draw_alert<D: DrawTarget<Color = Rgb888>>(
     let bar = Size::new(picture.size.width, (lines.len() as u32 * height).min(picture.size.height));
     let top = (picture.size.height - bar.height) / 2;
     let bar = Rectangle::new(picture.top_left + Point::new(0, top as i32), bar);
-    target.fill_solid(&bar, BACKGROUND)?;
+    target.fill_solid(&bar, PLATE)?;
     for (i, line) in lines.into_iter().enumerate() {
         let corner = bar.top_left + Point::new(side as i32, (i as u32 * height) as i32);
         let room = Size::new(width, height);
-        let letters = Letters::fitting(room, line.chars().count(), unit);
-        let bright = (TEXT, Some(BACKGROUND));
+        let letters = Letters::fitting(room, line, unit);
+        let bright = (PLATE_TEXT, Some(PLATE));
         letters.write(line, Rectangle::new(corner, room), Alignment::Center, bright, target)?;
     }
     Ok(())
@@ -145,8 +150,12 @@ mod tests {
 
     #[test]
     fn unknown_figures_are_left_out() {
+        let words = &Words::default();
         let nothing = Status::default();
-        assert_eq!((mask_figures(&nothing), feed_figures(&nothing)), Default::default());
+        assert_eq!(
+            (mask_figures(&nothing, words), feed_figures(&nothing, words)),
+            Default::default()
+        );
         let all = Status {
             source: "clip.dcm".into(),
             model: "litemedsam".into(),
@@ -158,8 +167,8 @@ mod tests {
             refinement: Some(Refinement::Done),
             message: None,
         };
-        assert_eq!(mask_figures(&all), "IoU 0.93 · mask 2/7 · refined");
+        assert_eq!(mask_figures(&all, words), "IoU 0.93 · mask 2/7 · refined");
         let feed = "clip.dcm · 30.0 fps · litemedsam · encode 612 ms · decode 37 ms";
-        assert_eq!(feed_figures(&all), feed);
+        assert_eq!(feed_figures(&all, words), feed);
     }
 }

@@ -1,4 +1,7 @@
 //! Single lines of text that never leave their place.
+//!
+//! A text is a row of cells: Latin letters take one each, Chinese ones two, side by side as in a
+//! terminal. Chinese letters and signs are those of GB 2312.
 
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{Dimensions, Point, Size};
@@ -8,9 +11,19 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Alignment, Baseline, Text};
 use embedded_graphics::{Drawable, Pixel};
+use u8g2_fonts::fonts::u8g2_font_wqy16_t_gb2312;
+use u8g2_fonts::types::{FontColor, VerticalPosition};
+use u8g2_fonts::{Error, FontRenderer};
 
 /// What stands for the rest of a text that is cut.
 const ELLIPSIS: &str = "...";
+
+/// WenQuanYi Bitmap Song, for what Latin fonts lack.
+const CHINESE: FontRenderer = FontRenderer::new::<u8g2_font_wqy16_t_gb2312>();
+
+/// The height and width of its letters, and how far their baseline lies below their top.
+const CHINESE_SIDE: u32 = 16;
+const CHINESE_BASELINE: i32 = 14;
 
 /// A font's letters, magnified.
 #[derive(Clone, Copy)]
@@ -19,78 +32,146 @@ pub(super) struct Letters {
     magnification: u32,
 }
 
+/// The number of cells that `text` takes.
+pub(super) fn cells(text: &str) -> usize {
+    text.chars().map(cells_of).sum()
+}
+
+fn cells_of(c: char) -> usize {
+    if is_latin(c) || !is_known(c) { 1 } else { 2 }
+}
+
+/// Whether the Latin fonts have it, or it is a space of any kind.
+fn is_latin(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{ff}') || c.is_whitespace()
+}
+
+/// Whether there is a letter for it.
+pub(crate) fn is_known(c: char) -> bool {
+    let baseline = VerticalPosition::Baseline;
+    is_latin(c) || CHINESE.get_rendered_dimensions(c, Point::zero(), baseline).is_ok()
+}
+
 impl Letters {
-    /// The largest letters of which `count` in a row fit into `room`; the smallest where none do.
-    pub fn fitting(room: Size, count: usize, magnification: u32) -> Self {
+    /// The largest letters with which `text` fits into `room`; the smallest where none do.
+    pub fn fitting(room: Size, text: &str, magnification: u32) -> Self {
         let fonts = [&FONT_10X20, &FONT_9X15, &FONT_8X13];
         let of = |font| Self { font, magnification };
         let fits = |letters: &Self| {
-            let Size { width, height } = letters.size();
-            width as usize * count <= room.width as usize && height <= room.height
+            letters.width(text) <= room.width && letters.height(text) <= room.height
         };
         fonts.map(of).into_iter().find(fits).unwrap_or(of(&FONT_8X13))
     }
 
-    /// The size of one letter in pixels, with the space between letters.
-    pub fn size(&self) -> Size {
-        let Size { width, height } = self.font.character_size;
-        Size::new(width + self.font.character_spacing, height) * self.magnification
+    /// The largest letters.
+    pub fn largest(magnification: u32) -> Self {
+        Self::fitting(Size::new_equal(u32::MAX), "", magnification)
     }
 
-    /// The width of `count` letters in pixels.
-    pub fn width(&self, count: usize) -> u32 {
-        self.size().width * count as u32
+    /// The width of one cell in pixels.
+    pub fn cell(&self) -> u32 {
+        (self.font.character_size.width + self.font.character_spacing) * self.magnification
+    }
+
+    /// The width of `text` in pixels.
+    pub fn width(&self, text: &str) -> u32 {
+        self.cell().saturating_mul(cells(text) as u32)
+    }
+
+    /// The height of `text` in pixels.
+    pub fn height(&self, text: &str) -> u32 {
+        let chinese = if text.chars().all(|c| cells_of(c) == 1) { 0 } else { CHINESE_SIDE };
+        self.font.character_size.height.max(chinese) * self.magnification
     }
 
     /// Writes `text` into `area` in one line, in the middle of its height and at the side that
-    /// `alignment` names. What does not fit is cut, letters that the font lacks become `?`. Where
+    /// `alignment` names. What does not fit is cut, letters that no font has become `?`. Where
     /// a `background` is given, it fills the letters' boxes.
     pub fn write<D: DrawTarget<Color = Rgb888>>(
         &self,
         text: &str,
         area: Rectangle,
         alignment: Alignment,
-        (colour, background): (Rgb888, Option<Rgb888>),
+        colours: (Rgb888, Option<Rgb888>),
         target: &mut D,
     ) -> Result<(), D::Error> {
-        let letter = self.size();
-        let text = cut(text, (area.size.width / letter.width) as usize);
-        if text.is_empty() || letter.height > area.size.height {
+        let text = cut(text, (area.size.width / self.cell()) as usize);
+        let height = self.height(&text);
+        if text.is_empty() || height > area.size.height {
             return Ok(());
         }
-        let spare = area.size.width - self.width(text.chars().count());
+        let spare = area.size.width - self.width(&text);
         let left = match alignment {
             Alignment::Left => 0,
             Alignment::Center => spare / 2,
             Alignment::Right => spare,
         };
-        let top = (area.size.height - letter.height) / 2;
+        let top = (area.size.height - height) / 2;
         let origin = area.top_left + Point::new(left as i32, top as i32);
+        if self.magnification == 1 {
+            self.draw(&text, origin, colours, target)
+        } else {
+            let mut magnified = Magnified { target, origin, by: self.magnification };
+            self.draw(&text, Point::zero(), colours, &mut magnified)
+        }
+    }
+
+    /// Draws the letters, not magnified.
+    fn draw<D: DrawTarget<Color = Rgb888>>(
+        &self,
+        text: &str,
+        origin: Point,
+        (colour, background): (Rgb888, Option<Rgb888>),
+        target: &mut D,
+    ) -> Result<(), D::Error> {
+        let plain = Self { magnification: 1, ..*self };
+        let height = plain.height(text);
         let mut style = MonoTextStyleBuilder::new().font(self.font).text_color(colour);
         if let Some(background) = background {
             style = style.background_color(background);
         }
-        let at = |origin| Text::with_baseline(&text, origin, style.build(), Baseline::Top);
-        if self.magnification == 1 {
-            at(origin).draw(target)?;
-        } else {
-            at(Point::zero()).draw(&mut Magnified { target, origin, by: self.magnification })?;
+        let below = |height_of: u32| (height.saturating_sub(height_of) / 2) as i32;
+        let mut at = origin;
+        for run in text.split_inclusive(|c| cells_of(c) == 2) {
+            let latin = run.trim_end_matches(|c| cells_of(c) == 2);
+            let corner = at + Point::new(0, below(self.font.character_size.height));
+            Text::with_baseline(latin, corner, style.build(), Baseline::Top).draw(target)?;
+            at.x += plain.width(latin) as i32;
+            for letter in run[latin.len()..].chars() {
+                let size = Size::new(2 * plain.cell(), height);
+                if let Some(background) = background {
+                    target.fill_solid(&Rectangle::new(at, size), background)?;
+                }
+                let aside = (size.width.saturating_sub(CHINESE_SIDE) / 2) as i32;
+                let foot = at + Point::new(aside, below(CHINESE_SIDE) + CHINESE_BASELINE);
+                let (place, ink) = (VerticalPosition::Baseline, FontColor::Transparent(colour));
+                match CHINESE.render(letter, foot, place, ink, target) {
+                    Err(Error::DisplayError(error)) => return Err(error),
+                    // Every letter that is left has a glyph.
+                    _ => at.x += size.width as i32,
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// `text` with at most `limit` characters of ISO 8859-1: others become `?`, line breaks and tabs
+/// `text` with at most `limit` cells: letters that no font has become `?`, line breaks and tabs
 /// spaces, and a text that is too long ends in an ellipsis.
 fn cut(text: &str, limit: usize) -> String {
     let printable = |c: char| match c {
-        ' '..='~' | '\u{a0}'..='\u{ff}' => c,
         c if c.is_whitespace() => ' ',
+        c if is_known(c) => c,
         _ => '?',
     };
-    let whole = text.chars().take(limit + 1).count() <= limit;
+    let whole = cells(text) <= limit;
     let kept = if whole { limit } else { limit.saturating_sub(ELLIPSIS.len()) };
-    let mut cut: String = text.chars().take(kept).map(printable).collect();
+    let mut taken = 0;
+    let within = text.chars().take_while(|c| {
+        taken += cells_of(*c);
+        taken <= kept
+    });
+    let mut cut: String = within.map(printable).collect();
     if !whole {
         cut.extend(ELLIPSIS.chars().take(limit));
     }
@@ -150,7 +231,10 @@ mod tests {
             ("no room", "abcdefg", 0, ""),
             ("empty", "", 4, ""),
             ("Latin", "Größe 5 mm²", 20, "Größe 5 mm²"),
-            ("other scripts", "心臓\n1\u{7f}", 20, "?? 1?"),
+            ("Chinese", "心脏 5 mm", 20, "心脏 5 mm"),
+            ("Chinese, too long", "心脏心脏", 7, "心脏..."),
+            ("half a letter", "心脏心脏", 6, "心..."),
+            ("other scripts", "ไทย\n1\u{7f}", 20, "??? 1?"),
         ];
         for (name, text, limit, expected) in cases {
             assert_eq!(cut(text, limit), expected, "{name}");
@@ -165,9 +249,9 @@ mod tests {
                 let area = Rectangle::new(Point::new(x, y), Size::new(w, h));
                 for side in [Alignment::Left, Alignment::Center, Alignment::Right] {
                     let mut canvas = Canvas::new(screen);
-                    let letters = Letters::fitting(area.size, 3, magnification);
+                    let letters = Letters::fitting(area.size, "心1", magnification);
                     let colours = (Rgb888::new(1, 1, 1), Some(Rgb888::new(2, 2, 2)));
-                    letters.write("Überall", area, side, colours, &mut canvas).unwrap();
+                    letters.write("Ü心all", area, side, colours, &mut canvas).unwrap();
                     for (i, &pixel) in canvas.pixels().iter().enumerate() {
                         let at = Point::new(i as i32 % 90, i as i32 / 90);
                         assert!(pixel == 0 || area.contains(at), "{at} of {area:?}");
@@ -181,17 +265,34 @@ mod tests {
     #[test]
     fn magnified_letters_are_the_plain_ones_in_squares() {
         let write = |magnification: u32| {
-            let mut canvas = Canvas::new(Size::new(40, 20) * magnification);
+            let mut canvas = Canvas::new(Size::new(60, 20) * magnification);
             let area = Rectangle::new(Point::zero(), canvas.size());
             let letters = Letters { font: &FONT_10X20, magnification };
             let colours = (Rgb888::new(9, 9, 9), None);
-            letters.write("g+", area, Alignment::Left, colours, &mut canvas).unwrap();
+            letters.write("g+心", area, Alignment::Left, colours, &mut canvas).unwrap();
             canvas
         };
         let (plain, double) = (write(1), write(2));
         assert!(plain.pixels().contains(&Rgb888::new(9, 9, 9).into_storage()));
         for (i, &pixel) in double.pixels().iter().enumerate() {
-            assert_eq!(pixel, plain.pixels()[i / 80 / 2 * 40 + i % 80 / 2]);
+            assert_eq!(pixel, plain.pixels()[i / 120 / 2 * 60 + i % 120 / 2]);
         }
+    }
+
+    #[test]
+    fn chinese_letters_take_two_cells_and_their_signs_too() {
+        for (text, expected) in
+            [("", 0), ("Live", 4), ("冻结", 4), ("点：", 4), ("5 毫米", 6), ("ไ", 1)]
+        {
+            assert_eq!(cells(text), expected, "{text}");
+        }
+        let letters = Letters::fitting(Size::new(40, 16), "冻结", 1);
+        assert_eq!((letters.width("冻结"), letters.height("冻结")), (36, 16));
+        let mut canvas = Canvas::new(Size::new(40, 16));
+        let area = Rectangle::new(Point::zero(), canvas.size());
+        let colours = (Rgb888::new(9, 9, 9), None);
+        letters.write("冻结", area, Alignment::Left, colours, &mut canvas).unwrap();
+        let ink = canvas.pixels().iter().filter(|&&p| p != 0).count();
+        assert!(ink > 80, "{ink}");
     }
 }

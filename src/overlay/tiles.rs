@@ -11,10 +11,10 @@ use embedded_graphics::text::Alignment;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
 
-use super::palette::{BUTTON, TEXT, TEXT_DIM};
+use super::palette::Chrome;
 use super::scale::Scaler;
 use super::scene::Tile;
-use super::text::Letters;
+use super::text::{Letters, cells};
 use super::viewport::Viewport;
 
 /// Where `count` tiles stand in `room`, row by row: as many columns as keep pictures of 4 to 3 large.
@@ -39,27 +39,30 @@ pub(super) fn draw_tile<D: DrawTarget<Color = Rgb888>>(
     tile: &Tile,
     area: Rectangle,
     unit: u32,
+    chrome: &Chrome,
     target: &mut D,
 ) -> Result<(), D::Error> {
     let face = area.offset(-3 * unit as i32);
     RoundedRectangle::with_equal_corners(face, Size::new_equal(8 * unit))
-        .into_styled(PrimitiveStyle::with_fill(BUTTON))
+        .into_styled(PrimitiveStyle::with_fill(chrome.button))
         .draw(target)?;
     let room = face.offset(-4 * unit as i32);
-    let longest = tile.title.chars().count().max(tile.note.chars().count());
     let line = Size::new(room.size.width, room.size.height / 6);
+    let longest = [&tile.title, &tile.note].into_iter().max_by_key(|text| cells(text));
+    let longest = longest.map_or("", |text| text);
     let letters = Letters::fitting(line, longest, unit);
-    let line = Size::new(room.size.width, letters.size().height.min(room.size.height / 2));
+    let height = letters.height(&tile.title).max(letters.height(&tile.note));
+    let line = Size::new(room.size.width, height.min(room.size.height / 2));
     let above = Size::new(room.size.width, room.size.height - 2 * line.height);
     if let Some(picture) = &tile.picture {
         draw_picture(picture, Rectangle::new(room.top_left, above), target)?;
     }
     let below = room.top_left + Point::new(0, above.height as i32);
-    for (row, (text, ink)) in [(&tile.title, TEXT), (&tile.note, TEXT_DIM)].into_iter().enumerate()
-    {
+    let rows = [(&tile.title, chrome.text), (&tile.note, chrome.text_dim)];
+    for (row, (text, ink)) in rows.into_iter().enumerate() {
         let corner = below + Point::new(0, (row as u32 * line.height) as i32);
         let place = Rectangle::new(corner, line);
-        letters.write(text, place, Alignment::Center, (ink, Some(BUTTON)), target)?;
+        letters.write(text, place, Alignment::Center, (ink, Some(chrome.button)), target)?;
     }
     Ok(())
 }
@@ -88,6 +91,7 @@ fn draw_picture<D: DrawTarget<Color = Rgb888>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overlay::palette::Theme;
     use crate::screen::Canvas;
 
     #[test]
@@ -114,7 +118,7 @@ mod tests {
         for (width, height) in [(0, 0), (1, 1), (7, 60), (60, 7), (60, 60)] {
             let mut canvas = Canvas::new(Size::new(70, 70));
             let area = Rectangle::new(Point::new(2, 2), Size::new(width, height));
-            draw_tile(&tile, area, 1, &mut canvas).unwrap();
+            draw_tile(&tile, area, 1, Theme::Dark.chrome(), &mut canvas).unwrap();
         }
     }
 }

@@ -105,13 +105,14 @@ pub fn album_view(parent: &Path, name: &str) -> Result<AlbumView, RecordError> {
         }
     };
     let files = kept.record["objects"].as_array().into_iter().flatten();
-    let files = files.filter_map(|object| object["file"].as_str()).enumerate();
-    let object = |(colour, file): (usize, &str)| {
-        let grey = read(&kept, file)?;
+    let text = |object: &serde_json::Value, key: &str| object[key].as_str().map(str::to_owned);
+    let files = files.filter_map(|o| Some((text(o, "file")?, text(o, "label")))).enumerate();
+    let object = |(colour, (file, label)): (usize, (String, Option<String>))| {
+        let grey = read(&kept, &file)?;
         let inside = grey.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
         let mask = Some(Mask::from_pixels(grey.size(), inside));
         let (points, bounding_box) = (Vec::new(), None);
-        Ok(SceneObject { mask, points, bounding_box, colour, active: true })
+        Ok(SceneObject { mask, points, bounding_box, colour, active: true, label })
     };
     Ok(AlbumView {
         title: format!("{}: {}", title(&kept, TimeZone::system()), note(&kept)),

@@ -29,14 +29,23 @@ const ANATOMICAL_STRUCTURE: Code = ["91723000", "SCT", "Anatomical structure"];
 
 type Element = DataElement<InMemDicomObject>;
 
-/// Makes the files of `frame` and its `masks`, each with the model that drew it, which have these `sizes`
-/// (none where a mask is empty): their names and bytes.
+/// A structure.
+pub(super) struct Segment<'a> {
+    pub mask: &'a Mask,
+    /// The model that drew it.
+    pub model: &'a str,
+    /// What it was called.
+    pub label: Option<&'a str>,
+}
+
+/// Makes the files of `frame` and its structures, which have these `sizes` (none where a mask is empty):
+/// their names and bytes.
 ///
 /// # Errors
 /// Why they can't be made.
 pub(super) fn files(
     frame: &Frame,
-    masks: &[(&Mask, &str)],
+    masks: &[Segment],
     sizes: &[Option<&Measurements>],
     blanking: Option<Blanking>,
     at: Timestamp,
@@ -135,6 +144,7 @@ fn about(study: &str, at: Timestamp) -> Vec<Element> {
     let (date, time) = (at.strftime("%Y%m%d").to_string(), at.strftime("%H%M%S.%6f").to_string());
     let version = env!("CARGO_PKG_VERSION");
     vec![
+        text(0x0008, 0x0005, VR::CS, "ISO_IR 192"),
         text(0x0008, 0x0012, VR::DA, date.clone()),
         text(0x0008, 0x0013, VR::TM, time.clone()),
         text(0x0008, 0x0020, VR::DA, date.clone()),
@@ -212,18 +222,21 @@ fn capture_elements(
 
 fn segmentation(
     frame: &Frame,
-    masks: &[(&Mask, &str)],
+    masks: &[Segment],
     [series, instance]: [&str; 2],
     [own_series, own]: [&str; 2],
 ) -> Result<Vec<Element>, String> {
     let organization = new_uid()?;
     let picture = Referenced { class: SECONDARY_CAPTURE, series, instance };
-    let segment = |(number, (_, model)): (usize, &(&Mask, &str))| {
+    let segment = |(number, Segment { model, label, .. }): (usize, &Segment)| {
+        // At most 64 letters, and no backslash, which parts values.
+        let label = label.map(|label| label.replace('\\', "/").chars().take(64).collect());
+        let label = label.unwrap_or_else(|| format!("Structure {number}"));
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
             code(category.0, category.1, ["123037004", "SCT", "Anatomical Structure"]),
             u16(0x0062, 0x0004, number as u16),
-            text(0x0062, 0x0005, VR::LO, format!("Structure {number}")),
+            text(0x0062, 0x0005, VR::LO, label),
             text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
             text(0x0062, 0x0009, VR::LO, format!("tapseg, {}", model.get(..48).unwrap_or(model))),
             code(kind.0, kind.1, ANATOMICAL_STRUCTURE),
@@ -287,7 +300,7 @@ fn segmentation(
         DataElement::new(
             Tag(0x7FE0, 0x0010),
             VR::OB,
-            PrimitiveValue::U8(packed(masks.iter().map(|(mask, _)| *mask)).into()),
+            PrimitiveValue::U8(packed(masks.iter().map(|segment| segment.mask)).into()),
         ),
     ]);
     Ok(elements)

@@ -11,6 +11,7 @@ use ndarray::Array2;
 use super::*;
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
+use crate::mask::Mask;
 use crate::measure::calliper;
 use crate::model::Masks;
 use crate::prompt::Prompt;
@@ -33,6 +34,7 @@ fn snapshot() -> Snapshot {
         masks: Masks { candidates: vec![candidate(20), candidate(10)] },
         chosen: 1,
         colour: 0,
+        label: Some("囊肿".into()),
     };
     let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
     let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
@@ -70,6 +72,9 @@ fn a_record_is_complete_and_private() {
     assert_eq!(capture.rgb(), snapshot().frame.rgb());
     assert_eq!(capture.pixel_spacing, snapshot().frame.pixel_spacing);
     let segmentation = dicom_object::open_file(folder.join("masks.dcm")).unwrap();
+    let segments = segmentation.element_by_name("SegmentSequence").unwrap().items().unwrap();
+    let label = segments[0].element_by_name("SegmentLabel").unwrap();
+    assert_eq!(label.to_str().unwrap(), "囊肿");
     let packed = segmentation.element_by_name("PixelData").unwrap().to_bytes().unwrap();
     // Ten rows of 40 pixels, of 30.
     assert_eq!(*packed, [[0xFF; 50].as_slice(), &[0; 100]].concat());

@@ -8,10 +8,19 @@ use crate::model::{MaskCandidate, Masks};
 use crate::overlay::SceneObject;
 use crate::prompt::Prompt;
 use crate::track::{Question, Structure, TrackLimits, Tracked, Tracker};
+use crate::words::{Word, Words};
 
+use super::Session;
 use super::event::{Command, Decoded, Job, SnapshotObject};
+use super::network::{Encoding, Progress, same_picture};
 use super::objects::Objects;
-use super::{Encoding, Progress, Session, same_picture};
+
+/// What a structure keeps wherever it goes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Look {
+    pub colour: usize,
+    pub label: Option<String>,
+}
 
 /// The structures that are followed on the live picture.
 #[derive(Clone, Debug)]
@@ -19,8 +28,8 @@ pub(super) struct Tracking {
     tracker: Tracker,
     /// The structures on the newest frame, as the tracker says.
     now: Vec<Tracked>,
-    /// Their colours, by id.
-    colours: Vec<usize>,
+    /// Their colours and labels, by id.
+    looks: Vec<Look>,
     /// The embedding that was last asked of, its frame, and what isn't answered yet.
     asked: Option<(u64, Frame)>,
     pending: Vec<(u64, (u64, Question))>,
@@ -34,8 +43,9 @@ impl Tracking {
         };
         let structures = objects.iter().enumerate().filter_map(structure);
         let tracker = Tracker::new(frame, structures, TrackLimits::default());
-        let colours = objects.iter().map(|object| object.colour).collect();
-        Self { now: tracker.tracked(), tracker, colours, asked: None, pending: Vec::new() }
+        let look = |o: &SnapshotObject| Look { colour: o.colour, label: o.label.clone() };
+        let looks = objects.iter().map(look).collect();
+        Self { now: tracker.tracked(), tracker, looks, asked: None, pending: Vec::new() }
     }
 
     pub fn advance(&mut self, frame: &Frame) {
@@ -49,39 +59,41 @@ impl Tracking {
     }
 
     /// A sentence for the person.
-    pub fn message(&self) -> String {
+    pub fn message(&self, words: &Words) -> String {
         match (self.now.iter().filter(|t| t.found.is_none()).count(), self.now.len()) {
-            (_, 0) => "The picture changed its size: nothing is tracked".into(),
-            (0, _) => "Tracking".into(),
-            (1, 1) => "Lost: looking for it".into(),
-            (lost, all) => format!("Lost {lost} of {all}: looking"),
+            (_, 0) => words.get(Word::OtherSize).into(),
+            (0, _) => words.get(Word::Tracking).into(),
+            (1, 1) => words.get(Word::Lost).into(),
+            (lost, all) => words.fill(Word::SomeLost, &[("lost", &lost), ("all", &all)]),
         }
     }
 
-    /// Those that are not lost, with their colours.
-    fn found(&self) -> impl Iterator<Item = (usize, &MaskCandidate)> {
-        let colour = |id: u64| self.colours.get(id as usize).copied().unwrap_or_default();
-        self.now.iter().filter_map(move |t| Some((colour(t.id), t.found.as_ref()?)))
+    /// Those that are not lost, with their looks.
+    fn found(&self) -> impl Iterator<Item = (Look, &MaskCandidate)> {
+        let look = |id: u64| self.looks.get(id as usize).cloned().unwrap_or_default();
+        self.now.iter().filter_map(move |t| Some((look(t.id), t.found.as_ref()?)))
     }
 
     pub fn scene_objects(&self) -> Vec<SceneObject> {
-        let object = |(colour, found): (usize, &MaskCandidate)| SceneObject {
+        let object = |(look, found): (Look, &MaskCandidate)| SceneObject {
             mask: Some(found.mask.clone()),
             points: vec![],
             bounding_box: None,
-            colour,
+            colour: look.colour,
             active: false,
+            label: look.label,
         };
         self.found().map(object).collect()
     }
 
     pub fn snapshot(&self) -> Vec<SnapshotObject> {
-        let object = |(colour, found): (usize, &MaskCandidate)| SnapshotObject {
+        let object = |(look, found): (Look, &MaskCandidate)| SnapshotObject {
             prompt: Prompt { bounding_box: found.mask.bounding_box(), ..Prompt::default() },
             masks: Masks { candidates: vec![found.clone()] },
             chosen: 0,
             refined: false,
-            colour,
+            colour: look.colour,
+            label: look.label,
         };
         self.found().map(object).collect()
     }
@@ -89,9 +101,9 @@ impl Tracking {
     /// As objects of a frozen frame, the last of them the active one.
     pub fn objects(&self) -> Objects {
         let mut objects = Objects::default();
-        for (colour, found) in self.found() {
+        for (look, found) in self.found() {
             // As many as there were before.
-            let _ = objects.add_found(found.clone(), Some(colour));
+            let _ = objects.add_found(found.clone(), Some(look));
         }
         objects
     }

@@ -1,7 +1,10 @@
 //! The records on the screen, in place of the picture.
 
+use std::fmt::Display;
+
 use crate::overlay::{Button, ButtonState, Scene, Status, Tile};
 use crate::record::{AlbumPage, AlbumView};
+use crate::words::Word;
 
 use super::Session;
 use super::event::{Ask, Command, Told};
@@ -124,7 +127,9 @@ impl Session {
                 let first = browsing.page.as_ref().map_or(0, |page| page.first);
                 // It tells which were exported.
                 self.ask_for_page(first, commands);
-                self.say(result.unwrap_or_else(|reason| format!("Not exported: {reason}")));
+                let words = &self.options.words;
+                let refused = |reason| words.fill(Word::NotExported, &[("reason", &reason)]);
+                self.say(result.unwrap_or_else(refused));
             }
         }
     }
@@ -151,15 +156,15 @@ impl Session {
     pub(super) fn browsing_scene(&self, status: Status) -> Option<Scene> {
         let browsing = self.browsing.as_ref()?;
         let label = |button| match button {
-            Button::Previous => "Newer",
-            Button::Next => "Older",
-            Button::Export if browsing.view.is_none() => "Export all",
-            Button::Export => "Export",
-            _ => "Back",
+            Button::Previous => Word::Newer,
+            Button::Next => Word::Older,
+            Button::Export if browsing.view.is_none() => Word::ExportAll,
+            Button::Export => Word::Export,
+            _ => Word::Back,
         };
         let buttons = Button::BROWSING.map(|button| ButtonState {
             button,
-            label: label(button).into(),
+            label: self.options.words.get(label(button)).to_owned().into(),
             enabled: self.is_enabled(button),
             active: false,
         });
@@ -175,6 +180,9 @@ impl Session {
                 ..status
             },
             working: self.working_since.map(|since| self.now.saturating_sub(since)),
+            theme: self.theme,
+            words: self.options.words.clone(),
+            guide: self.guide,
             ..Scene::default()
         };
         Some(match &browsing.view {
@@ -199,16 +207,19 @@ impl Session {
     }
 
     fn browsing_message(&self) -> String {
+        let words = &self.options.words;
         match &self.browsing {
-            Some(Browsing { exporting: true, .. }) => "Exporting: leave the stick in".into(),
-            Some(Browsing { asked: Some(_), .. }) => "Reading the records".into(),
+            Some(Browsing { exporting: true, .. }) => words.get(Word::Exporting).into(),
+            Some(Browsing { asked: Some(_), .. }) => words.get(Word::Reading).into(),
             Some(Browsing { view: Some(view), .. }) => view.title.clone(),
             Some(Browsing { page: Some(page), .. }) if page.total == 0 => {
-                "There are no records yet: Save and Clip make them".into()
+                words.get(Word::NoRecords).into()
             }
             Some(Browsing { page: Some(page), .. }) => {
                 let last = page.first + page.entries.len();
-                format!("Records {} to {last} of {}, newest first", page.first + 1, page.total)
+                let figures: [(&str, &dyn Display); 3] =
+                    [("first", &(page.first + 1)), ("last", &last), ("all", &page.total)];
+                words.fill(Word::Page, &figures)
             }
             _ => String::new(),
         }

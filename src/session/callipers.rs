@@ -2,6 +2,7 @@
 
 use crate::geometry::FramePoint;
 use crate::measure::{Calliper, calliper};
+use crate::words::Word;
 
 use super::event::{Command, Drag};
 use super::{Frozen, Session};
@@ -82,7 +83,8 @@ impl Session {
     }
 
     fn refuse_calliper(&mut self) {
-        self.say(format!("No more than {} callipers on one picture", Self::MAX_CALLIPERS));
+        let most = Self::MAX_CALLIPERS;
+        self.say(self.options.words.fill(Word::TooManyCallipers, &[("most", &most)]));
     }
 }
 

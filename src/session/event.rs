@@ -12,6 +12,8 @@ use crate::prompt::Prompt;
 use crate::record::{AlbumPage, AlbumView};
 use crate::screen::Key;
 
+use super::scaling::Scale;
+
 /// Something that happened. Positions are pixels of the frame on the screen.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -145,12 +147,15 @@ impl Event {
 }
 
 /// An embedding is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Encoded {
     /// How long that took.
     pub took: Duration,
     /// It was kept from an earlier time.
     pub cached: bool,
+    /// The part of the frame that was looked at, where that was found by itself; all of it
+    /// otherwise.
+    pub region: Option<FrameBox>,
 }
 
 /// A prompt is answered.
@@ -180,8 +185,19 @@ pub enum Command {
     },
     /// Look at records, or do something with them.
     Records(Ask),
+    /// Know this at the next start.
+    Remember(Memory),
     /// Do this to the dataset that is labelled.
     Label(label::Errand),
+}
+
+/// What is to be known at the next start.
+#[derive(Clone, Debug)]
+pub enum Memory {
+    /// The guide was read.
+    GuideRead,
+    /// The scale that was set on the screen; none, and it holds no more.
+    Scale(Option<Scale>),
 }
 
 /// What is wanted of the records.
@@ -259,6 +275,8 @@ pub enum Job {
         id: u64,
         /// The frame.
         frame: Frame,
+        /// The part of it to look at, where that was set by hand.
+        region: Option<FrameBox>,
     },
     /// Answer a prompt. A newer one for the same object makes it void.
     Decode {
@@ -310,4 +328,6 @@ pub struct SnapshotObject {
     pub refined: bool,
     /// Index into the overlay's colours.
     pub colour: usize,
+    /// What it was called.
+    pub label: Option<String>,
 }

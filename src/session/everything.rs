@@ -3,6 +3,7 @@
 use crate::geometry::FramePoint;
 use crate::model::MaskCandidate;
 use crate::overlay::SceneObject;
+use crate::words::{Word, Words};
 
 use super::event::{Command, Job};
 use super::{Frozen, Session};
@@ -46,15 +47,15 @@ impl Everything {
     }
 
     /// A sentence for the person.
-    pub fn message(&self) -> Option<String> {
+    pub fn message(&self, words: &Words) -> Option<String> {
         Some(match self {
             Self::Running { progress: (done, total), .. } => {
                 let percent = (100 * done).checked_div(*total).unwrap_or(0);
-                format!("Looking for everything: {percent} %")
+                words.fill(Word::Looking, &[("percent", &percent)])
             }
             Self::Found { shown: false, .. } => return None,
-            Self::Found { masks, .. } if masks.is_empty() => "Nothing more was found".to_owned(),
-            Self::Found { .. } => "Tap a mask to keep it as an object".to_owned(),
+            Self::Found { masks, .. } if masks.is_empty() => words.get(Word::NothingMore).into(),
+            Self::Found { .. } => words.get(Word::Choose).into(),
         })
     }
 
@@ -67,6 +68,7 @@ impl Everything {
             bounding_box: None,
             colour: *colour,
             active: false,
+            label: None,
         };
         masks.iter().map(object).collect()
     }
@@ -112,7 +114,7 @@ impl Session {
         let under = found.iter().enumerate().filter(|(_, (_, f))| f.mask.contains(at));
         let smallest = under.min_by_key(|(_, (_, f))| f.mask.area_px()).map(|(index, _)| index);
         let Some(index) = smallest else {
-            self.say("Nothing was found there; Find all goes back to pointing");
+            self.say_word(Word::NotThere);
             return true;
         };
         let candidate = found[index].1.clone();
@@ -122,7 +124,7 @@ impl Session {
                     found.remove(index);
                 }
             }
-            Err(refusal) => self.say(refusal.to_string()),
+            Err(refusal) => self.refuse(refusal),
         }
         true
     }

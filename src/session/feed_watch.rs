@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::words::{Word, Words};
+
 /// Watches the arrival of frames.
 #[derive(Clone, Debug)]
 pub(super) struct FeedWatch {
@@ -61,11 +63,12 @@ impl FeedWatch {
     }
 
     /// What is wrong with the feed, if anything is.
-    pub fn trouble(&self, now: Duration) -> Option<&str> {
+    pub fn trouble<'a>(&'a self, now: Duration, words: &'a Words) -> Option<&'a str> {
         if self.ended {
             return None;
         }
-        self.fault.as_deref().or_else(|| self.is_stalled(now).then_some("No signal"))
+        let silent = || self.is_stalled(now).then(|| words.get(Word::NoSignal));
+        self.fault.as_deref().or_else(silent)
     }
 
     /// Whether frames should have come and did not.

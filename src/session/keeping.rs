@@ -1,5 +1,7 @@
 //! What is kept of what is shown.
 
+use crate::words::Word;
+
 use super::event::{Command, Snapshot};
 use super::{Frozen, Session};
 
@@ -28,10 +30,11 @@ impl Session {
         commands.push(Command::Clip { last, scale });
     }
 
-    pub(super) fn say_kept(&mut self, told: &str, result: Result<String, String>) {
+    pub(super) fn say_kept(&mut self, told: Word, result: Result<String, String>) {
+        let words = &self.options.words;
         self.say(match result {
-            Ok(place) => format!("{told} {place}"),
-            Err(reason) => format!("Not saved: {reason}"),
+            Ok(place) => words.fill(told, &[("place", &place)]),
+            Err(reason) => words.fill(Word::NotSaved, &[("reason", &reason)]),
         });
     }
 }

@@ -28,18 +28,26 @@
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
 //!   ruler is seen to have changed.
+//! - [`Button::Region`] tells which part of the picture the network looks at, by dragging its edges.
+//! - [`Button::Hide`] takes the outlines off the picture, until it or anything else is pressed or pointed at.
+//! - [`Button::Label`] names the active object, one of [`SessionOptions::labels`].
+//! - [`Button::Guide`] shows what fingers can do; whatever is done next puts it away.
 //! - [`Button::Records`] shows what was kept; underneath, all stays as it is.
 //! - An answer counts for the step that asked for it, so an outdated one never replaces a newer.
 //!   While a step waits, the masks before it stay on the screen.
 
+mod adjusting;
 mod ahead;
 mod browsing;
+mod buttons;
 mod callipers;
 mod event;
 mod everything;
 mod feed_watch;
 mod keeping;
+mod network;
 mod objects;
+mod options;
 mod playing;
 mod pointing;
 mod refining;
@@ -52,20 +60,29 @@ use std::time::Duration;
 
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
-use crate::measure::Preset;
-use crate::overlay::{Button, OBJECT_COLOURS};
+#[cfg(doc)]
+use crate::overlay::Button;
+use crate::overlay::{OBJECT_COLOURS, Theme};
 use crate::prompt::PointLabel;
+use crate::words::Word;
 
+use adjusting::{Adjusting, Regions};
 use ahead::Tracking;
 use browsing::Browsing;
+use buttons::Page;
 use callipers::Grip;
-pub use event::{Ask, Command, Decoded, Drag, Encoded, Event, Job, Snapshot, SnapshotObject, Told};
+pub use event::{
+    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Snapshot, SnapshotObject, Told,
+};
 use everything::Everything;
 use feed_watch::FeedWatch;
+use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
+pub use options::SessionOptions;
 use refining::Refining;
-use scaling::{Scale, Scaling};
+pub use scaling::Scale;
+use scaling::Scaling;
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,33 +97,6 @@ pub enum State {
     Encoding,
     /// One frame stays with prompts on it, and each further prompt is decoded alone.
     Prompting,
-}
-
-/// What a session needs to know beforehand.
-#[derive(Clone, Debug, Default)]
-pub struct SessionOptions {
-    /// Whether a point added to an answered prompt is decoded together with the logits of the
-    /// mask chosen so far: the interactive protocol that Segment Anything was trained with. Set
-    /// it for packages trained for mask prompts, and leave it off for those that were not.
-    pub refine_with_mask: bool,
-    /// The share of the time, above 0 and up to 1, in which the network encodes frames of the live
-    /// picture ahead of a tap, for [`Session::ATTENDED`] after each; none, and it doesn't.
-    pub ahead: Option<f32>,
-    /// The feed's name, for the status line.
-    pub source: String,
-    /// The model's name, for the status line.
-    pub model: String,
-    /// The name of the second, larger model, where there is one: what is shown on a frozen frame is
-    /// then drawn by it once more ([`Command::Refine`]).
-    pub refiner: Option<String>,
-    /// The time from one frame of the feed to the next, where the source states one.
-    pub frame_interval: Option<Duration>,
-    /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].
-    pub clips: bool,
-    /// Whether there is somewhere to copy records to.
-    pub export: bool,
-    /// Scales that were set up beforehand.
-    pub presets: Vec<Preset>,
 }
 
 /// What the next tap does.
@@ -128,23 +118,6 @@ struct Frozen {
     callipers: Vec<[FramePoint; 2]>,
     /// A drag that is not finished froze it.
     by_drag: bool,
-}
-
-/// The newest request for an embedding.
-#[derive(Clone, Debug)]
-struct Encoding {
-    id: u64,
-    frame: Frame,
-    /// When it was asked for, and the frame was the newest.
-    begun: Duration,
-    progress: Progress,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Running,
-    Done,
-    Failed,
 }
 
 /// A session; see the [module](self).
@@ -173,7 +146,15 @@ pub struct Session {
     stated: Option<PixelSpacing>,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
+    regions: Regions,
+    /// Only while a picture is frozen.
+    adjusting: Option<Adjusting>,
+    page: Page,
+    /// Whether the outlines are off the picture.
+    hidden: bool,
+    guide: bool,
     browsing: Option<Browsing>,
+    theme: Theme,
     rubber_band: Option<FrameBox>,
     saving: bool,
     clipping: bool,
@@ -205,13 +186,20 @@ impl Session {
     /// Boxes with a side of less than this many frame pixels are taken for slips.
     pub const MIN_BOX_SIDE: f32 = 2.0;
 
+    /// Labels that there is room for beside the picture.
+    pub const MAX_LABELS: usize = 12;
+
     /// How long a message stays.
     const NOTICE: Duration = Duration::from_secs(4);
 
     /// A session that has seen no frame yet.
-    pub fn new(options: SessionOptions) -> Self {
-        Self {
+    pub fn new(mut options: SessionOptions) -> Self {
+        options.labels.truncate(Self::MAX_LABELS);
+        let mut session = Self {
             feed: FeedWatch::new(options.frame_interval),
+            theme: options.theme,
+            guide: options.guide,
+            scale: options.scale.take(),
             options,
             now: Duration::ZERO,
             newest: None,
@@ -226,9 +214,12 @@ impl Session {
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
-            scale: None,
             stated: None,
             scaling: None,
+            regions: Regions::default(),
+            adjusting: None,
+            page: Page::Tools,
+            hidden: false,
             browsing: None,
             rubber_band: None,
             saving: false,
@@ -239,7 +230,12 @@ impl Session {
             decode_ms: None,
             last_id: 0,
             revision: 0,
+        };
+        // What was set before is to be known to whoever measures with it.
+        if let Some(Scale { spacing, .. }) = session.scale {
+            session.say(session.with_pixel(Word::ScaleSet, spacing));
         }
+        session
     }
 
     /// Where the session stands.
@@ -279,6 +275,10 @@ impl Session {
         self.revision += u64::from(self.is_visible(&event));
         if event.is_by_a_person() {
             self.attended = Some(self.now);
+            if self.guide {
+                self.read_guide(&event, &mut commands);
+                return commands;
+            }
         }
         match event {
             Event::Tick(now) => {
@@ -335,11 +335,11 @@ impl Session {
             }
             Event::Saved(result) => {
                 self.saving = false;
-                self.say_kept("Saved to", result);
+                self.say_kept(Word::Saved, result);
             }
             Event::Clipped(result) => {
                 self.clipping = false;
-                self.say_kept("The clip is in", result);
+                self.say_kept(Word::ClipSaved, result);
             }
             Event::Records(told) => self.told(told, &mut commands),
             Event::Notice(notice) => self.say(notice),
@@ -349,6 +349,14 @@ impl Session {
         self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
         commands
+    }
+
+    /// Puts the guide away with whatever is done to it.
+    fn read_guide(&mut self, event: &Event, commands: &mut Vec<Command>) {
+        if !matches!(event, Event::Touched | Event::DragMoved(_)) {
+            self.guide = false;
+            commands.push(Command::Remember(Memory::GuideRead));
+        }
     }
 
     fn is_visible(&self, event: &Event) -> bool {
@@ -384,26 +392,20 @@ impl Session {
         self.revision += 1;
     }
 
+    /// Says what `word` stands for.
+    fn say_word(&mut self, word: Word) {
+        let text = self.options.words.get(word).to_owned();
+        self.say(text);
+    }
+
+    /// Says what `word` makes of a reason.
+    fn say_reason(&mut self, word: Word, reason: String) {
+        self.say(self.options.words.fill(word, &[("reason", &reason)]));
+    }
+
     /// The sentence that was said last, while it stays.
     pub(crate) fn notice(&self) -> Option<&str> {
         self.notice.as_ref().map(|(notice, _)| &**notice)
-    }
-
-    /// Whether the frozen frame's embedding or a mask on it is on its way.
-    fn is_working(&self) -> bool {
-        let asked = |f: &Frozen| {
-            f.objects.are_asked_for() || f.everything.as_ref().is_some_and(Everything::is_running)
-        };
-        self.is_encoding() || self.frozen.as_ref().is_some_and(asked)
-    }
-
-    fn is_encoding(&self) -> bool {
-        self.encoding_of_frozen().is_some_and(|e| e.progress == Progress::Running)
-    }
-
-    fn encoding_of_frozen(&self) -> Option<&Encoding> {
-        let frozen = self.frozen.as_ref()?;
-        self.encoding.as_ref().filter(|e| same_picture(&e.frame, &frozen.frame))
     }
 
     fn new_id(&mut self) -> u64 {
@@ -433,7 +435,7 @@ impl Session {
                 callipers: Vec::new(),
                 by_drag,
             });
-            self.check_scale();
+            self.check_scale(commands);
         }
         self.encode(commands);
     }
@@ -447,26 +449,6 @@ impl Session {
         }
     }
 
-    /// Has the frozen frame encoded unless it is, or is on its way.
-    fn encode(&mut self, commands: &mut Vec<Command>) {
-        let Some(frozen) = &self.frozen else { return };
-        let frame = frozen.frame.clone();
-        if self.encoding_of_frozen().is_none_or(|e| e.progress == Progress::Failed) {
-            // The new job makes a search that waits behind the failed one void.
-            if let Some(frozen) = &mut self.frozen {
-                frozen.everything.take_if(|everything| everything.is_running());
-            }
-            self.begin_encoding(frame, commands);
-        }
-    }
-
-    fn begin_encoding(&mut self, frame: Frame, commands: &mut Vec<Command>) {
-        let id = self.new_id();
-        let (begun, progress) = (self.now, Progress::Running);
-        self.encoding = Some(Encoding { id, frame: frame.clone(), begun, progress });
-        commands.push(Command::Network(Job::Encode { id, frame }));
-    }
-
     fn go_live(&mut self) {
         self.frozen = None;
         self.tracking = None;
@@ -474,6 +456,8 @@ impl Session {
         self.corner = None;
         self.grip = None;
         self.scaling = None;
+        self.adjusting = None;
+        self.hidden = false;
         self.rubber_band = None;
         self.tool = Tool::Point(PointLabel::Positive);
     }
@@ -483,70 +467,6 @@ impl Session {
         self.frozen.as_ref().map(|f| &f.frame).or(self.presented.as_ref()).map(Frame::size)
     }
 
-    fn pressed(&mut self, button: Button, commands: &mut Vec<Command>) {
-        self.rubber_band = None;
-        self.touched = None;
-        self.let_go_of_calliper();
-        if self.browsing.is_some() {
-            return self.press_browsing(button, commands);
-        }
-        if self.scaling.is_some() {
-            return self.press_scaling(button);
-        }
-        let half_a_box = self.corner.take().is_some();
-        match (button, &mut self.frozen) {
-            (Button::Undo, _) if half_a_box => {}
-            (Button::LiveFreeze, None) => self.freeze(false, commands),
-            (Button::LiveFreeze, Some(frozen)) => {
-                if frozen.everything.as_ref().is_some_and(Everything::is_running) {
-                    commands.push(Command::Network(Job::Stop));
-                }
-                self.go_live();
-            }
-            (Button::Positive, _) => self.take_tool(Tool::Point(PointLabel::Positive)),
-            (Button::Negative, _) => self.take_tool(Tool::Point(PointLabel::Negative)),
-            (Button::Box, _) => self.take_tool(Tool::Box),
-            (Button::NewObject, Some(frozen)) => {
-                frozen.objects.begin_another();
-                if self.tool == Tool::Point(PointLabel::Negative) {
-                    self.tool = Tool::Point(PointLabel::Positive);
-                }
-            }
-            (Button::Undo, Some(frozen)) => {
-                let measuring = self.tool == Tool::Calliper && !frozen.callipers.is_empty();
-                match measuring {
-                    true => _ = frozen.callipers.pop(),
-                    false => frozen.objects.undo(),
-                }
-            }
-            (Button::Clear, Some(frozen)) => {
-                frozen.objects = Objects::default();
-                frozen.callipers.clear();
-            }
-            (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
-            (Button::Everything, _) => self.toggle_everything(commands),
-            (Button::Track, _) => self.toggle_tracking(),
-            (Button::Save, _) => self.save(commands),
-            (Button::Clip, _) => self.clip(commands),
-            (Button::Calliper, _) => self.take_tool(Tool::Calliper),
-            (Button::Scale, _) => {
-                self.freeze(false, commands);
-                self.begin_scaling();
-            }
-            (Button::Records, _) => self.begin_browsing(commands),
-            // Those of labelling, and those that are answered above.
-            _ => {}
-        }
-    }
-
-    /// The next taps are of this kind, and don't pick what was found.
-    fn take_tool(&mut self, tool: Tool) {
-        self.tool = tool;
-        if let Some(everything) = self.frozen.as_mut().and_then(|f| f.everything.as_mut()) {
-            everything.hide();
-        }
-    }
-
     /// Takes the active object off the frozen frame, or the last one where none is, if its mask is there
     /// and not empty.
     pub(crate) fn take_active(&mut self) -> Option<Taken> {
@@ -554,58 +474,4 @@ impl Session {
         self.revision += 1;
         Some(taken)
     }
-
-    fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
-        let Some(encoding) = self.encoding.as_mut().filter(|e| e.id == id) else { return };
-        match result {
-            Ok(Encoded { took, cached }) => {
-                encoding.progress = Progress::Done;
-                if !cached {
-                    self.last_encode = took;
-                    self.encode_ms = Some(took.as_secs_f32() * 1e3);
-                }
-            }
-            Err(reason) => {
-                encoding.progress = Progress::Failed;
-                self.say(reason);
-            }
-        }
-    }
-
-    fn decoded(&mut self, request: u64, result: Result<Decoded, String>) {
-        let Some(frozen) = &mut self.frozen else { return };
-        let took = result.as_ref().ok().map(|d| d.took);
-        let usable = result.and_then(|Decoded { masks, .. }| {
-            let fits = |c: &crate::MaskCandidate| c.mask.size() == frozen.frame.size();
-            match masks.candidates.is_empty() || !masks.candidates.iter().all(fits) {
-                true => Err("The model answered with no mask of the frame's size".to_owned()),
-                false => Ok(masks),
-            }
-        });
-        match frozen.objects.answer(request, usable) {
-            Ok(()) => self.decode_ms = took.map(|t| t.as_secs_f32() * 1e3).or(self.decode_ms),
-            Err(reason) => self.say(reason),
-        }
-    }
-
-    /// Has every prompt decoded that is not yet, once the embedding is there. After an encoding
-    /// that failed, a new prompt tries again.
-    fn ask_for_masks(&mut self, commands: &mut Vec<Command>) {
-        let Some(Encoding { id, progress: Progress::Done, .. }) = self.encoding_of_frozen() else {
-            return;
-        };
-        let encoding = *id;
-        let Some(frozen) = &mut self.frozen else { return };
-        for (object, prompt, asked) in frozen.objects.wanted(self.options.refine_with_mask) {
-            self.last_id += 1;
-            let request = self.last_id;
-            asked.ask(request);
-            commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
-        }
-    }
-}
-
-/// Whether two frames share their pixels, and so show the same picture for certain.
-fn same_picture(a: &Frame, b: &Frame) -> bool {
-    a.size() == b.size() && std::ptr::eq(a.rgb(), b.rgb())
 }

@@ -7,16 +7,17 @@ use crate::model::{MaskCandidate, Masks};
 use crate::prompt::{MaskPrompt, Prompt, PromptPoint};
 
 use super::Session;
+use super::ahead::Look;
 use super::event::SnapshotObject;
 pub(super) use refinement::Place;
 use refinement::{Asked, Second};
 
 /// A limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TooMany {
-    #[error("No more than {max} structures on one picture", max = Session::MAX_OBJECTS)]
+    /// Structures on one picture.
     Objects,
-    #[error("No more than {max} prompts for one structure", max = Session::MAX_STEPS)]
+    /// Prompts for one structure.
     Steps,
 }
 
@@ -104,6 +105,7 @@ impl Step {
 pub(super) struct Object {
     id: u64,
     pub colour: usize,
+    pub label: Option<String>,
     /// At least one; the last is the prompt as it stands.
     steps: Vec<Step>,
     /// What the second network was asked for and hasn't answered.
@@ -222,7 +224,7 @@ impl Objects {
             let colour = (0..).find(|colour| !taken(colour)).unwrap_or_default();
             self.last_id += 1;
             let (id, steps) = (self.last_id, Vec::new());
-            self.list.push(Object { id, colour, steps, asked: None });
+            self.list.push(Object { id, colour, label: None, steps, asked: None });
             self.active = Some(index);
         }
         let object = &mut self.list[index];
@@ -234,26 +236,30 @@ impl Objects {
         Ok(())
     }
 
-    /// Makes a mask that was found without a prompt an object, in its own colour or the next free one;
+    /// Makes a mask that was found without a prompt an object, with the look that it has or the next free colour;
     /// its box stands for the prompt.
-    pub fn add_found(
-        &mut self,
-        found: MaskCandidate,
-        colour: Option<usize>,
-    ) -> Result<(), TooMany> {
+    pub fn add_found(&mut self, found: MaskCandidate, look: Option<Look>) -> Result<(), TooMany> {
         let bounding_box = found.mask.bounding_box();
         self.begin_another();
         self.change(false, |prompt| prompt.bounding_box = bounding_box)?;
         if let Some(object) = self.active.and_then(|i| self.list.get_mut(i))
             && let Some(step) = object.steps.last_mut()
         {
-            object.colour = colour.unwrap_or(object.colour);
+            if let Some(Look { colour, label }) = look {
+                (object.colour, object.label) = (colour, label);
+            }
             step.found = true;
             let masks = Masks { candidates: vec![found] };
             step.answer = Answer::Here(Box::new(Here::new(masks)));
         }
         self.drop_oldest_masks();
         Ok(())
+    }
+
+    /// What gets a label: the active object, or the last one where none is.
+    pub fn labelled(&mut self) -> Option<&mut Object> {
+        let index = self.active.or(self.list.len().checked_sub(1))?;
+        self.list.get_mut(index)
     }
 
     /// Takes the active object away, or the last one where none is, if its mask is there and not empty.
@@ -382,14 +388,16 @@ impl Objects {
 
     /// The structures that have a mask, each with the prompt that led to it.
     pub fn snapshot(&self) -> Vec<SnapshotObject> {
-        let shown = self.list.iter().filter_map(|o| o.shown().map(|shown| (o.colour, shown)));
+        let shown =
+            self.list.iter().filter_map(|object| object.shown().map(|shown| (object, shown)));
         shown
-            .map(|(colour, (step, masks, chosen))| SnapshotObject {
+            .map(|(object, (step, masks, chosen))| SnapshotObject {
                 prompt: step.prompt.clone(),
                 masks: masks.clone(),
                 chosen,
                 refined: step.here().is_some_and(Here::is_refined),
-                colour,
+                colour: object.colour,
+                label: object.label.clone(),
             })
             .collect()
     }

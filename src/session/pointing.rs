@@ -1,9 +1,8 @@
 //! What a finger on the picture means, and a key.
 
 use crate::geometry::{FrameBox, FramePoint};
-use crate::overlay::Button;
 use crate::prompt::{PointLabel, PromptPoint};
-use crate::screen::Key;
+use crate::words::Word;
 
 use super::event::{Command, Drag};
 use super::objects::TooMany;
@@ -25,6 +24,10 @@ impl Session {
         self.freeze_for_prompt(false, commands);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
+        self.hidden = false;
+        if self.adjusting.is_some() {
+            return;
+        }
         if self.scaling.is_some() {
             return self.tap_ruler(at);
         }
@@ -49,6 +52,9 @@ impl Session {
     }
 
     pub(super) fn drag_moved(&mut self, drag: Drag, commands: &mut Vec<Command>) {
+        if self.adjusting.is_some() {
+            return self.drag_edges(drag, false);
+        }
         if self.scaling.is_some() {
             return;
         }
@@ -58,11 +64,15 @@ impl Session {
         let b = drag.bounds();
         let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
         self.corner = None;
+        self.hidden = false;
         self.freeze_for_prompt(true, commands);
         self.rubber_band = Some(b);
     }
 
     pub(super) fn drag(&mut self, drag: Drag, commands: &mut Vec<Command>) {
+        if self.adjusting.is_some() {
+            return self.drag_edges(drag, true);
+        }
         if self.scaling.is_some() {
             return;
         }
@@ -80,7 +90,7 @@ impl Session {
         let large = |b: &FrameBox| b.width().min(b.height()) >= Self::MIN_BOX_SIDE;
         let Some(b) = b.clipped(frozen.frame.size()).filter(large) else {
             self.cancelled();
-            return self.say("That box is too small");
+            return self.say_word(Word::TooSmall);
         };
         frozen.by_drag = false;
         let changed = frozen.objects.set_box(b);
@@ -92,32 +102,24 @@ impl Session {
 
     fn report_refusal(&mut self, changed: Result<(), TooMany>) {
         if let Err(refusal) = changed {
-            self.say(refusal.to_string());
+            self.refuse(refusal);
         }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: TooMany) {
+        let (word, most) = match refusal {
+            TooMany::Objects => (Word::TooManyObjects, Self::MAX_OBJECTS),
+            TooMany::Steps => (Word::TooManySteps, Self::MAX_STEPS),
+        };
+        self.say(self.options.words.fill(word, &[("most", &most)]));
     }
 
     /// The gesture is void: what it alone had frozen goes on.
     pub(super) fn cancelled(&mut self) {
         self.let_go_of_calliper();
+        self.let_go_of_edges();
         self.touched = None;
         self.rubber_band = None;
         self.frozen.take_if(|f| f.by_drag);
-    }
-
-    /// The button that a key stands for.
-    pub(super) fn key_button(&self, key: Key) -> Option<Button> {
-        let browsing = self.browsing.is_some();
-        Some(match key {
-            Key::Left if browsing => Button::Previous,
-            Key::Right if browsing => Button::Next,
-            Key::Backspace if browsing => Button::Back,
-            Key::Letter(' ') => Button::LiveFreeze,
-            Key::Letter('s') => Button::Save,
-            Key::Letter('c') => Button::Clip,
-            Key::Letter('r') => Button::Records,
-            Key::Letter('m') => Button::Calliper,
-            Key::Backspace => Button::Undo,
-            _ => return None,
-        })
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use crate::mask::Mask;
 use crate::morph::Morph;
 use crate::overlay::Refinement;
+use crate::words::Word;
 
+use super::Session;
 use super::event::{Command, Decoded, Encoded, Job};
+use super::network::{Encoding, Progress, same_picture};
 use super::objects::{Object, Place};
-use super::{Encoding, Progress, Session, same_picture};
 
 /// The second network's work.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +56,12 @@ impl Session {
         match self.refining.encoding.as_ref().filter(of_frozen) {
             None => {
                 let frame = frozen.frame.clone();
+                let region = self.regions.set_for(frame.size());
                 let id = self.new_id();
                 let (begun, progress) = (self.now, Progress::Running);
                 self.refining.encoding =
                     Some(Encoding { id, frame: frame.clone(), begun, progress });
-                commands.push(Command::Refine(Job::Encode { id, frame }));
+                commands.push(Command::Refine(Job::Encode { id, frame, region }));
             }
             Some(Encoding { id: encoding, progress: Progress::Done, .. }) => {
                 let (encoding, last_id) = (*encoding, &mut self.last_id);
@@ -80,7 +83,7 @@ impl Session {
         let Some(encoding) = self.refining.encoding.as_mut().filter(|e| e.id == id) else { return };
         encoding.progress = if result.is_ok() { Progress::Done } else { Progress::Failed };
         if let Err(reason) = result {
-            self.say(format!("Not refined: {reason}"));
+            self.say_reason(Word::NotRefined, reason);
         }
     }
 
@@ -94,7 +97,7 @@ impl Session {
                     self.refining.morphs.push((object, replaced.place, self.now, morph));
                 }
             }
-            Err(reason) => self.say(format!("Not refined: {reason}")),
+            Err(reason) => self.say_reason(Word::NotRefined, reason),
         }
     }
 

@@ -1,11 +1,17 @@
 //! How large a pixel is, from the ruler on the picture or a preset.
 
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FramePoint, FrameSize};
-use crate::measure::Ruler;
+use crate::measure::{Preset, Ruler};
 use crate::overlay::Button;
+use crate::words::Word;
 
 use super::Session;
+use super::event::{Command, Memory};
 
 /// What a step from tick to tick may be, in millimetres, and which of them is the first guess.
 const TICKS_MM: ([f32; 6], usize) = ([1.0, 2.0, 5.0, 10.0, 20.0, 50.0], 3);
@@ -33,14 +39,27 @@ pub(super) struct Scaling {
     choice: Option<usize>,
 }
 
-/// The scale that was set.
-#[derive(Clone, Debug)]
-pub(super) struct Scale {
-    /// It holds for frames of this size.
-    size: FrameSize,
-    spacing: PixelSpacing,
+/// A scale that was set on the screen, or beforehand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// It holds for frames of this size; for all where there is none.
+    pub size: Option<FrameSize>,
+    /// How large a pixel is.
+    pub spacing: PixelSpacing,
     /// What it was read from, where that has ticks.
-    ruler: Option<Ruler>,
+    pub ruler: Option<Ruler>,
+}
+
+impl Scale {
+    /// The scale of a preset.
+    pub fn of(preset: &Preset) -> Self {
+        Self { size: None, spacing: preset.spacing, ruler: None }
+    }
+
+    fn is_for(&self, size: FrameSize) -> bool {
+        self.size.is_none_or(|of| of == size)
+    }
 }
 
 impl Scaling {
@@ -87,12 +106,12 @@ impl Session {
             None => *scaling = Scaling { first: Some(at), ..Scaling::default() },
             Some(first) => match Ruler::between(&frozen.frame, first, at) {
                 Some(ruler) => scaling.guess(ruler, frozen.frame.size()),
-                None => self.say("Those are too near: tap two ticks that are far apart"),
+                None => self.say_word(Word::TooNear),
             },
         }
     }
 
-    pub(super) fn press_scaling(&mut self, button: Button) {
+    pub(super) fn press_scaling(&mut self, button: Button, commands: &mut Vec<Command>) {
         let presets = self.options.presets.len();
         let Some(scaling) = &mut self.scaling else { return };
         match button {
@@ -103,7 +122,7 @@ impl Session {
                 *scaling = Scaling { choice: Some(next), ..Scaling::default() };
             }
             Button::Undo => *scaling = Scaling::default(),
-            Button::Apply => self.apply_scale(),
+            Button::Apply => self.apply_scale(commands),
             Button::Back => self.scaling = None,
             _ => {}
         }
@@ -123,10 +142,10 @@ impl Session {
         }
     }
 
-    fn apply_scale(&mut self) {
+    fn apply_scale(&mut self, commands: &mut Vec<Command>) {
         let Some(scaling) = self.scaling.take() else { return };
         let Some(size) = self.frozen.as_ref().map(|frozen| frozen.frame.size()) else { return };
-        let set = |spacing, ruler| Some(Scale { size, spacing, ruler });
+        let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
         self.scale = match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => {
                 let preset = self.options.presets.get(choice);
@@ -138,12 +157,13 @@ impl Session {
             }
             (None, None) => return,
         };
+        commands.push(Command::Remember(Memory::Scale(self.scale.clone())));
         self.rescale();
         let spacing = self.frozen.as_ref().and_then(|frozen| frozen.frame.pixel_spacing);
-        self.say(match spacing {
-            Some(spacing) => format!("The scale is set: {}", per_pixel(spacing)),
-            None => "No scale: sizes are in pixels".into(),
-        });
+        match spacing {
+            Some(spacing) => self.say(self.with_pixel(Word::ScaleSet, spacing)),
+            None => self.say_word(Word::NoScale),
+        }
     }
 
     /// Gives the frames that are at hand the scale as it is now.
@@ -168,9 +188,9 @@ impl Session {
 
     /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
     /// scanner's depth is not to be told wrong millimetres.
-    pub(super) fn check_scale(&mut self) {
+    pub(super) fn check_scale(&mut self, commands: &mut Vec<Command>) {
         let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
-        let ruler = scale.ruler.filter(|_| scale.size == frozen.frame.size());
+        let ruler = scale.ruler.filter(|_| scale.is_for(frozen.frame.size()));
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
         let is_there = |ruler: Ruler| {
             let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
@@ -178,35 +198,51 @@ impl Session {
         };
         if !ruler.is_none_or(is_there) {
             self.scale = None;
-            self.say("The ruler is not as it was: set the scale again");
+            commands.push(Command::Remember(Memory::Scale(None)));
+            self.say_word(Word::ScaleChanged);
         }
         self.rescale();
     }
 
     /// What the person is to do, or has chosen.
     pub(super) fn scaling_message(&self) -> Option<String> {
-        let scaling = self.scaling.as_ref()?;
+        let (scaling, words) = (self.scaling.as_ref()?, &self.options.words);
         Some(match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => match self.options.presets.get(choice) {
-                Some(preset) => format!("{}: {}", preset.name, per_pixel(preset.spacing)),
+                Some(preset) => format!("{}: {}", preset.name, self.per_pixel(preset.spacing)),
                 None => match self.stated {
-                    Some(stated) => format!("As the feed states: {}", per_pixel(stated)),
-                    None => "No scale: the feed states none".into(),
+                    Some(stated) => self.with_pixel(Word::ScaleStated, stated),
+                    None => words.get(Word::NoneStated).into(),
                 },
             },
             (None, Some(ruler)) => {
                 let mm = scaling.step_mm();
-                let spacing = per_pixel(ruler.spacing(mm, self.stated));
+                let pixel = self.per_pixel(ruler.spacing(mm, self.stated));
                 match ruler.steps {
-                    1 => format!("No ticks: {mm} mm between the taps, {spacing}"),
-                    steps => format!("{steps} steps of {mm} mm, {spacing}"),
+                    1 => words.fill(Word::NoTicks, &[("mm", &mm), ("pixel", &pixel)]),
+                    steps => {
+                        let figures: [(&str, &dyn Display); 3] =
+                            [("steps", &steps), ("mm", &mm), ("pixel", &pixel)];
+                        words.fill(Word::Steps, &figures)
+                    }
                 }
             }
-            (None, None) if scaling.first.is_some() => {
-                "Tap another tick, far from the first".into()
-            }
-            (None, None) => "Tap a tick of the depth ruler".into(),
+            (None, None) if scaling.first.is_some() => words.get(Word::SecondTick).into(),
+            (None, None) => words.get(Word::FirstTick).into(),
         })
+    }
+
+    /// What `word` says of a pixel's size.
+    pub(super) fn with_pixel(&self, word: Word, spacing: PixelSpacing) -> String {
+        self.options.words.fill(word, &[("pixel", &self.per_pixel(spacing))])
+    }
+
+    fn per_pixel(&self, PixelSpacing { row_mm, column_mm }: PixelSpacing) -> String {
+        let mm = match (row_mm - column_mm).abs() < 0.0005 {
+            true => format!("{row_mm:.3}"),
+            false => format!("{column_mm:.3} x {row_mm:.3}"),
+        };
+        self.options.words.fill(Word::PerPixel, &[("mm", &mm)])
     }
 }
 
@@ -215,14 +251,6 @@ fn spacing_of(
     stated: Option<PixelSpacing>,
     frame: &Frame,
 ) -> Option<PixelSpacing> {
-    let scale = scale.as_ref().filter(|scale| scale.size == frame.size());
+    let scale = scale.as_ref().filter(|scale| scale.is_for(frame.size()));
     scale.map(|scale| scale.spacing).or(stated)
-}
-
-fn per_pixel(PixelSpacing { row_mm, column_mm }: PixelSpacing) -> String {
-    if (row_mm - column_mm).abs() < 0.0005 {
-        format!("{row_mm:.3} mm a pixel")
-    } else {
-        format!("{column_mm:.3} x {row_mm:.3} mm a pixel")
-    }
 }

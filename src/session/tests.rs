@@ -5,6 +5,7 @@ mod ahead;
 mod beside;
 mod memory;
 mod refining;
+mod touching;
 mod walk;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use ndarray::Array2;
 use super::*;
 use crate::mask::Mask;
 use crate::model::{MaskCandidate, Masks};
-use crate::overlay::Scene;
+use crate::overlay::{Button, Scene};
 use crate::prompt::{MaskPrompt, Prompt};
 
 const SIZE: FrameSize = FrameSize::new(64, 48);
@@ -87,7 +88,7 @@ impl Bed {
         });
         let took = Duration::from_millis(700);
         let id = last.unwrap();
-        self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false }) })
+        self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) })
     }
 
     fn decoded(&mut self, request: u64, masks: Masks) {

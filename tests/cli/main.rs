@@ -8,6 +8,7 @@ mod everything;
 mod instances;
 mod kernels;
 mod label;
+mod look;
 mod models;
 mod track;
 mod tune;

@@ -7,18 +7,40 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use tapseg::PixelSpacing;
 use tapseg::feed::read_still;
-use tapseg::overlay::{Overlay, Scene, Zoom};
+use tapseg::overlay::{Arrangement, Hand, Overlay, Scene, Theme, Zoom, pixels_per_mm};
 use tapseg::record::{AlbumPage, RecordOptions, album_page, album_view, write_record};
 use tapseg::session::{
     Ask, Command, Decoded, Drag, Encoded, Event, Job, Session, SessionOptions, Told,
 };
+use tapseg::words::Words;
 
 use super::*;
 
+/// A panel and how it is set up.
+#[derive(Clone)]
+struct Setup {
+    panel: Size,
+    /// Of the panel's lit area.
+    mm: (f32, f32),
+    hand: Hand,
+    theme: Theme,
+    language: &'static str,
+    labels: &'static [&'static str],
+}
+
 /// The 7 inch panels of 800 × 480.
-const PANEL: Size = Size::new(800, 480);
+const SMALL: Setup = Setup {
+    panel: Size::new(800, 480),
+    mm: (154.0, 86.0),
+    hand: Hand::Right,
+    theme: Theme::Dark,
+    language: "en",
+    labels: &["lesion", "cyst", "lymph node"],
+};
+
+/// The 10 inch panels of 1280 × 800.
+const LARGE: Setup = Setup { panel: Size::new(1280, 800), mm: (217.0, 136.0), ..SMALL };
 
 /// Positions of the eye and of what is round it, in pixels of the frame.
 const IN_EYE: FramePoint = FramePoint::new(580.0, 320.0);
@@ -30,16 +52,20 @@ struct Bedside {
     overlay: Overlay,
     zoom: Zoom,
     eye: Mask,
+    setup: Setup,
 }
 
 impl Bedside {
-    fn new() -> Self {
+    fn new(setup: &Setup) -> Self {
         let options = SessionOptions {
             source: "scanner".into(),
             model: "litemedsam".into(),
             frame_interval: Some(Duration::from_millis(40)),
             clips: true,
             export: true,
+            theme: setup.theme,
+            words: Words::find(setup.language).unwrap(),
+            labels: setup.labels.iter().map(|label| (*label).to_owned()).collect(),
             ..SessionOptions::default()
         };
         let mask = read_still(&data("frames/clarius_eye_mask0.png")).unwrap();
@@ -50,11 +76,12 @@ impl Bedside {
             overlay: Overlay::new(),
             zoom: Zoom::default(),
             eye: Mask::from_pixels(mask.size(), inside),
+            setup: setup.clone(),
         }
     }
 
-    fn live() -> Self {
-        let mut bedside = Self::new();
+    fn live(setup: &Setup) -> Self {
+        let mut bedside = Self::new(setup);
         for sequence in 0..3 {
             bedside.at(40 * sequence);
             bedside.on(Event::Frame(eye(sequence)));
@@ -64,8 +91,8 @@ impl Bedside {
     }
 
     /// With the eye outlined.
-    fn outlined() -> Self {
-        let mut bedside = Self::live();
+    fn outlined(setup: &Setup) -> Self {
+        let mut bedside = Self::live(setup);
         bedside.tap(IN_EYE.x, IN_EYE.y);
         bedside.answer();
         bedside
@@ -100,7 +127,7 @@ impl Bedside {
             let event = match job {
                 Job::Encode { id, .. } => {
                     let took = Duration::from_millis(420);
-                    Event::Encoded { id, result: Ok(Encoded { took, cached: false }) }
+                    Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) }
                 }
                 Job::Decode { request, .. } => {
                     let candidate = MaskCandidate {
@@ -125,8 +152,12 @@ impl Bedside {
         let size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
         let buttons = scene.buttons.iter().map(|state| state.button);
         let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
-        let layout = Layout::with_buttons(PANEL, size, buttons).zoomed(self.zoom).with_tiles(tiles);
-        let mut canvas = Canvas::new(PANEL);
+        let Setup { panel, mm, hand, .. } = self.setup;
+        let arrangement = Arrangement { hand, pixels_per_mm: pixels_per_mm(panel, mm) };
+        let layout = Layout::arranged(panel, size, buttons, arrangement);
+        assert!(layout.smallest_button() as f32 / arrangement.pixels_per_mm.unwrap() >= 9.0);
+        let layout = layout.zoomed(self.zoom).with_tiles(tiles);
+        let mut canvas = Canvas::new(panel);
         let Ok(()) = self.overlay.draw(&scene, &layout, &mut canvas);
         canvas.to_image()
     }
@@ -175,26 +206,26 @@ fn records(bedside: &mut Bedside) -> tempfile::TempDir {
 fn states() -> Vec<(&'static str, RgbImage)> {
     let mut drawn = Vec::new();
     let mut draw = |name, bedside: &mut Bedside| drawn.push((name, bedside.shown()));
-    draw("waiting", &mut Bedside::new());
-    draw("live", &mut Bedside::live());
+    draw("waiting", &mut Bedside::new(&SMALL));
+    draw("live", &mut Bedside::live(&SMALL));
 
-    let mut working = Bedside::live();
+    let mut working = Bedside::live(&SMALL);
     working.tap(IN_EYE.x, IN_EYE.y);
     working.at(700);
     draw("working", &mut working);
 
-    let mut outlined = Bedside::outlined();
+    let mut outlined = Bedside::outlined(&SMALL);
     draw("outlined", &mut outlined);
-    let viewport = Layout::new(PANEL, eye(0).size()).viewport();
+    let viewport = Layout::new(SMALL.panel, eye(0).size()).viewport();
     let fingers = |apart: i32| [Point::new(320 - apart, 200), Point::new(320 + apart, 200)];
     outlined.zoom = Zoom::default().pinched(fingers(60), fingers(130), &viewport);
     draw("zoom", &mut outlined);
 
-    let mut boxed = Bedside::live();
+    let mut boxed = Bedside::live(&SMALL);
     boxed.drag((305.0, 67.0), (800.0, 500.0));
     draw("box", &mut boxed);
 
-    let mut measured = Bedside::live();
+    let mut measured = Bedside::live(&SMALL);
     measured.press(Button::LiveFreeze);
     measured.answer();
     measured.press(Button::Calliper);
@@ -204,7 +235,7 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     }
     draw("callipers", &mut measured);
 
-    let mut scaled = Bedside::live();
+    let mut scaled = Bedside::live(&SMALL);
     scaled.press(Button::Scale);
     scaled.answer();
     scaled.tap(992.0, 90.0);
@@ -212,15 +243,15 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     scaled.press(Button::Less);
     draw("scale", &mut scaled);
 
-    let mut tracked = Bedside::outlined();
+    let mut tracked = Bedside::outlined(&SMALL);
     tracked.press(Button::Track);
     draw("tracking", &mut tracked);
 
-    let mut silent = Bedside::live();
+    let mut silent = Bedside::live(&SMALL);
     silent.at(5000);
     draw("no-signal", &mut silent);
 
-    let mut kept = Bedside::outlined();
+    let mut kept = Bedside::outlined(&SMALL);
     let folder = records(&mut kept);
     draw("records", &mut kept);
     kept.press(Button::Tile(0));
@@ -229,7 +260,35 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     view.title = "2026-11-27 08:40 UTC: 1 structure".into();
     kept.on(Event::Records(Told::View { id, result: Ok(Box::new(view)) }));
     draw("record", &mut kept);
+    setups(&mut draw);
     drawn
+}
+
+fn pressed(mut bedside: Bedside, buttons: &[Button]) -> Bedside {
+    buttons.iter().for_each(|button| bedside.press(*button));
+    bedside
+}
+
+/// Other hands, lights, languages and panels, and what is set on the screen.
+fn setups(draw: &mut impl FnMut(&'static str, &mut Bedside)) {
+    let day = Setup { hand: Hand::Left, theme: Theme::Day, ..SMALL };
+    draw("left-day", &mut Bedside::outlined(&day));
+    draw("menu", &mut pressed(Bedside::outlined(&SMALL), &[Button::Menu]));
+    draw("hidden", &mut pressed(Bedside::outlined(&SMALL), &[Button::Hide]));
+    draw("labels", &mut pressed(Bedside::outlined(&SMALL), &[Button::Label]));
+    let labelled = [Button::Label, Button::Choice(1)];
+    draw("labelled", &mut pressed(Bedside::outlined(&SMALL), &labelled));
+    let mut region = pressed(Bedside::outlined(&SMALL), &[Button::Menu, Button::Region]);
+    let edge = region.drag((1023.0, 400.0), (900.0, 400.0));
+    region.on(Event::Drag(edge));
+    draw("region", &mut region);
+    draw("guide", &mut pressed(Bedside::live(&SMALL), &[Button::Guide]));
+    let chinese = Setup { language: "zh", ..SMALL };
+    draw("guide-chinese", &mut pressed(Bedside::live(&chinese), &[Button::Guide]));
+    draw("chinese", &mut Bedside::outlined(&Setup { language: "zh", ..SMALL }));
+    draw("large", &mut Bedside::outlined(&LARGE));
+    let chinese = Setup { language: "zh", theme: Theme::Day, ..LARGE };
+    draw("large-chinese-day", &mut Bedside::outlined(&chinese));
 }
 
 /// The share of pixels that differ by more than a shade.

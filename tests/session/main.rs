@@ -19,12 +19,14 @@ use tapseg::app::{
 use tapseg::cine::CineLimits;
 use tapseg::feed::{Feed, FeedError};
 use tapseg::label::LabelSet;
+use tapseg::measure::Preset;
 use tapseg::model::ModelError;
 use tapseg::overlay::{Button, Layout};
 use tapseg::screen::{Canvas, Key, PointerEvent, PointerPhase, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{
-    Frame, FrameBox, FramePoint, FrameSize, Mask, MaskCandidate, Masks, Prompt, SizeBytes,
+    Frame, FrameBox, FramePoint, FrameSize, Mask, MaskCandidate, Masks, PixelSpacing, Prompt,
+    SizeBytes,
 };
 
 const SIZE: FrameSize = FrameSize::new(120, 90);
@@ -506,4 +508,49 @@ fn accepted_masks_are_on_the_disk_when_the_window_closes() {
     let (_, summary) =
         label(open(&[]), false, sleeper, &mut screen, RunOptions::default()).unwrap();
     assert_eq!((summary.finished, summary.masks), (1, 1), "the undone one is gone");
+}
+
+#[test]
+fn the_guide_is_shown_once_and_the_scale_is_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let spacing = PixelSpacing { row_mm: 0.25, column_mm: 0.25 };
+    let run = |steps: &[(When, Action)]| {
+        let options = RunOptions {
+            memory: Some(folder.path().join("state")),
+            presets: vec![Preset { name: "linear".into(), spacing }],
+            ..scripted(steps, Until::ScriptDone)
+        };
+        played(Colours::new(1000, 200), Sleeper::default(), options).unwrap().steps
+    };
+    let press = |button| (When::Answered, Action::Press(button));
+    let first = run(&[
+        (When::Shown(2), TAP),
+        press(Button::Scale),
+        press(Button::Preset),
+        press(Button::Apply),
+    ]);
+    assert!(first[0].scene.objects.is_empty(), "the tap puts the guide away and does no more");
+    let again = run(&[(When::Shown(2), TAP)]);
+    let scene = &again[0].scene;
+    assert_eq!((scene.guide, scene.objects.len()), (false, 1));
+    assert_eq!(scene.frame.as_ref().unwrap().pixel_spacing, Some(spacing));
+}
+
+#[test]
+fn another_region_is_encoded_and_the_first_one_found_again() {
+    let press = |button| (When::Answered, Action::Press(button));
+    let edge = FrameBox { x0: 2.0, y0: 45.0, x1: 30.0, y1: 45.0 };
+    let steps = [
+        (When::Shown(2), TAP),
+        press(Button::Region),
+        (When::Answered, Action::Drag(edge)),
+        press(Button::Apply),
+        press(Button::Region),
+        press(Button::Automatic),
+    ];
+    let options = scripted(&steps, Until::ScriptDone);
+    let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
+    assert_eq!(report.steps[2].scene.region.unwrap().x0, 28.0);
+    assert_eq!(report.steps[3].scene.objects.len(), 1, "outlines stay");
+    assert_eq!((report.encode.count, report.cache_hits), (2, 1));
 }

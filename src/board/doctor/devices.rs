@@ -10,6 +10,7 @@ use crate::touch::{Abilities, Protocol, code};
 pub(super) fn examine(root: &Path) -> Vec<Finding> {
     let mut nodes = Vec::new();
     let mut findings = vec![cameras(root, &mut nodes), panels(root, &mut nodes)];
+    findings.extend(super::buttons::examine(root));
     findings.push(touch(root, &mut nodes));
     findings.push(permissions(root, &nodes));
     findings

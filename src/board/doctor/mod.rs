@@ -1,5 +1,6 @@
 //! What a board has, what is wrong with it, and how to mend that.
 
+mod buttons;
 mod devices;
 mod machine;
 

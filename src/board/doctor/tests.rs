@@ -139,3 +139,44 @@ fn an_empty_machine_is_told_without_a_panic() {
     assert!(states.contains(&("cameras", State::Warning)), "{states:?}");
     assert!(states.contains(&("memory", State::Warning)), "{states:?}");
 }
+
+/// The EDID of a display of this size, in the timing or in centimetres.
+fn edid(width: u16, height: u16, in_timing: bool) -> Vec<u8> {
+    let mut edid = vec![0; 128];
+    edid[1..7].fill(0xFF);
+    if in_timing {
+        edid[54] = 1;
+        edid[66] = width as u8;
+        edid[67] = height as u8;
+        edid[68] = ((width >> 8) << 4 | height >> 8) as u8;
+    } else {
+        edid[21] = (width / 10) as u8;
+        edid[22] = (height / 10) as u8;
+    }
+    edid
+}
+
+#[test]
+fn buttons_are_measured_on_panels_that_tell_their_size() {
+    let board = Board::sound();
+    let with = |mode: &str, edid: &[u8]| {
+        board.put("sys/class/drm/card1-DSI-1/modes", mode);
+        fs::write(board.0.path().join("sys/class/drm/card1-DSI-1/edid"), edid).unwrap();
+    };
+    board.tells("buttons", State::Ok, "DSI-1 does not tell its size");
+    with("1280x800\n", &edid(217, 136, true));
+    board.tells("buttons", State::Ok, "mm on DSI-1, which measures 217 x 136 mm");
+    with("1920x1080i\n", &edid(530, 300, false));
+    board.tells("buttons", State::Ok, "which measures 530 x 300 mm");
+    with("1920x1080\n", &edid(530, 300, true));
+    board.tells("buttons", State::Ok, "which measures 530 x 300 mm");
+    with("320x240\n", &edid(57, 43, true));
+    board.tells("buttons", State::Warning, "which measures 57 x 43 mm");
+    // An aspect ratio, half a file, and something else.
+    with("1280x800\n", &edid(16, 9, true));
+    board.tells("buttons", State::Ok, "does not tell");
+    with("1280x800\n", &edid(217, 136, true)[..100]);
+    board.tells("buttons", State::Ok, "does not tell");
+    with("broken\n", &[7; 300]);
+    assert!(examine(board.0.path()).iter().all(|f| f.part != "buttons"));
+}

@@ -122,6 +122,7 @@ fn png(picture: &Picture, answer: &Answer<'_>) -> Vec<u8> {
         bounding_box: None,
         colour: 1,
         active: false,
+        label: None,
     };
     let found = SceneObject {
         mask: Some(answer.found.clone()),
@@ -129,6 +130,7 @@ fn png(picture: &Picture, answer: &Answer<'_>) -> Vec<u8> {
         bounding_box: answer.prompt.bounding_box,
         colour: 0,
         active: true,
+        label: None,
     };
     let drawn =
         DynamicImage::from(draw_still(&picture.frame, vec![truth, found], Vec::new()).to_image());

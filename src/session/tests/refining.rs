@@ -36,7 +36,10 @@ impl Bed {
     fn second_encoded(&mut self, commands: &[Command]) -> Vec<Command> {
         let [Command::Refine(Job::Encode { id, .. })] = commands else { panic!("{commands:?}") };
         let took = Duration::from_secs(5);
-        self.on(Event::RefinerEncoded { id: *id, result: Ok(Encoded { took, cached: false }) })
+        self.on(Event::RefinerEncoded {
+            id: *id,
+            result: Ok(Encoded { took, cached: false, region: None }),
+        })
     }
 
     fn second(&mut self, request: u64, masks: Masks) {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::{AlbumEntry, AlbumPage, AlbumView};
+use crate::session::network::same_picture;
 
 /// One step of the random walk; numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -30,11 +31,13 @@ enum Op {
 }
 
 /// Those that can be pressed.
-const BUTTONS: usize = 15 + 6 + 4 + 2;
+const BUTTONS: usize = 14 + 7 + 3 + 6 + 4 + 6;
 
 fn button(index: usize) -> Button {
     let tiles = [Button::Tile(0), Button::Tile(200)];
-    let all = [&Button::ALL[..], &Button::SCALING, &Button::BROWSING, &tiles].concat();
+    let labels = [Button::Label, Button::Choice(0), Button::Choice(1), Button::Choice(200)];
+    let pages = [&Button::ALL[..], &Button::MENU, &Button::ADJUSTING, &Button::SCALING];
+    let all = [&pages.concat()[..], &Button::BROWSING, &tiles, &labels].concat();
     all[index]
 }
 
@@ -109,7 +112,11 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Press(i) => Event::Pressed(button(i)),
         Op::Encoded(back, ok) => Event::Encoded {
             id: bed.session.last_id.saturating_sub(back),
-            result: if ok { Ok(Encoded { took, cached: false }) } else { Err("no".into()) },
+            result: if ok {
+                Ok(Encoded { took, cached: false, region: None })
+            } else {
+                Err("no".into())
+            },
         },
         Op::Decoded(back, count) => Event::Decoded {
             request: bed.session.last_id.saturating_sub(back),
@@ -144,10 +151,12 @@ proptest! {
         ahead in any::<bool>(),
     ) {
         let mut bed = if ahead { Bed::ahead(1.0) } else { Bed::new(false) };
+        bed.session.options.labels = vec!["cyst".into()];
+        bed.session.guide = ahead;
         let first = bed.on(Event::Frame(frame(1)));
         bed.present();
         let mut encode_succeeded = true;
-        let mut last_encoded = encoded_sequence(&first).map(|_| bed.scene().frame.unwrap());
+        let mut last_encoded = encoded_sequence(&first).map(|_| (bed.scene().frame.unwrap(), None));
         for op in &ops {
             let Some(event) = event(op, &bed) else { continue };
             let before = bed.session.frozen.as_ref().map(|f| f.frame.clone());
@@ -158,11 +167,12 @@ proptest! {
             }
             for command in bed.on(event) {
                 match command {
-                    Command::Network(Job::Encode { frame, .. }) => {
-                        let again = last_encoded.is_some_and(|last| same_picture(&last, &frame));
+                    Command::Network(Job::Encode { frame, region, .. }) => {
+                        let again = last_encoded
+                            .is_some_and(|(last, of)| same_picture(&last, &frame) && of == region);
                         prop_assert!(!again || !encode_succeeded, "{frame:?} encoded twice");
                         encode_succeeded = true;
-                        last_encoded = Some(frame);
+                        last_encoded = Some((frame, region));
                     }
                     Command::Network(Job::Decode { encoding, prompt, .. }) => {
                         prop_assert_eq!(Some(encoding), bed.session.encoding.as_ref().map(|e| e.id));
@@ -173,7 +183,7 @@ proptest! {
                         prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
                     }
                     Command::Network(Job::Stop) | Command::Save(_) => {}
-                    Command::Refine(_) | Command::Label(_) => {}
+                    Command::Refine(_) | Command::Label(_) | Command::Remember(_) => {}
                     Command::Clip { .. } | Command::Records(_) => {}
                 }
             }

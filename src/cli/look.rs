@@ -1,0 +1,129 @@
+//! How the screen looks: for which hand, in what light, and on what panel.
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+use embedded_graphics::geometry::Size;
+use tapseg::board::Profile;
+use tapseg::overlay::{Arrangement, Hand, Theme, pixels_per_mm};
+use tapseg::screen::Screen;
+use tapseg::session::Session;
+use tapseg::words::Words;
+
+/// Letters of a label.
+const MAX_LABEL: usize = 24;
+
+/// How the screen looks.
+#[derive(Args, Clone, Debug)]
+pub struct LookArguments {
+    /// The hand that points: with left the buttons stand at the left; right where not given
+    #[arg(long, value_name = "HAND")]
+    hand: Option<Hand>,
+
+    /// The colours round the picture: dark for a darkened room, day for daylight; dark where not given
+    #[arg(long, value_name = "THEME")]
+    theme: Option<Theme>,
+
+    /// The language on the screen: en, zh, or a .toml file of one's own; English where not given
+    #[arg(long, value_name = "LANGUAGE", value_parser = Words::find)]
+    language: Option<Words>,
+
+    /// What structures can be called, to be chosen on the screen: up to 12, with commas between them
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = label)]
+    labels: Vec<String>,
+
+    /// Width and height of the panel's lit area in millimetres, where the panel does not tell them or
+    /// is wrong: buttons are at least 9 mm large by them
+    #[arg(long, value_name = "WxH", value_parser = millimetres)]
+    panel_mm: Option<(f32, f32)>,
+}
+
+impl LookArguments {
+    /// Takes from a board's profile what the command line doesn't say.
+    pub fn fill_from(&mut self, profile: &Profile) -> Result<()> {
+        let named = |key: &str, value: &str, error: String| {
+            anyhow!("board profile {}: {key} = {value:?}: {error}", profile.name)
+        };
+        if let (None, Some(hand)) = (self.hand, &profile.hand) {
+            self.hand = Some(hand.parse().map_err(|e| named("hand", hand, e))?);
+        }
+        if let (None, Some(theme)) = (self.theme, &profile.theme) {
+            self.theme = Some(theme.parse().map_err(|e| named("theme", theme, e))?);
+        }
+        if let (None, Some(language)) = (&self.language, &profile.language) {
+            let words =
+                Words::find(language).map_err(|e| named("language", language, e.to_string()));
+            self.language = Some(words?);
+        }
+        if self.labels.is_empty() {
+            let sound = profile.labels.iter().map(|text| label(text)).collect::<Result<_, _>>();
+            let told = profile.labels.join(", ");
+            self.labels = sound.map_err(|e| named("labels", &told, e))?;
+        }
+        if let (None, Some(mm)) = (self.panel_mm, &profile.panel_mm) {
+            self.panel_mm = Some(millimetres(mm).map_err(|e| named("panel_mm", mm, e))?);
+        }
+        Ok(())
+    }
+
+    /// The words.
+    pub fn words(&self) -> Words {
+        self.language.clone().unwrap_or_default()
+    }
+
+    /// What structures can be called.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        let (labels, most) = (&self.labels, Session::MAX_LABELS);
+        ensure!(
+            labels.len() <= most,
+            "{} labels: no more than {most} fit the screen",
+            labels.len()
+        );
+        let twice = labels.iter().enumerate().find(|(i, label)| labels[..*i].contains(label));
+        ensure!(twice.is_none(), "the label {:?} is there twice", twice.map_or("", |(_, l)| l));
+        Ok(labels.clone())
+    }
+
+    /// The colours.
+    pub fn theme(&self) -> Theme {
+        self.theme.unwrap_or_default()
+    }
+
+    /// How `screen` is arranged.
+    pub fn arrangement(&self, screen: &dyn Screen) -> Result<Arrangement> {
+        let told = match self.panel_mm {
+            Some(mm) => Some(scale(screen.size(), mm)?),
+            None => screen.pixels_per_mm(),
+        };
+        Ok(Arrangement { hand: self.hand.unwrap_or_default(), pixels_per_mm: told })
+    }
+}
+
+fn scale(pixels: Size, (width, height): (f32, f32)) -> Result<f32> {
+    let scale = pixels_per_mm(pixels, (width, height));
+    ensure!(
+        scale.is_some(),
+        "--panel-mm {width}x{height}: a panel of {} x {} pixels is not of this size; give width and \
+         height of its lit area in millimetres",
+        pixels.width,
+        pixels.height
+    );
+    Ok(scale.unwrap_or_default())
+}
+
+/// A label that fits a button, a record and a DICOM segment.
+fn label(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = |c: char| !c.is_control() && c != '\\';
+    match (1..=MAX_LABEL).contains(&text.chars().count()) && text.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash")),
+    }
+}
+
+/// Reads `217x136`.
+fn millimetres(text: &str) -> Result<(f32, f32), String> {
+    let side = |text: &str| text.parse().ok().filter(|mm: &f32| *mm > 0.0 && mm.is_finite());
+    text.split_once('x')
+        .and_then(|(width, height)| Some((side(width)?, side(height)?)))
+        .ok_or_else(|| "give width and height in millimetres, as in 217x136".into())
+}
