@@ -206,6 +206,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clip_of_one_frame_has_no_time_from_frame_to_frame() {
+        let parent = tempfile::tempdir().unwrap();
+        let one = Clip::of(clip(false).frames[..1].to_vec(), None);
+        let folder = write_clip(parent.path(), &one, &RecordOptions::default()).unwrap();
+        let path = folder.join("clip.dcm");
+        let file = dicom_object::open_file(&path).unwrap();
+        assert!(file.element_by_name("FrameIncrementPointer").is_err());
+        let read = crate::feed::dicom::DicomClip::open(&path).unwrap();
+        assert_eq!(read.frame_count(), Some(1));
+    }
+
+    #[test]
     fn a_clip_without_frames_is_none() {
         let parent = tempfile::tempdir().unwrap();
         let nothing = Clip { frames: Vec::new(), pixel_spacing: None };

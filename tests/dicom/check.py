@@ -21,8 +21,10 @@ def check_clip(folder):
     record = json.loads((folder / "record.json").read_text())
     clip = pydicom.dcmread(folder / "clip.dcm")
     frames = clip.pixel_array
+    # Of a single frame there is no axis of its own.
+    frames = frames[np.newaxis] if clip.NumberOfFrames == 1 else frames
     assert len(frames) == len(record["frames"]), "frames"
-    times = np.cumsum(np.atleast_1d(clip.FrameTimeVector).astype(float)) / 1e3
+    times = np.cumsum(np.atleast_1d(clip.get("FrameTimeVector", 0)).astype(float)) / 1e3
     for frame, at, listed in zip(frames, times, record["frames"]):
         off = np.abs(frame.astype(int) - np.asarray(Image.open(folder / listed["file"])).astype(int))
         assert off.mean() < 2, f"{listed['file']} differs by {off.mean():.1f}"

@@ -81,16 +81,18 @@ impl ClipFile {
         let frame_time_vector = Tag(0x0018, 0x1065);
         elements.extend([
             text(0x0028, 0x0008, VR::IS, self.frames.len().to_string()),
-            DataElement::new(
-                Tag(0x0028, 0x0009),
-                VR::AT,
-                PrimitiveValue::Tags([frame_time_vector].as_slice().into()),
-            ),
-            DataElement::new(frame_time_vector, VR::DS, PrimitiveValue::Strs(steps.into())),
             text(0x0028, 0x2110, VR::CS, "01"),
             text(0x0028, 0x2112, VR::DS, format!("{:.2}", raw as f64 / compressed.max(1) as f64)),
             text(0x0028, 0x2114, VR::CS, "ISO_10918_1"),
         ]);
+        // A single frame is followed by none.
+        if self.frames.len() > 1 {
+            let pointer = PrimitiveValue::Tags([frame_time_vector].as_slice().into());
+            elements.extend([
+                DataElement::new(Tag(0x0028, 0x0009), VR::AT, pointer),
+                DataElement::new(frame_time_vector, VR::DS, PrimitiveValue::Strs(steps.into())),
+            ]);
+        }
         if self.is_grey {
             elements.extend([
                 text(0x0028, 0x1052, VR::DS, "0"),
