@@ -199,7 +199,8 @@ mod tests {
     #[test]
     fn moves_of_fingers_count_also_where_they_are_lifted_at_once() {
         use PointerPhase::{Cancel, Down, Move, Up};
-        let cases: [(&str, &[(u64, PointerPhase)], &[usize]); 4] = [
+        type Case<'a> = (&'a str, &'a [(u64, PointerPhase)], &'a [usize]);
+        let cases: [Case; 4] = [
             ("down before, and lifted", &[(7, Move), (7, Up), (7, Move)], &[0, 1]),
             ("all at once", &[(1, Down), (1, Move), (1, Up)], &[0, 1, 2]),
             ("a mouse between presses", &[(3, Move), (3, Down), (3, Move)], &[1, 2]),
