@@ -17,9 +17,9 @@ MICRO = os.path.join(WORK, "board/micro")
 # The row in which the status line begins.
 STATUS = 750
 
-# The buttons in their order, and how far below a button's upper edge its rounded corners have ended.
-BUTTONS = ["live", "positive", "negative", "box", "new object", "undo", "clear", "next mask", "everything", "track",
-           "calliper", "scale", "save", "clip", "records"]
+# The buttons in their order, and how far from a button's upper left its rounded corner has ended.
+BUTTONS = ["live", "positive", "negative", "box", "new object", "undo", "next mask", "hide", "everything", "track",
+           "calliper", "save", "clip", "more"]
 BUTTON_EDGE = 12
 
 START = time.monotonic()
@@ -83,15 +83,18 @@ class Picture:
         def row_is_free(y):
             return all(screen.pixel(x, y) == background for x in range(self.left, self.right, 7))
 
-        self.left, self.right = runs(SCREEN[0], column_is_free)[0]
+        columns = runs(SCREEN[0], column_is_free)
+        self.left, self.right = columns[0]
         rows = runs(STATUS, row_is_free)
         self.top, self.bottom = rows[0]
         self.width, self.height = self.right - self.left, self.bottom - self.top
         assert abs(self.width * height - self.height * width) <= width, (self.left, self.top, self.right, self.bottom)
         self.zoom_x, self.zoom_y = self.width / width, self.height / height
-        # Below the picture are the rows of buttons.
+        # The buttons are in rows below the picture, or in columns beside it.
         places = [((a + b) // 2, (top + bottom) // 2) for top, bottom in rows[1:]
                   for a, b in runs(SCREEN[0], lambda x: screen.pixel(x, top + BUTTON_EDGE) == background)]
+        places += [((left + right) // 2, (a + b) // 2) for left, right in columns[1:]
+                   for a, b in runs(STATUS, lambda y: screen.pixel(left + BUTTON_EDGE, y) == background)]
         assert len(places) == len(BUTTONS), places
         self.live, self.undo, self.save = (places[BUTTONS.index(name)] for name in ("live", "undo", "save"))
 

@@ -52,7 +52,7 @@ def try_panels():
         picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
 
-        step("a panel on its side")
+        step("a panel upside down")
         turned = begin(board, "--screen drm", "--rotate", "180")
         rows = [row[i:i + 3] for row in picture.of(plain)[::-1] for i in range(len(row) - 3, -1, -3)]
         part = turned.part(SCREEN[0] - picture.right, SCREEN[1] - picture.bottom, picture.width, picture.height)
