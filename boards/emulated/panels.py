@@ -37,7 +37,7 @@ def try_panels():
         picture.check_same("undo takes it away", plain, board.settled())
         board.forget()
         board.replug_tablet()
-        board.await_line(r"evdev\] .*Virtio Tablet")
+        board.await_line(r"evdev\] .*Virtio Tablet\): Single")
         board.click(*at)
         picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
