@@ -58,5 +58,5 @@ def try_panels():
         part = turned.part(SCREEN[0] - picture.right, SCREEN[1] - picture.bottom, picture.width, picture.height)
         assert b"".join(part) == b"".join(rows), "the picture isn't upside down"
         board.tap(SCREEN[0] - 1 - at[0], SCREEN[1] - 1 - at[1])
-        keep(picture.answered(board), "upside-down")
+        keep(picture.answered(board, upside_down=True), "upside-down")
         say("shown and touched upside down")
