@@ -3,6 +3,7 @@ is listed is whole."""
 
 import os
 import random
+import re
 import time
 
 from board import Board
@@ -13,7 +14,7 @@ from panels import SIZE, begin
 def names(board):
     """The records that are listed, each of which is whole, and how many were begun and not finished."""
     listed = {line.split()[0] for line in board.do(f"tapseg records list --save-dir {RECORDS}")
-              if " structures" in line}
+              if re.match(r"\d{8}T", line)}
     whole = {line.split()[0] for line in board.do(f"tapseg records verify --save-dir {RECORDS}")
              if line.endswith(" whole")}
     assert listed == whole, (listed, whole)
