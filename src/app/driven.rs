@@ -18,6 +18,9 @@ pub(super) trait Driven {
     /// Whether everything asked for has been answered.
     fn is_idle(&self) -> bool;
 
+    /// Whether a picture is being encoded or a prompt answered, which the screen shows by what turns.
+    fn is_working(&self) -> bool;
+
     /// Whether no more frames will come.
     fn feed_has_ended(&self) -> bool;
 
@@ -40,6 +43,10 @@ impl Driven for Session {
 
     fn is_idle(&self) -> bool {
         Session::is_idle(self)
+    }
+
+    fn is_working(&self) -> bool {
+        Session::is_working(self)
     }
 
     fn feed_has_ended(&self) -> bool {
@@ -66,6 +73,10 @@ impl Driven for Desk {
 
     fn is_idle(&self) -> bool {
         Desk::is_idle(self)
+    }
+
+    fn is_working(&self) -> bool {
+        !Desk::is_idle(self)
     }
 
     /// There is no feed: pictures come when they are asked for.

@@ -29,7 +29,8 @@ struct KeptScale {
 }
 
 impl Remembered {
-    /// What `folder` knows of the feed of this name; it is made when there is something to remember.
+    /// What `folder` knows of `feed`, a name that no other feed has, such as a file's whole path; the
+    /// folder is made when there is something to remember.
     pub fn new(folder: impl Into<PathBuf>, feed: &str) -> Self {
         Self { folder: folder.into(), feed: feed.to_owned() }
     }

@@ -11,12 +11,11 @@ mod run_loop;
 mod work;
 mod worker;
 
-use std::path::PathBuf;
-
 use crate::cine::{self, CineLimits};
 use crate::clock::Clock;
 use crate::feed::{Feed, spawn_latest};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
+use crate::machine::give_way;
 use crate::measure::Preset;
 use crate::overlay::{Arrangement, Theme};
 use crate::screen::{Screen, ScreenError};
@@ -62,9 +61,8 @@ pub struct RunOptions {
     pub labels: Vec<String>,
     /// The scale at first, in place of the one that is remembered; none.
     pub scale: Option<Scale>,
-    /// The folder of what is remembered from one start to the next ([`Remembered`]); none, and
-    /// nothing is, and no guide is shown.
-    pub memory: Option<PathBuf>,
+    /// What is remembered from one start to the next; none, and nothing is, and no guide is shown.
+    pub memory: Option<Remembered>,
     /// Pictures drawn per second at most, greater than 0; 60.
     pub max_fps: f32,
     /// The time that all goes by; the machine's.
@@ -176,8 +174,7 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     screen: &mut dyn Screen,
     options: RunOptions,
 ) -> Result<Report, AppError> {
-    let memory = options.memory.as_ref();
-    let remembered = memory.map(|folder| Remembered::new(folder, feed.name()));
+    let remembered = options.memory.clone();
     let session = Session::new(SessionOptions {
         refine_with_mask: options.refine_with_mask,
         ahead: options.ahead,
@@ -201,8 +198,9 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
         }
         None => (feed, None),
     };
-    let network = worker::spawn(predictor, options.cache_bytes)?;
-    let refiner = refiner.map(|refiner| worker::spawn(refiner, options.cache_bytes)).transpose()?;
+    let network = worker::spawn(predictor, options.cache_bytes, || ())?;
+    let beside = |refiner| worker::spawn(refiner, options.cache_bytes, give_way);
+    let refiner = refiner.map(beside).transpose()?;
     let frames = spawn_latest(feed)?;
     RunLoop::new(session, screen, options, frames, network)
         .with_refiner(refiner)
@@ -233,7 +231,7 @@ pub fn label<P: Predictor + 'static>(
         refine_with_mask: options.refine_with_mask,
         model: predictor.name().to_owned(),
     });
-    let network = worker::spawn(predictor, options.cache_bytes)?;
+    let network = worker::spawn(predictor, options.cache_bytes, || ())?;
     let (errands, outcomes, clerk) = label::spawn(set)?;
     let run_loop = RunLoop::new(desk, screen, options, crossbeam_channel::never(), network);
     let report = run_loop.with_errands((errands, outcomes)).run();

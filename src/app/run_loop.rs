@@ -307,7 +307,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         if let Some(drawn) = &self.drawn {
             let age = self.now() - drawn.at;
             let new = !self.is_drawn(drawn) || drawn.screen != size || drawn.zoom != self.zoom;
-            let progress = !self.session.is_idle() && age >= PROGRESS;
+            let progress = self.session.is_working() && age >= PROGRESS;
             if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
                 return Ok(());
             }

@@ -149,6 +149,7 @@ pub(super) struct Network {
 pub(super) fn spawn<P: Predictor + 'static>(
     predictor: P,
     cache_bytes: usize,
+    before: fn(),
 ) -> std::io::Result<Network> {
     let (jobs, todo) = unbounded();
     let (done, answers) = unbounded();
@@ -158,7 +159,10 @@ pub(super) fn spawn<P: Predictor + 'static>(
         cache: EmbeddingCache::new(cache_bytes),
         current: None,
     };
-    std::thread::Builder::new().name("network".into()).spawn(move || worker.run(&todo, &done))?;
+    std::thread::Builder::new().name("network".into()).spawn(move || {
+        before();
+        worker.run(&todo, &done);
+    })?;
     Ok(Network { jobs, answers })
 }
 

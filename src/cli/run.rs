@@ -1,11 +1,12 @@
 //! `tapseg run`: the main job, a live picture to point at.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use tapseg::app::{self, RegionSegmenter, Report, RunOptions, Timings, Until};
+use tapseg::app::{self, RegionSegmenter, Remembered, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
 use tapseg::feed::{self, Feed, Rate};
 use tapseg::measure::Preset;
@@ -139,6 +140,7 @@ impl Run {
         let refiner = self.refiner()?;
         // Nobody reads guides on picture files.
         let memory = memory_folder().filter(|_| !self.screen.is_picture());
+        let memory = memory.map(|folder| Remembered::new(folder, &whole_name(&self.feed)));
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
             keeping: self.keeping.keeping(self.region.choice()),
@@ -237,6 +239,15 @@ pub fn print_report(report: &Report) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// The name a feed is remembered by: files by their whole paths, since many have the same name.
+fn whole_name(feed: &[String]) -> String {
+    let whole = |spec: &String| match fs::canonicalize(spec) {
+        Ok(path) => path.display().to_string(),
+        Err(_) => spec.clone(),
+    };
+    feed.iter().map(whole).collect::<Vec<_>>().join("\n")
 }
 
 /// A feed that ends after some frames.

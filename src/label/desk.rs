@@ -200,12 +200,11 @@ impl Desk {
                     }
                 }
             }
-            Outcome::Withdrawn { mask, result } => {
-                self.accepted.retain(|a| a.id != Some(mask));
-                if let Err(reason) = result {
-                    self.session.say(reason);
-                }
-            }
+            // What could not be taken back is still in the dataset, and so on the screen.
+            Outcome::Withdrawn { mask, result } => match result {
+                Ok(()) => self.accepted.retain(|a| a.id != Some(mask)),
+                Err(reason) => self.session.say(reason),
+            },
             Outcome::Finished { result: Err(reason), .. } => self.session.say(reason),
             Outcome::Finished { picture, .. } => {
                 if let Some(finished) = self.options.finished.get_mut(picture) {

@@ -129,6 +129,8 @@ pub struct LabelSet {
     /// Bytes of the journal that are whole lines.
     good: u64,
     masks: BTreeMap<u64, KeptMask>,
+    /// Masks that were taken back.
+    withdrawn: Vec<KeptMask>,
     /// How many masks each picture ever had, so that files are never named twice.
     numbers: BTreeMap<String, usize>,
     last_id: u64,
@@ -171,6 +173,7 @@ impl LabelSet {
             journal,
             good: whole as u64,
             masks: BTreeMap::new(),
+            withdrawn: Vec::new(),
             numbers: BTreeMap::new(),
             last_id: 0,
         };
@@ -201,9 +204,7 @@ impl LabelSet {
                 *self.numbers.entry(mask.picture.clone()).or_default() += 1;
                 self.masks.insert(mask.id, mask);
             }
-            Line::Withdrawn(id) => {
-                self.masks.remove(&id);
-            }
+            Line::Withdrawn(id) => self.withdrawn.extend(self.masks.remove(&id)),
             Line::Names(names) => self.names = names,
             Line::Finished(name) => {
                 if let Some(picture) = self.pictures.iter_mut().find(|p| p.name == name) {
@@ -227,8 +228,10 @@ impl LabelSet {
         }
     }
 
-    /// Writes the masks' files that are missing: the program was cut off before they were there.
+    /// Writes the masks' files that are missing, and removes those of masks that were taken back: the
+    /// program was cut off before that was done.
     fn files_follow(&self) -> Result<(), LabelError> {
+        self.withdrawn.iter().try_for_each(|mask| self.remove_files(mask))?;
         for mask in self.masks.values() {
             let path = self.out.join(&mask.file);
             if !path.exists() {
@@ -326,13 +329,21 @@ impl LabelSet {
         let Some(mask) = self.masks.get(&id).cloned() else { return Ok(()) };
         self.append(&Line::Withdrawn(id))?;
         self.replay(Line::Withdrawn(id));
-        let path = self.out.join(&mask.file);
-        fs::remove_file(&path).map_err(io_error(&path))?;
+        self.remove_files(&mask)
+    }
+
+    /// Removes the file of a mask that was taken back, and its picture's where that has no other; what
+    /// is gone already is fine.
+    fn remove_files(&self, mask: &KeptMask) -> Result<(), LabelError> {
+        let remove = |path: PathBuf| match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path)(error)),
+            _ => Ok(()),
+        };
+        remove(self.out.join(&mask.file))?;
         if self.masks.values().all(|other| other.picture != mask.picture)
             && let Some(picture) = self.pictures.iter().find(|p| p.name == mask.picture)
         {
-            let image = self.out.join("images").join(format!("{}.png", picture.stem));
-            fs::remove_file(&image).map_err(io_error(&image))?;
+            remove(self.out.join("images").join(format!("{}.png", picture.stem)))?;
         }
         Ok(())
     }

@@ -27,15 +27,15 @@ impl Blanking {
         picture(frame, choice).map_or(Self::Nothing, Self::Outside)
     }
 
-    /// That of a clip: outside of where the picture is on any of its frames. Nothing, where one of them
-    /// has none.
+    /// That of a clip: outside of where the picture is on any of its frames. A frame without one, as
+    /// where the probe was lifted, is blanked like the others; nothing, where none has any.
     ///
     /// # Errors
     /// [`RecordError::Encode`] where a frame can't be read.
     pub fn of_clip(frames: &[CineFrame], choice: RegionChoice) -> Result<Self, RecordError> {
         let mut all: Option<Region> = None;
         for frame in frames {
-            let Some(region) = picture(&decoded(frame)?, choice) else { return Ok(Self::Nothing) };
+            let Some(region) = picture(&decoded(frame)?, choice) else { continue };
             all = Some(all.map_or(region, |all| all.joined(region)));
         }
         Ok(all.map_or(Self::Nothing, Self::Outside))

@@ -203,8 +203,8 @@ fn capture_elements(
         text(0x0020, 0x0011, VR::IS, "1"),
         empty(0x0020, 0x0020, VR::CS),
         empty(0x0020, 0x0060, VR::CS),
-        // A scanner's screen may show whose it is.
-        text(0x0028, 0x0301, VR::CS, if outside.is_some() { "NO" } else { "YES" }),
+        // A scanner's screen may show whose it is, and its picture may where what is round it is blanked.
+        text(0x0028, 0x0301, VR::CS, "YES"),
     ];
     if let Some(FrameBox { x0, y0, x1, y1 }) = outside {
         let method = format!("Black outside of the picture ({x0},{y0} to {x1},{y1})");
@@ -238,7 +238,12 @@ fn segmentation(
             u16(0x0062, 0x0004, number as u16),
             text(0x0062, 0x0005, VR::LO, label),
             text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
-            text(0x0062, 0x0009, VR::LO, format!("tapseg, {}", model.get(..48).unwrap_or(model))),
+            text(
+                0x0062,
+                0x0009,
+                VR::LO,
+                format!("tapseg, {}", model.chars().take(48).collect::<String>()),
+            ),
             code(kind.0, kind.1, ANATOMICAL_STRUCTURE),
         ]
     };

@@ -28,7 +28,7 @@ pub(super) enum Progress {
 
 impl Session {
     /// Whether the frozen frame's embedding or a mask on it is on its way.
-    pub(super) fn is_working(&self) -> bool {
+    pub(crate) fn is_working(&self) -> bool {
         let asked = |f: &Frozen| {
             f.objects.are_asked_for() || f.everything.as_ref().is_some_and(Everything::is_running)
         };

@@ -58,13 +58,13 @@ impl Session {
         if self.scaling.is_some() {
             return;
         }
+        self.hidden = false;
         if self.tool == Tool::Calliper {
             return self.drag_calliper(drag, false, commands);
         }
         let b = drag.bounds();
         let Some(b) = self.size().and_then(|size| b.clipped(size)) else { return };
         self.corner = None;
-        self.hidden = false;
         self.freeze_for_prompt(true, commands);
         self.rubber_band = Some(b);
     }
@@ -76,6 +76,7 @@ impl Session {
         if self.scaling.is_some() {
             return;
         }
+        self.hidden = false;
         if self.tool == Tool::Calliper {
             return self.drag_calliper(drag, true, commands);
         }

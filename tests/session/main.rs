@@ -14,7 +14,8 @@ use embedded_graphics::geometry::{Point, Size};
 use ndarray::Array2;
 
 use tapseg::app::{
-    AppError, Keeping, Predictor, Report, RunOptions, Until, label, run, run_in_two_stages,
+    AppError, Keeping, Predictor, Remembered, Report, RunOptions, Until, label, run,
+    run_in_two_stages,
 };
 use tapseg::cine::CineLimits;
 use tapseg::feed::{Feed, FeedError};
@@ -516,7 +517,7 @@ fn the_guide_is_shown_once_and_the_scale_is_there_again() {
     let spacing = PixelSpacing { row_mm: 0.25, column_mm: 0.25 };
     let run = |steps: &[(When, Action)]| {
         let options = RunOptions {
-            memory: Some(folder.path().join("state")),
+            memory: Some(Remembered::new(folder.path().join("state"), "colours")),
             presets: vec![Preset { name: "linear".into(), spacing }],
             ..scripted(steps, Until::ScriptDone)
         };
