@@ -142,7 +142,16 @@ fn labelling_goes_on_where_it_was_cut_off() {
     assert_eq!(read_back(out.path())[0].1, [("a.png_mask0".to_owned(), 100)]);
     assert_eq!(keep(&mut set, 1, 5, "vein"), 2);
     drop(set);
-    assert_eq!(open(&[]).unwrap().masks_of(1).len(), 2);
+    let mut set = open(&[]).unwrap();
+    assert_eq!(set.masks_of(1).len(), 2);
+    // The power fails again: a mask was taken back, and its file was still there.
+    let file = out.path().join("masks/a.png_mask1.png");
+    let png = std::fs::read(&file).unwrap();
+    set.withdraw(2).unwrap();
+    drop(set);
+    std::fs::write(&file, png).unwrap();
+    assert_eq!(open(&[]).unwrap().masks_of(1).len(), 1);
+    assert_eq!(read_back(out.path())[0].1, [("a.png_mask0".to_owned(), 100)]);
 
     // What is damaged in the middle is not dropped in silence.
     let lines = std::fs::read_to_string(&journal).unwrap();

@@ -69,6 +69,7 @@ fn outlines_are_hidden_until_something_is_done() {
         ("another button", Event::Pressed(Button::NextMask)),
         ("a tap", Event::Tap { at: FramePoint::new(1.0, 1.0), reach: 1.0 }),
         ("a drag", Event::DragMoved(drag((1.0, 1.0), (9.0, 9.0)))),
+        ("a flick", Event::Drag(drag((1.0, 1.0), (9.0, 9.0)))),
     ] {
         let mut bed = labelling();
         bed.press(Button::Hide);
