@@ -63,6 +63,9 @@ class Board:
     def __exit__(self, failure, *_):
         if failure:
             print("\n".join(["the board said last:", *self.log[-60:]]), flush=True)
+            if self.qemu.poll() is None:
+                self.screen().save("/tmp/emulated-board.ppm")
+                print("what its screen shows is in /tmp/emulated-board.ppm", flush=True)
         self.cut_power()
 
     def _read(self):
@@ -202,8 +205,7 @@ class Board:
             if shows(now):
                 return now
             if time.monotonic() > end:
-                now.save("/tmp/emulated-board.ppm")
-                raise AssertionError(f"{what}: not on the screen, see /tmp/emulated-board.ppm; {self.log[-12:]}")
+                raise AssertionError(f"{what}: not on the screen; {self.log[-12:]}")
             time.sleep(0.5)
 
     def settled(self):

@@ -99,7 +99,7 @@ pub struct Contact {
 }
 
 /// Fingers beyond this number are not followed.
-const MAX_FINGERS: usize = 16;
+pub(super) const MAX_FINGERS: usize = 16;
 
 /// The fingers on a device.
 #[derive(Clone, Debug)]
@@ -151,11 +151,18 @@ impl Contacts {
     }
 
     /// Where a device says that it stands when it is opened, or after events were lost: the current
-    /// slot and the position, which it tells again only when they change.
-    pub fn stand(&mut self, slot: i32, at: (i32, i32)) {
+    /// slot, and the position in each slot, or the only one. It tells them again only when they change,
+    /// so that a finger that comes down where another was lifted is told without a position.
+    pub fn stand(&mut self, slot: i32, positions: &[(i32, i32)]) {
         self.slot = usize::try_from(slot).unwrap_or(0);
-        if self.protocol == Protocol::Single {
-            self.at = at;
+        match self.protocol {
+            Protocol::Single => self.at = positions.first().copied().unwrap_or_default(),
+            Protocol::Slots => {
+                for (slot, at) in positions.iter().enumerate().take(MAX_FINGERS) {
+                    self.fingers.entry(slot).or_default().at = *at;
+                }
+            }
+            Protocol::Anonymous | Protocol::Mouse => {}
         }
     }
 
@@ -474,16 +481,18 @@ mod tests {
     #[test]
     fn a_device_says_where_it_stands() {
         let (mut contacts, mut found) = (Contacts::new(Protocol::Single), Vec::new());
-        contacts.stand(-1, (70, 80));
+        contacts.stand(-1, &[(70, 80)]);
         for event in events("left 1 |") {
             contacts.handle(event, &mut found);
         }
         assert_eq!(found, [Contact { id: 0, phase: PointerPhase::Down, at: (70, 80) }]);
         let (mut contacts, mut found) = (Contacts::new(Protocol::Slots), Vec::new());
-        contacts.stand(2, (0, 0));
-        for event in events("id 1 x 3 y 4 |") {
+        contacts.stand(2, &[(1, 1), (2, 2), (3, 4)]);
+        for event in events("id 1 | id -1 | slot 0 id 2 x 9 |") {
             contacts.handle(event, &mut found);
         }
-        assert_eq!(found[0].id, 2);
+        let down = |id, at| Contact { id, phase: PointerPhase::Down, at };
+        let up = Contact { phase: PointerPhase::Up, ..down(2, (3, 4)) };
+        assert_eq!(found, [down(2, (3, 4)), up, down(0, (9, 1))]);
     }
 }

@@ -231,9 +231,9 @@ impl Device {
         if self.protocol == Protocol::Mouse {
             return Ok(());
         }
-        let stand = self.raw.stand(self.protocol != Protocol::Single)?;
+        let stand = self.raw.stand(self.protocol)?;
         self.axes = stand.ranges;
-        self.contacts.stand(stand.slot, stand.at);
+        self.contacts.stand(stand.slot, &stand.positions);
         Ok(())
     }
 

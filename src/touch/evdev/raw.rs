@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
 use crate::touch::alignment::AxisRange;
-use crate::touch::contacts::{Abilities, RawEvent, code};
+use crate::touch::contacts::{Abilities, MAX_FINGERS, Protocol, RawEvent, code};
 
 /// Bytes for a bit each of the codes of a kind; keys are the most, 768.
 type Bits = [u8; 96];
@@ -26,6 +26,11 @@ const GET_Y: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_Y as u8);
 const GET_SLOT: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_SLOT as u8);
 const GET_FINGER_X: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_POSITION_X as u8);
 const GET_FINGER_Y: Opcode = opcode::read::<Axis>(b'E', 0x40 + code::ABS_MT_POSITION_Y as u8);
+
+/// What a code is in each slot (`struct input_mt_request_layout`): the code, and values that the kernel
+/// fills in for the slots that it has.
+type InSlots = [i32; 1 + MAX_FINGERS];
+const GET_IN_SLOTS: Opcode = opcode::read::<InSlots>(b'E', 0x0A);
 
 /// Bytes of `struct input_event`: the time in two words, kind, code, value.
 const EVENT: usize = 2 * size_of::<usize>() + 8;
@@ -51,7 +56,8 @@ impl Axis {
 /// Where a device's axes stand.
 pub(super) struct Stand {
     pub ranges: (AxisRange, AxisRange),
-    pub at: (i32, i32),
+    /// The position in each slot, where it has slots, or the only one.
+    pub positions: Vec<(i32, i32)>,
     /// The current slot, where it has slots.
     pub slot: i32,
 }
@@ -98,14 +104,28 @@ impl RawDevice {
     }
 
     /// Where the axes of the fingers stand, or those of the one position.
-    pub fn stand(&self, fingers: bool) -> io::Result<Stand> {
+    pub fn stand(&self, protocol: Protocol) -> io::Result<Stand> {
         let none = Axis::default();
-        let (x, y) = match fingers {
-            true => (self.get::<GET_FINGER_X, _>(none)?, self.get::<GET_FINGER_Y, _>(none)?),
-            false => (self.get::<GET_X, _>(none)?, self.get::<GET_Y, _>(none)?),
+        let (x, y) = match protocol {
+            Protocol::Slots | Protocol::Anonymous => {
+                (self.get::<GET_FINGER_X, _>(none)?, self.get::<GET_FINGER_Y, _>(none)?)
+            }
+            Protocol::Single | Protocol::Mouse => {
+                (self.get::<GET_X, _>(none)?, self.get::<GET_Y, _>(none)?)
+            }
         };
-        let slot = self.get::<GET_SLOT, _>(none).map_or(0, |slot| slot.value);
-        Ok(Stand { ranges: (x.range(), y.range()), at: (x.value, y.value), slot })
+        let ranges = (x.range(), y.range());
+        if protocol != Protocol::Slots {
+            return Ok(Stand { ranges, positions: vec![(x.value, y.value)], slot: 0 });
+        }
+        let slot = self.get::<GET_SLOT, _>(none)?.value;
+        let in_slots = |code: u16| {
+            let mut request: InSlots = [0; _];
+            request[0] = code.into();
+            self.get::<GET_IN_SLOTS, _>(request)
+        };
+        let (x, y) = (in_slots(code::ABS_MT_POSITION_X)?, in_slots(code::ABS_MT_POSITION_Y)?);
+        Ok(Stand { ranges, positions: x.into_iter().zip(y).skip(1).collect(), slot })
     }
 
     /// Reads what has happened, of which there must be something.
@@ -164,7 +184,7 @@ mod tests {
         let path = folder.path().join("event0");
         fs::write(&path, [0; 100]).unwrap();
         let device = RawDevice::open(&path).unwrap();
-        assert!(device.abilities().is_err() && device.stand(true).is_err());
+        assert!(device.abilities().is_err() && device.stand(Protocol::Slots).is_err());
         assert_eq!(device.name(), "");
     }
 }
