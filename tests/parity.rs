@@ -1,21 +1,25 @@
 //! The shipped package against what the official PyTorch code says to the same frames
 //! (`tests/data/README.md` tells where the figures come from).
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use ndarray::{Array2, Array4, ArrayD, s};
 use ndarray_npy::NpzReader;
 use tapseg::feed::read_still;
 use tapseg::geometry::FrameBox;
 use tapseg::prompt::MaskPrompt;
-use tapseg::{Frame, Mask, Package, Prompt, Segmenter};
+use tapseg::{Frame, ImageEmbedding, Mask, Package, Prompt, Segmenter};
 
 static SEGMENTER: LazyLock<Segmenter> = LazyLock::new(|| {
     Segmenter::load(&Package::embedded().expect("the package inside the program is sound"))
         .expect("the package inside the program loads")
 });
+
+/// The embedding of each picture, by its path: emulated processors take a minute for one.
+static EMBEDDINGS: LazyLock<Mutex<HashMap<&str, ImageEmbedding>>> = LazyLock::new(Mutex::default);
 
 fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
@@ -27,6 +31,11 @@ fn cases() -> NpzReader<File> {
 
 fn frame(path: &str) -> Frame {
     read_still(&data(path)).unwrap()
+}
+
+fn embedding(path: &'static str) -> ImageEmbedding {
+    let mut known = EMBEDDINGS.lock().unwrap();
+    known.entry(path).or_insert_with(|| SEGMENTER.set_image(&frame(path)).unwrap()).clone()
 }
 
 fn outline(path: &str) -> Mask {
@@ -49,8 +58,7 @@ fn the_shipped_weights_give_the_official_masks() {
         ("clarius_contrast", "frames/clarius_contrast.png"),
         ("clarius_clip_f000", "frames/clarius_clip_f000.png"),
     ] {
-        let frame = frame(picture);
-        let embedding = SEGMENTER.set_image(&frame).unwrap();
+        let embedding = embedding(picture);
         for (i, b) in boxes(&mut npz, case).into_iter().enumerate() {
             let expected: Array2<f32> =
                 npz.by_name(&format!("{case}/box{i}/low_res_logits.npy")).unwrap();
@@ -88,7 +96,7 @@ fn the_shipped_weights_give_the_official_masks() {
 #[test]
 fn the_embedding_is_the_official_one_within_int8() {
     let expected: Array4<f32> = cases().by_name("clarius_eye/embedding.npy").unwrap();
-    let embedding = SEGMENTER.set_image(&frame("frames/clarius_eye.png")).unwrap();
+    let embedding = embedding("frames/clarius_eye.png");
     let features = embedding.features().unwrap();
     let found = features.slice(s![.., ..;32, .., ..]);
     assert_eq!(found.shape(), expected.shape());
@@ -101,7 +109,7 @@ fn the_embedding_is_the_official_one_within_int8() {
 
 #[test]
 fn taps_and_boxes_outline_what_the_semi_automatic_outlines_show() {
-    let embedding = SEGMENTER.set_image(&frame("frames/clarius_contrast.png")).unwrap();
+    let embedding = embedding("frames/clarius_contrast.png");
     for (outline, truth) in [
         ("left cylinder", outline("frames/clarius_contrast_mask0.png")),
         ("right cylinder", outline("frames/clarius_contrast_mask1.png")),
@@ -124,7 +132,7 @@ fn taps_and_boxes_outline_what_the_semi_automatic_outlines_show() {
 
 #[test]
 fn a_negative_tap_takes_off_what_does_not_belong() {
-    let embedding = SEGMENTER.set_image(&frame("clip/f013.png")).unwrap();
+    let embedding = embedding("clip/f013.png");
     let nerve = outline("clip/f013_mask1.png");
     let dice =
         |prompt: &Prompt| SEGMENTER.predict(&embedding, prompt).unwrap().best().mask.dice(&nerve);
@@ -139,9 +147,9 @@ fn a_negative_tap_takes_off_what_does_not_belong() {
 
 #[test]
 fn a_mask_prompt_counts_as_its_box() {
-    let frame = frame("frames/clarius_eye.png");
     let truth = outline("frames/clarius_eye_mask0.png");
-    let embedding = SEGMENTER.set_image(&frame).unwrap();
+    let embedding = embedding("frames/clarius_eye.png");
+    let size = truth.size();
     let by = |prompt: Prompt| SEGMENTER.predict(&embedding, &prompt).unwrap();
     let by_box = by(Prompt::default().in_box(truth.bounding_box().unwrap()));
     let by_mask = by(Prompt::default().refining(MaskPrompt::Binary(truth)));
@@ -151,7 +159,7 @@ fn a_mask_prompt_counts_as_its_box() {
             .refining(MaskPrompt::LowResLogits(by_mask.best().low_res_logits.clone())));
     assert!(again.best().mask.iou(&by_mask.best().mask) > 0.9);
 
-    let empty = Mask::from_pixels(frame.size(), vec![0; frame.size().pixels()]);
+    let empty = Mask::from_pixels(size, vec![0; size.pixels()]);
     let nothing = Prompt::default().refining(MaskPrompt::Binary(empty));
     let error = SEGMENTER.predict(&embedding, &nothing).unwrap_err().to_string();
     assert!(error.contains("empty"), "{error}");
