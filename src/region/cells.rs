@@ -61,8 +61,9 @@ pub(super) fn lit_cells(frame: &Frame, cell: usize, columns: usize, rows: usize)
 /// Darkens what a scanner draws as a bar along the frame's rim: rows from the top or the bottom, and columns
 /// from the left or the right, that are lit from end to end and mostly of one colour. Tissue has speckle. What
 /// lies behind a bar is dark, or all tissue: of one colour in part as well, it is a bright ground round a
-/// picture, whose narrow end must not be taken for letters on a bar.
-pub(super) fn without_banners(cells: &mut [Cell], columns: usize, rows: usize) {
+/// picture, whose narrow end must not be taken for letters on a bar. How many lines were darkened at the top, the
+/// bottom, the left and the right is given.
+pub(super) fn without_banners(cells: &mut [Cell], columns: usize, rows: usize) -> [usize; 4] {
     let row = |y: usize| (0..columns).map(|x| y * columns + x).collect::<Vec<_>>();
     let column = |x: usize| (0..rows).map(|y| y * columns + x).collect::<Vec<_>>();
     let sides: [Vec<Vec<usize>>; 4] = [
@@ -71,7 +72,7 @@ pub(super) fn without_banners(cells: &mut [Cell], columns: usize, rows: usize) {
         (0..columns).map(column).collect(),
         (0..columns).rev().map(column).collect(),
     ];
-    for lines in sides {
+    sides.map(|lines| {
         let of_bar = |line: &Vec<usize>| {
             let (lit, flat) = shares(line, cells);
             lit >= BANNER_LIT && flat >= BANNER_FLAT
@@ -80,10 +81,12 @@ pub(super) fn without_banners(cells: &mut [Cell], columns: usize, rows: usize) {
         // The first line behind it may be of both.
         let behind = lines.get(thick + 1).map(|line| shares(line, cells));
         let ends = behind.is_some_and(|(lit, flat)| lit < BANNER_LIT || flat < GROUND_FLAT);
-        if ends && thick as f32 <= BANNER_THICK * lines.len() as f32 {
-            lines[..thick].iter().flatten().for_each(|cell| cells[*cell].lit = false);
+        if !ends || thick as f32 > BANNER_THICK * lines.len() as f32 {
+            return 0;
         }
-    }
+        lines[..thick].iter().flatten().for_each(|cell| cells[*cell].lit = false);
+        thick
+    })
 }
 
 /// The shares of cells in a line that are lit, and that are of the same colour.

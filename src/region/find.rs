@@ -38,8 +38,16 @@ pub fn find_region(frame: &Frame) -> Option<Region> {
 
 /// The picture on `frame` to its outermost rows and columns; `None` as for [`find_region`].
 pub fn find_picture(frame: &Frame) -> Option<Region> {
-    let Lit { bounds, cell } = lit(frame)?;
-    widened(exact(frame, bounds, cell), 0.0, FILLS, frame.size())
+    let Lit { bounds, cell, within } = lit(frame)?;
+    let exact = exact(frame, bounds, cell);
+    // No line of a banner that touches it.
+    let bounds = FrameBox {
+        x0: exact.x0.max(within.x0),
+        y0: exact.y0.max(within.y0),
+        x1: exact.x1.min(within.x1),
+        y1: exact.y1.min(within.y1),
+    };
+    widened(bounds, 0.0, FILLS, frame.size())
 }
 
 /// `b`, which is exact to a `cell`, to the outermost rows and columns of what is lit there. It ends before
@@ -83,6 +91,8 @@ struct Lit {
     bounds: FrameBox,
     /// How exact that is, in pixels.
     cell: i64,
+    /// The frame without banners.
+    within: FrameBox,
 }
 
 fn lit(frame: &Frame) -> Option<Lit> {
@@ -93,7 +103,7 @@ fn lit(frame: &Frame) -> Option<Lit> {
         return None;
     }
     let mut cells = lit_cells(frame, cell, columns, rows);
-    without_banners(&mut cells, columns, rows);
+    let [above, below, left_of, right_of] = without_banners(&mut cells, columns, rows);
     let lit: Vec<bool> = cells.iter().map(|cell| cell.lit).collect();
     let parts = parts(&opened(&lit, columns, rows), columns, rows);
     let largest = parts.iter().max_by_key(|part| part.cells)?;
@@ -112,7 +122,13 @@ fn lit(frame: &Frame) -> Option<Lit> {
     let at = |v: usize| (v * cell) as f32;
     let (x0, y0) = (at(bounds[0]), at(bounds[1]));
     let (x1, y1) = (at(bounds[2] + 1) - 1.0, at(bounds[3] + 1) - 1.0);
-    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64 })
+    let within = FrameBox {
+        x0: at(left_of),
+        y0: at(above),
+        x1: if right_of > 0 { at(columns - right_of) } else { size.width as f32 } - 1.0,
+        y1: if below > 0 { at(rows - below) } else { size.height as f32 } - 1.0,
+    };
+    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64, within })
 }
 
 /// Whether a part that isn't the picture's `largest` lies at the upper or lower rim and reaches out of its

@@ -29,7 +29,8 @@ fn with_bars(frame: &Frame, bars: &[FrameBox]) -> Frame {
             (b.x0..=b.x1).contains(&(x as f32)) && (b.y0..=b.y1).contains(&(y as f32))
         };
         if bars.iter().any(inside) {
-            let letter = (30..120).contains(&x) && (x / 2 + y / 3).is_multiple_of(3);
+            let written = (30..120).contains(&x) && !(24..216).contains(&y);
+            let letter = written && (x / 2 + y / 3).is_multiple_of(3);
             pixel.copy_from_slice(if letter { &[250; 3] } else { &[40, 60, 110] });
         }
     }
