@@ -58,7 +58,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::frame::{Frame, PixelSpacing};
+use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 #[cfg(doc)]
 use crate::overlay::Button;
@@ -141,9 +141,10 @@ pub struct Session {
     /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
     grip: Option<Grip>,
-    /// The scale that was set on the screen, and the spacing that the feed states.
+    /// The scale that was set on the screen, or before the session began and is still to be told: what was
+    /// set before is to be known to whoever measures with it.
     scale: Option<Scale>,
-    stated: Option<PixelSpacing>,
+    scale_untold: bool,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
     regions: Regions,
@@ -195,11 +196,13 @@ impl Session {
     /// A session that has seen no frame yet.
     pub fn new(mut options: SessionOptions) -> Self {
         options.labels.truncate(Self::MAX_LABELS);
-        let mut session = Self {
+        let scale = options.scale.take();
+        Self {
             feed: FeedWatch::new(options.frame_interval),
             theme: options.theme,
             guide: options.guide,
-            scale: options.scale.take(),
+            scale_untold: scale.is_some(),
+            scale,
             options,
             now: Duration::ZERO,
             newest: None,
@@ -214,7 +217,6 @@ impl Session {
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
-            stated: None,
             scaling: None,
             regions: Regions::default(),
             adjusting: None,
@@ -230,12 +232,7 @@ impl Session {
             decode_ms: None,
             last_id: 0,
             revision: 0,
-        };
-        // What was set before is to be known to whoever measures with it.
-        if let Some(Scale { spacing, .. }) = session.scale {
-            session.say(session.with_pixel(Word::ScaleSet, spacing));
         }
-        session
     }
 
     /// Where the session stands.
