@@ -103,7 +103,7 @@ impl Tracking {
         let mut objects = Objects::default();
         for (look, found) in self.found() {
             // As many as there were before.
-            let _ = objects.add_found(found.clone(), Some(look));
+            let _ = objects.add_found(found.clone(), None, Some(look));
         }
         objects
     }

@@ -14,6 +14,8 @@ pub(super) enum Everything {
     /// The network is at it.
     Running {
         id: u64,
+        /// The embedding that the masks' logits are of, as its picture is looked at.
+        encoding: Option<u64>,
         /// Prompts decoded, and to be decoded; 0 at first.
         progress: (u64, u64),
     },
@@ -21,6 +23,8 @@ pub(super) enum Everything {
     Found {
         /// What was not picked yet, best first, each with its colour.
         masks: Vec<(usize, MaskCandidate)>,
+        /// As it was when the search began.
+        encoding: Option<u64>,
         /// Whether they are on the screen for taps to pick from.
         shown: bool,
     },
@@ -34,7 +38,7 @@ impl Everything {
     /// How many masks are on the screen for taps to pick from.
     pub fn shown(&self) -> Option<usize> {
         match self {
-            Self::Found { masks, shown: true } => Some(masks.len()),
+            Self::Found { masks, shown: true, .. } => Some(masks.len()),
             _ => None,
         }
     }
@@ -61,7 +65,7 @@ impl Everything {
 
     /// Its masks, to be drawn below the objects.
     pub fn scene_objects(&self) -> Vec<SceneObject> {
-        let Self::Found { masks, shown: true } = self else { return vec![] };
+        let Self::Found { masks, shown: true, .. } = self else { return vec![] };
         let object = |(colour, found): &(usize, MaskCandidate)| SceneObject {
             mask: Some(found.mask.clone()),
             points: vec![],
@@ -76,9 +80,9 @@ impl Everything {
 
 impl Frozen {
     /// The masks that taps pick from.
-    fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
+    fn found(&mut self) -> Option<(&mut Vec<(usize, MaskCandidate)>, Option<u64>)> {
         match &mut self.everything {
-            Some(Everything::Found { masks, shown: true }) => Some(masks),
+            Some(Everything::Found { masks, encoding, shown: true }) => Some((masks, *encoding)),
             _ => None,
         }
     }
@@ -94,13 +98,14 @@ impl Session {
     /// them back.
     pub(super) fn toggle_everything(&mut self, commands: &mut Vec<Command>) {
         let id = self.new_id();
+        let encoding = self.encoding_of_frozen().map(|encoding| encoding.id);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
         match &mut frozen.everything {
             Some(Everything::Running { .. }) => commands.push(Command::Network(Job::Stop)),
             Some(Everything::Found { shown, .. }) => *shown = !*shown,
             None => {
-                frozen.everything = Some(Everything::Running { id, progress: (0, 0) });
+                frozen.everything = Some(Everything::Running { id, encoding, progress: (0, 0) });
                 let frame = frozen.frame.clone();
                 commands.push(Command::Network(Job::Everything { id, frame }));
             }
@@ -110,7 +115,7 @@ impl Session {
     /// Makes the smallest mask under a tap an object; tells whether taps pick masks now.
     pub(super) fn pick(&mut self, at: FramePoint) -> bool {
         let Some(frozen) = &mut self.frozen else { return false };
-        let Some(found) = frozen.found() else { return false };
+        let Some((found, encoding)) = frozen.found() else { return false };
         let under = found.iter().enumerate().filter(|(_, (_, f))| f.mask.contains(at));
         let smallest = under.min_by_key(|(_, (_, f))| f.mask.area_px()).map(|(index, _)| index);
         let Some(index) = smallest else {
@@ -118,9 +123,9 @@ impl Session {
             return true;
         };
         let candidate = found[index].1.clone();
-        match frozen.objects.add_found(candidate, None) {
+        match frozen.objects.add_found(candidate, encoding, None) {
             Ok(()) => {
-                if let Some(found) = frozen.found() {
+                if let Some((found, _)) = frozen.found() {
                     found.remove(index);
                 }
             }
@@ -131,7 +136,7 @@ impl Session {
 
     /// Notes how far the search is.
     pub(super) fn searching(&mut self, of: u64, now: (u64, u64)) {
-        if let Some(Everything::Running { id, progress }) =
+        if let Some(Everything::Running { id, progress, .. }) =
             self.frozen.as_mut().and_then(|frozen| frozen.everything.as_mut())
             && *id == of
         {
@@ -142,9 +147,10 @@ impl Session {
     /// Notes what the search found.
     pub(super) fn searched(&mut self, of: u64, result: Result<Vec<MaskCandidate>, String>) {
         let Some(frozen) = &mut self.frozen else { return };
-        if !matches!(frozen.everything, Some(Everything::Running { id, .. }) if id == of) {
-            return;
-        }
+        let encoding = match frozen.everything {
+            Some(Everything::Running { id, encoding, .. }) if id == of => encoding,
+            _ => return,
+        };
         let size = frozen.frame.size();
         frozen.everything = None;
         match result {
@@ -154,7 +160,7 @@ impl Session {
                 let found: Vec<_> = (Self::MAX_OBJECTS..).zip(masks).collect();
                 // Who points meanwhile goes on pointing.
                 let shown = frozen.objects.active().is_none();
-                frozen.everything = Some(Everything::Found { masks: found, shown });
+                frozen.everything = Some(Everything::Found { masks: found, encoding, shown });
             }
             Err(reason) => self.say(reason),
         }

@@ -107,10 +107,12 @@ impl Session {
         };
         let encoding = *id;
         let Some(frozen) = &mut self.frozen else { return };
-        for (object, prompt, asked) in frozen.objects.wanted(self.options.refine_with_mask) {
+        for (object, prompt, asked) in
+            frozen.objects.wanted(encoding, self.options.refine_with_mask)
+        {
             self.last_id += 1;
             let request = self.last_id;
-            asked.ask(request);
+            asked.ask(request, encoding);
             commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
         }
     }
