@@ -9,7 +9,7 @@ use crate::cine::CineBuffer;
 use crate::feed::FeedEvent;
 use crate::geometry::FrameSize;
 use crate::label::Errand;
-use crate::overlay::{Layout, Overlay, Zoom};
+use crate::overlay::{Arrangement, Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
@@ -45,6 +45,7 @@ pub(super) struct RunLoop<'a, S> {
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
+    arrangement: Arrangement,
     layout: Layout,
     zoom: Zoom,
     canvas: Canvas,
@@ -66,9 +67,16 @@ struct Drawn {
     at: Instant,
     revision: u64,
     screen: Size,
+    arrangement: Arrangement,
     zoom: Zoom,
     /// The sequence number of the picture.
     sequence: Option<u64>,
+}
+
+impl Drawn {
+    fn is_on(&self, screen: Size, arrangement: Arrangement) -> bool {
+        self.screen == screen && self.arrangement == arrangement
+    }
 }
 
 impl<'a, S: Driven> RunLoop<'a, S> {
@@ -80,7 +88,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         network: Network,
     ) -> Self {
         Self {
-            recogniser: GestureRecogniser::new(options.pixels_per_mm()),
+            recogniser: GestureRecogniser::new(RunOptions::DESKTOP),
+            arrangement: Arrangement::default(),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             zoom: Zoom::default(),
@@ -133,6 +142,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let mut events = Vec::new();
         loop {
             self.screen.poll(POLL, &mut events)?;
+            self.look_at_screen();
             self.tell(Event::Tick(self.now() - self.started))?;
             if self.take_screen_events(&mut events)? {
                 break;
@@ -160,6 +170,16 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             latency: self.latency.timings(),
             ..self.report
         })
+    }
+
+    /// The screen's scale is that of the display that is there now.
+    fn look_at_screen(&mut self) {
+        self.arrangement = self.options.arrangement(self.screen);
+        self.recogniser.set_scale(self.pixels_per_mm());
+    }
+
+    fn pixels_per_mm(&self) -> f32 {
+        self.arrangement.pixels_per_mm.unwrap_or(RunOptions::DESKTOP)
     }
 
     fn now(&self) -> Instant {
@@ -221,7 +241,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         for event in events.drain(..) {
             match event {
                 ScreenEvent::Closed => return Ok(true),
-                // The size is asked for with every picture.
+                // Size and scale are asked for with every turn.
                 ScreenEvent::Resized(_) => {}
                 ScreenEvent::Key(key) => self.tell(Event::Key(key))?,
                 ScreenEvent::Pointer(event) => {
@@ -242,7 +262,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
-        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm());
+        let event = pointer::event(gesture, &self.layout, self.pixels_per_mm());
         event.map_or(Ok(()), |event| self.tell(event))
     }
 
@@ -306,7 +326,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let size = self.screen.size();
         if let Some(drawn) = &self.drawn {
             let age = self.now() - drawn.at;
-            let new = !self.is_drawn(drawn) || drawn.screen != size || drawn.zoom != self.zoom;
+            let same_screen = drawn.is_on(size, self.arrangement);
+            let new = !self.is_drawn(drawn) || !same_screen || drawn.zoom != self.zoom;
             let progress = self.session.is_working() && age >= PROGRESS;
             if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
                 return Ok(());
@@ -317,7 +338,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let revision = self.session.revision();
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
-        let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
+        let arrangement = self.arrangement;
+        let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.is_on(size, arrangement));
         let buttons = || scene.buttons.iter().map(|state| state.button);
         let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
         let same_layout = self.layout.viewport().frame() == frame_size
@@ -325,7 +347,6 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             && self.layout.tile_areas().len() == tiles
             && self.layout.has_guide() == scene.guide;
         if !same_screen || !same_layout {
-            let arrangement = self.options.arrangement;
             let layout = Layout::arranged(size, frame_size, buttons(), arrangement);
             let layout = layout.zoomed(self.zoom).with_tiles(tiles);
             self.layout = layout.with_guide(scene.guide);
@@ -343,7 +364,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             let taken_at = scene.frame.as_ref().and_then(|frame| frame.taken_at);
             taken_at.into_iter().for_each(|taken_at| self.latency.add(taken_at.elapsed()));
         }
-        self.drawn = Some(Drawn { at, revision, screen: size, zoom: self.zoom, sequence });
+        let zoom = self.zoom;
+        self.drawn = Some(Drawn { at, revision, screen: size, arrangement, zoom, sequence });
         scene.frame.map_or(Ok(()), |frame| self.tell(Event::Presented(frame)))
     }
 
@@ -373,13 +395,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         self.step = Some((action, Instant::now()));
         match action {
             Action::Tap(at) => {
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
+                let reach = pointer::reach(&self.layout, self.pixels_per_mm());
                 self.tell(Event::Touched)?;
                 self.tell(Event::Tap { at, reach })
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
+                let reach = pointer::reach(&self.layout, self.pixels_per_mm());
                 let drag = Drag { reach, ..Drag::from(b) };
                 self.tell(Event::DragMoved(drag))?;
                 self.tell(Event::Drag(drag))

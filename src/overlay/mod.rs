@@ -25,7 +25,7 @@ mod tiles;
 mod viewport;
 mod zoom;
 
-pub use arrangement::{Arrangement, Hand, pixels_per_mm};
+pub use arrangement::{Arrangement, Hand};
 pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
