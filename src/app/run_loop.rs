@@ -195,13 +195,16 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 }
                 Command::Refine(job) => {
                     let sent = self.refiner.as_ref().is_some_and(|r| r.jobs.send(job).is_ok());
-                    sent.then_some(()).ok_or(AppError::NetworkStopped)?;
+                    if !sent {
+                        self.go_on_without_refiner()?;
+                    }
                 }
                 Command::Remember(memory) => {
                     if let Some(remembered) = self.remembered.clone() {
                         let words = self.options.words.clone();
+                        remembered.put(memory);
                         self.works.begin(move || {
-                            let reason = remembered.keep(&memory).err()?;
+                            let reason = remembered.keep_waiting().err()?;
                             let told = words.fill(Word::NotRemembered, &[("reason", &reason)]);
                             Some(Event::Notice(told))
                         })?;
@@ -221,6 +224,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             }
         }
         Ok(())
+    }
+
+    /// The first network's outlines are there without the second, too.
+    fn go_on_without_refiner(&mut self) -> Result<(), AppError> {
+        log::error!("the second network stopped at work: outlines are not refined any more");
+        self.refiner = None;
+        self.tell(Event::RefinerStopped)
     }
 
     /// Deletes what is to be deleted, now and then, and keeps the clip of a frozen picture.
@@ -312,7 +322,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                     self.tell(Event::Refined { request, result })?;
                 }
                 Ok(_) | Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err(AppError::NetworkStopped),
+                Err(TryRecvError::Disconnected) => self.go_on_without_refiner()?,
             }
         }
         while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {

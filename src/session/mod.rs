@@ -137,6 +137,7 @@ pub struct Session {
     tracking: Option<Tracking>,
     encoding: Option<Encoding>,
     refining: Refining,
+    refiner_is_gone: bool,
     tool: Tool,
     /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
@@ -214,6 +215,7 @@ impl Session {
             last_encode: Duration::ZERO,
             encoding: None,
             refining: Refining::default(),
+            refiner_is_gone: false,
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
@@ -320,6 +322,7 @@ impl Session {
             }
             Event::RefinerEncoded { id, result } => self.refiner_encoded(id, result),
             Event::Refined { request, result } => self.refined(request, result),
+            Event::RefinerStopped => self.refiner_stopped(),
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             // Those of labelling, which stands round the session.

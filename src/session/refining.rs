@@ -48,7 +48,10 @@ impl Refining {
 impl Session {
     /// Has the second network draw what is shown on the frozen frame, once the first has.
     pub(super) fn refine(&mut self, commands: &mut Vec<Command>) {
-        let (Some(_), Some(frozen)) = (&self.options.refiner, &mut self.frozen) else { return };
+        if !self.has_refiner() {
+            return;
+        }
+        let Some(frozen) = &mut self.frozen else { return };
         if !frozen.objects.has_unrefined() {
             return;
         }
@@ -56,12 +59,9 @@ impl Session {
         match self.refining.encoding.as_ref().filter(of_frozen) {
             None => {
                 let frame = frozen.frame.clone();
-                let region = self.regions.set_for(frame.size());
-                let id = self.new_id();
-                let (begun, progress) = (self.now, Progress::Running);
-                self.refining.encoding =
-                    Some(Encoding { id, frame: frame.clone(), begun, progress });
-                commands.push(Command::Refine(Job::Encode { id, frame, region }));
+                let (encoding, job) = self.new_encoding(frame);
+                self.refining.encoding = Some(encoding);
+                commands.push(Command::Refine(job));
             }
             Some(Encoding { id: encoding, progress: Progress::Done, .. }) => {
                 let (encoding, last_id) = (*encoding, &mut self.last_id);
@@ -75,6 +75,25 @@ impl Session {
             }
             // One that failed is not tried again on this frame.
             Some(_) => {}
+        }
+    }
+
+    fn has_refiner(&self) -> bool {
+        self.options.refiner.is_some() && !self.refiner_is_gone
+    }
+
+    /// The second network does no more; outlines that it drew stay.
+    pub(super) fn refiner_stopped(&mut self) {
+        self.refiner_is_gone = true;
+        self.forget_second();
+        self.say_word(Word::RefinerStopped);
+    }
+
+    /// Lets go of what the second network is at.
+    pub(super) fn forget_second(&mut self) {
+        self.refining = Refining::default();
+        if let Some(frozen) = &mut self.frozen {
+            frozen.objects.forget_second();
         }
     }
 
@@ -103,11 +122,17 @@ impl Session {
 
     /// Whether the second network is at work on the frozen frame, or an outline on its way.
     pub(super) fn is_refining(&self) -> bool {
-        let Some(frozen) = self.frozen.as_ref().filter(|_| self.options.refiner.is_some()) else {
+        let Some(frozen) = self.frozen.as_ref().filter(|_| self.has_refiner()) else {
             return false;
         };
         let asked = frozen.objects.iter().any(|(object, _)| object.is_being_refined());
         asked || self.refining.is_moving() || self.is_refiner_encoding()
+    }
+
+    /// Names the embedding that the second network was asked for last.
+    #[cfg(test)]
+    pub(super) fn refining_id(&self) -> Option<u64> {
+        self.refining.encoding.as_ref().map(|encoding| encoding.id)
     }
 
     fn is_refiner_encoding(&self) -> bool {

@@ -58,6 +58,7 @@ words! {
     Refining = "status.refining",
     Refined = "status.refined",
     NotRefined = "status.not_refined",
+    RefinerStopped = "status.refiner_stopped",
     PointOrDrag = "live.point",
     Waiting = "live.waiting",
     Ended = "live.ended",
