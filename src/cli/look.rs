@@ -91,7 +91,6 @@ impl LookArguments {
     pub fn hand(&self) -> Hand {
         self.hand.unwrap_or_default()
     }
-}
 
     /// Width and height of the panel's lit area in millimetres, where they were told, and `screen` can have
     /// them.
@@ -114,9 +113,15 @@ impl LookArguments {
 fn label(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = |c: char| !c.is_control() && c != '\\';
-    match (1..=MAX_LABEL).contains(&text.chars().count()) && text.chars().all(plain) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash")),
+    if !(1..=MAX_LABEL).contains(&text.chars().count()) || !text.chars().all(plain) {
+        return Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash"));
+    }
+    match unknown_letter(text) {
+        None => Ok(text.to_owned()),
+        Some(letter) => Err(format!(
+            "the label {text:?} has a letter that there is no picture of: {letter:?}; there are those of \
+             Western European languages and of GB 2312"
+        )),
     }
 }
 

@@ -31,6 +31,6 @@ pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::{OBJECT_COLOURS, Theme};
 pub use scene::{Button, ButtonState, Refinement, Scene, SceneObject, Status, Tile};
-pub(crate) use text::is_known;
+pub use text::unknown_letter;
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;
