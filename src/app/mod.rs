@@ -13,7 +13,7 @@ mod worker;
 
 use crate::cine::{self, CineLimits};
 use crate::clock::Clock;
-use crate::feed::{Feed, spawn_latest};
+use crate::feed::{Feed, Rest, spawn_latest_with};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::machine::give_way;
 use crate::measure::Preset;
@@ -210,11 +210,13 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     let network = worker::spawn(predictor, options.cache_bytes, || ())?;
     let beside = |refiner| worker::spawn(refiner, options.cache_bytes, give_way);
     let refiner = refiner.map(beside).transpose()?;
-    let frames = spawn_latest(feed)?;
+    let rest = Rest::default();
+    let frames = spawn_latest_with(feed, rest.clone())?;
     RunLoop::new(session, screen, options, frames, network)
         .with_refiner(refiner)
         .with_memory(remembered)
         .with_cine(cine)
+        .with_rest(rest)
         .run()
 }
 

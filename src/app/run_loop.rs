@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use embedded_graphics::geometry::Size;
 
 use crate::cine::CineBuffer;
-use crate::feed::FeedEvent;
+use crate::feed::{FeedEvent, Rest};
 use crate::geometry::FrameSize;
 use crate::label::Errand;
 use crate::overlay::{Arrangement, Layout, Overlay, Zoom};
@@ -41,6 +41,7 @@ pub(super) struct RunLoop<'a, S> {
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
     works: Works,
     cine: Option<CineBuffer>,
+    rest: Rest,
     remembered: Option<Remembered>,
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
@@ -98,6 +99,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             errands: None,
             works: Works::default(),
             cine: None,
+            rest: Rest::default(),
             remembered: None,
             tidied: None,
             drawn: None,
@@ -138,6 +140,11 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         Self { cine, ..self }
     }
 
+    /// With the feed's rest.
+    pub fn with_rest(self, rest: Rest) -> Self {
+        Self { rest, ..self }
+    }
+
     pub fn run(mut self) -> Result<Report, AppError> {
         let mut events = Vec::new();
         loop {
@@ -147,6 +154,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             if self.take_screen_events(&mut events)? {
                 break;
             }
+            // A finger that is down may be on Live.
+            self.rest.set(self.session.is_frozen() && !self.recogniser.is_touched());
             self.take_frame()?;
             self.take_answers()?;
             self.look_after_records()?;

@@ -191,6 +191,9 @@ impl Session {
     /// Labels that there is room for beside the picture.
     pub const MAX_LABELS: usize = 12;
 
+    /// Frames of a live source that came longer ago are not shown as live.
+    const LATEST: Duration = Duration::from_millis(100);
+
     /// How long a message stays.
     const NOTICE: Duration = Duration::from_secs(4);
 
@@ -450,7 +453,13 @@ impl Session {
     }
 
     fn go_live(&mut self) {
-        self.frozen = None;
+        // Frames of a live source come rarely while one stays: that stays until the next is there.
+        let since = self.now.saturating_sub(self.feed.last_at);
+        let old = !self.feed.ended && !self.feed.is_stalled(self.now) && since > Self::LATEST;
+        let live = self.newest.as_ref().is_some_and(|newest| newest.taken_at.is_some());
+        if let Some(frozen) = self.frozen.take().filter(|_| old && live) {
+            self.newest = Some(frozen.frame);
+        }
         self.tracking = None;
         self.touched = None;
         self.corner = None;
