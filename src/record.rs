@@ -32,6 +32,7 @@ use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
 use crate::screen::Canvas;
 use crate::session::{Snapshot, SnapshotObject};
+use crate::words::{Word, Words};
 
 use folder::{io, keep, private_folder, sync_file, sync_folder, write_file, written};
 
@@ -74,6 +75,16 @@ pub enum RecordError {
         /// Why.
         reason: String,
     },
+}
+
+impl RecordError {
+    /// For the person at the screen; what disks say stays as they say it.
+    pub(crate) fn told(&self, words: &Words) -> String {
+        match self {
+            Self::Full(path) => words.fill(Word::DiskFull, &[("place", &path.display())]),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The content of `record.json`.

@@ -225,8 +225,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                     sent.then_some(()).ok_or(AppError::LabelsStopped)?;
                 }
                 other => {
-                    let RunOptions { keeping, clock, .. } = &self.options;
-                    if let Some(work) = keeping.work(other, self.cine.as_ref(), *clock) {
+                    let RunOptions { keeping, clock, words, .. } = &self.options;
+                    if let Some(work) = keeping.work(other, self.cine.as_ref(), *clock, words) {
                         self.works.begin(work)?;
                     }
                 }
@@ -250,7 +250,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let now = self.now();
         if self.tidied.is_none_or(|at| now - at >= TIDY) {
             self.tidied = Some(now);
-            self.works.begin(self.options.keeping.tidying(self.options.clock))?;
+            let RunOptions { keeping, clock, words, .. } = &self.options;
+            self.works.begin(keeping.tidying(*clock, words))?;
         }
         Ok(())
     }

@@ -41,6 +41,10 @@ fn snapshot() -> Snapshot {
     Snapshot { frame, objects: vec![object], callipers, model: "fake".into(), refiner: None }
 }
 
+fn english() -> Words {
+    Words::default()
+}
+
 fn saved(parent: &Path) -> Result<PathBuf, RecordError> {
     write_record(parent, &snapshot(), &RecordOptions::default())
 }
@@ -119,25 +123,25 @@ fn records_are_listed_verified_and_exported() {
     assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
     assert!(!kept[0].is_exported());
 
-    let page = album_page(parent.path(), 0, 6).unwrap();
+    let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries.len()), (1, 1));
     assert_eq!(page.entries[0].note, "1 structure");
     assert_eq!(page.entries[0].picture.as_ref().unwrap().size(), FrameSize::new(40, 30));
-    assert!(album_page(parent.path(), 1, 6).unwrap().entries.is_empty());
-    assert_eq!(album_page(&parent.path().join("none"), 0, 6).unwrap().total, 0);
+    assert!(album_page(parent.path(), 1, 6, &english()).unwrap().entries.is_empty());
+    assert_eq!(album_page(&parent.path().join("none"), 0, 6, &english()).unwrap().total, 0);
     let broken = parent.path().join("20991231T235959.999Z");
     fs::create_dir(&broken).unwrap();
     fs::write(broken.join("record.json"), "{").unwrap();
-    let page = album_page(parent.path(), 0, 6).unwrap();
+    let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries[0].note.as_str()), (2, "damaged"));
     fs::remove_dir_all(&broken).unwrap();
-    let view = album_view(parent.path(), &kept[0].name).unwrap();
+    let view = album_view(parent.path(), &kept[0].name, &english()).unwrap();
     assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
     assert_eq!(view.frame.pixel_spacing, snapshot().frame.pixel_spacing);
     let mask = view.objects[0].mask.as_ref().unwrap();
     assert_eq!((view.objects.len(), mask.area_px()), (1, 400));
     assert_eq!(view.callipers, snapshot().callipers);
-    assert!(album_view(parent.path(), "none").is_err());
+    assert!(album_view(parent.path(), "none", &english()).is_err());
     assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
     assert!(kept[0].measurements(0).is_err());
 
@@ -153,7 +157,10 @@ fn records_are_listed_verified_and_exported() {
     let copy = kept[0].export(stick.path()).unwrap();
     open(&copy).unwrap().verify().unwrap();
     assert!(kept[0].is_elsewhere());
-    assert_eq!(album_page(parent.path(), 0, 6).unwrap().entries[0].note, "1 structure, exported");
+    assert_eq!(
+        album_page(parent.path(), 0, 6, &english()).unwrap().entries[0].note,
+        "1 structure, exported"
+    );
     let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
     assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
     fs::remove_file(folder.join(".exported")).unwrap();
@@ -172,7 +179,12 @@ fn records_are_listed_verified_and_exported() {
     let other = tempfile::tempdir().unwrap();
     kept[0].export(other.path()).unwrap_err();
     assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
-    assert!(album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1"));
+    assert!(
+        album_view(parent.path(), &kept[0].name, &english())
+            .unwrap_err()
+            .to_string()
+            .contains("mask-1")
+    );
 
     // No disk is ever all free: whatever may be deleted is.
     let tidied =
@@ -278,7 +290,7 @@ fn a_record_cannot_name_files_elsewhere() {
         let mut record: serde_json::Value = serde_json::from_str(&json).unwrap();
         record["objects"][0]["file"] = bad.into();
         fs::write(folder.join("record.json"), record.to_string()).unwrap();
-        let error = album_view(parent.path(), name).unwrap_err().to_string();
+        let error = album_view(parent.path(), name, &english()).unwrap_err().to_string();
         assert!(
             error.contains("is no file's name") || error.contains("lists no"),
             "{bad}: {error}"

@@ -160,6 +160,7 @@ pub struct Session {
     rubber_band: Option<FrameBox>,
     saving: bool,
     clipping: bool,
+    exporting: bool,
     working_since: Option<Duration>,
     /// A sentence for the person, and until when it stays.
     notice: Option<(String, Duration)>,
@@ -231,6 +232,7 @@ impl Session {
             rubber_band: None,
             saving: false,
             clipping: false,
+            exporting: false,
             working_since: None,
             notice: None,
             encode_ms: None,
@@ -256,7 +258,7 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
         let busy = self.is_working() || self.is_refining();
-        !self.saving && !self.clipping && !reading && !busy
+        !self.saving && !self.clipping && !self.exporting && !reading && !busy
     }
 
     /// Whether the feed has said that no more frames will come.

@@ -127,6 +127,8 @@ impl Session {
             words.get(Word::Ended)
         } else if self.newest.is_none() {
             words.get(Word::Waiting)
+        } else if self.exporting {
+            words.get(Word::Exporting)
         } else if self.clipping {
             words.get(Word::Clipping)
         } else if let Some(tracking) = &self.tracking {
