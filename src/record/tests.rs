@@ -12,7 +12,7 @@ use super::*;
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::mask::Mask;
-use crate::measure::calliper;
+use crate::measure::{calliper, volume_of_revolution};
 use crate::model::Masks;
 use crate::prompt::Prompt;
 use crate::region::RegionChoice;
@@ -439,6 +439,8 @@ fn what_is_round_the_picture_is_black_in_every_file() {
     assert_eq!(tag(&full.join("frame.dcm"), "DeidentificationMethod"), "");
     let filled = Frame::from_rgb(FrameSize::new(64, 48), vec![90; 64 * 48 * 3]).unwrap();
     assert_eq!(Blanking::of_frame(&filled, RegionChoice::Auto), Blanking::Nothing);
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 63.0, y1: 47.0 };
+    assert_eq!(Blanking::of_frame(&filled, RegionChoice::Fixed(all)), Blanking::Nothing);
 }
 
 #[test]
@@ -493,7 +495,25 @@ fn sizes_are_reported_with_what_they_are_of() {
         assert!(text.contains(&of(file, "SOPInstanceUID")), "{file}");
         assert_eq!(of(file, "StudyInstanceUID"), of("measurements.dcm", "StudyInstanceUID"));
     }
-    for expected in ["100.0000", "Long Axis", "Perpendicular Axis", "Perimeter", "mm2"] {
-        assert!(text.contains(expected), "{expected}");
+    let volume = volume_of_revolution(&open(&folder).unwrap().measurements(1).unwrap()).unwrap();
+    assert!((volume.value - 0.26).abs() < 0.03, "20 mm by 5 mm: {volume}");
+    let volume = format!("{:.4}", volume.value);
+    // A calliper of 15 mm from the middle of pixel (4, 4).
+    let sizes = ["100.0000", "Long Axis", "Perpendicular Axis", "Perimeter", "mm2"];
+    let by_hand = ["Calliper 1", "Distance", "15.0000", "POLYLINE", "4.5"];
+    for expected in sizes.iter().chain(&["囊肿", "single 2D region", &volume]).chain(&by_hand) {
+        assert!(text.contains(expected), "{expected}: {text}");
     }
+
+    // What is called the same is told apart, and callipers alone are reported, too.
+    let report_of = |snapshot: &Snapshot| {
+        let folder = write_record(parent.path(), snapshot, &RecordOptions::default()).unwrap();
+        let files = ["masks.dcm", "measurements.dcm"].map(|file| folder.join(file).exists());
+        (files, format!("{:?}", dicom_object::open_file(folder.join("measurements.dcm")).unwrap()))
+    };
+    let twice = [snapshot().objects[0].clone(), snapshot().objects[0].clone()].to_vec();
+    let (_, twice) = report_of(&Snapshot { objects: twice, ..snapshot() });
+    assert!(twice.contains("囊肿 1") && twice.contains("囊肿 2"), "{twice}");
+    let (files, alone) = report_of(&Snapshot { objects: Vec::new(), ..snapshot() });
+    assert!(files == [false, true] && alone.contains("Calliper 1"), "{alone}");
 }
