@@ -18,7 +18,8 @@
 //!   them back. While the network is at it, the button or
 //!   another prompt stops it, and what was found until then stays.
 //! - [`Button::Track`] goes live with the objects, which then follow the picture; the network is asked
-//!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
+//!   again and again where they are, and outlines become what it answers smoothly. A tap or
+//!   [`Button::LiveFreeze`] freezes them where they are.
 //! - Live, while somebody is at it, frames may be encoded ahead ([`SessionOptions::ahead`], from the
 //!   moment a finger comes down): a tap then freezes the newest of those, if it is no older than
 //!   [`Session::FRESH`], and is answered in the time of a decode.
@@ -55,6 +56,7 @@ mod scaling;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod transition;
 
 use std::time::Duration;
 
@@ -378,8 +380,12 @@ impl Session {
     fn tick(&mut self, now: Duration) {
         let stalled = self.feed.is_stalled(self.now);
         self.now = self.now.max(now);
-        self.revision += u64::from(self.refining.is_moving());
+        let blending = self.tracking.as_ref().is_some_and(Tracking::is_blending);
+        self.revision += u64::from(self.refining.is_moving() || blending);
         self.refining.tick(self.now);
+        if let Some(tracking) = &mut self.tracking {
+            tracking.tick(self.now);
+        }
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
     }

@@ -11,37 +11,31 @@ use super::Session;
 use super::event::{Command, Decoded, Encoded, Job};
 use super::network::{Encoding, Progress, same_picture};
 use super::objects::{Object, Place};
+use super::transition::Transition;
 
 /// The second network's work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refining {
     encoding: Option<Encoding>,
-    /// Outlines on their way: the object, its candidate, and since when.
-    morphs: Vec<(u64, Place, Duration, Morph)>,
+    /// Outlines on their way: the object, and its candidate.
+    morphs: Vec<(u64, Place, Transition<Morph>)>,
 }
 
 impl Refining {
-    /// How long an outline takes to become a better one.
-    const MORPH: Duration = Duration::from_millis(300);
-
     pub fn is_moving(&self) -> bool {
         !self.morphs.is_empty()
     }
 
     /// Forgets outlines that have arrived.
     pub fn tick(&mut self, now: Duration) {
-        self.morphs.retain(|(_, _, since, _)| now.saturating_sub(*since) < Self::MORPH);
+        self.morphs.retain(|(_, _, morph)| !morph.is_over(now));
     }
 
     /// The object's outline, where it is on its way.
     pub fn mask_of(&self, object: &Object, now: Duration) -> Option<Mask> {
-        let moving =
-            |(id, place, ..): &&(u64, Place, _, _)| *id == object.id() && object.shows(*place);
-        let (_, _, since, morph) = self.morphs.iter().find(moving)?;
-        let share = now.saturating_sub(*since).as_secs_f32() / Self::MORPH.as_secs_f32();
-        // Slow at either end.
-        let share = share.min(1.0);
-        Some(morph.at(share * share * (3.0 - 2.0 * share)))
+        let moving = |(id, place, _): &&(u64, Place, _)| *id == object.id() && object.shows(*place);
+        let (_, _, morph) = self.morphs.iter().find(moving)?;
+        Some(morph.between.at(morph.share(now)))
     }
 }
 
@@ -113,7 +107,8 @@ impl Session {
             Ok(None) => {}
             Ok(Some((object, replaced))) => {
                 if let Some(morph) = Morph::new(&replaced.before, &replaced.now) {
-                    self.refining.morphs.push((object, replaced.place, self.now, morph));
+                    let morph = Transition::new(morph, self.now);
+                    self.refining.morphs.push((object, replaced.place, morph));
                 }
             }
             Err(reason) => self.say_reason(Word::NotRefined, reason),
