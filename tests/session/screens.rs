@@ -1,5 +1,7 @@
 //! A display that is exchanged while the program runs.
 
+use embedded_graphics::geometry::OriginDimensions;
+use embedded_graphics::primitives::PointsIter;
 use tapseg::overlay::Arrangement;
 use tapseg::screen::pixels_per_mm;
 
