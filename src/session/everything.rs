@@ -35,6 +35,13 @@ impl Everything {
         matches!(self, Self::Running { .. })
     }
 
+    /// The embedding that the masks' logits are of.
+    fn encoding(&self) -> Option<u64> {
+        match self {
+            Self::Running { encoding, .. } | Self::Found { encoding, .. } => *encoding,
+        }
+    }
+
     /// How many masks are on the screen for taps to pick from.
     pub fn shown(&self) -> Option<usize> {
         match self {
@@ -80,9 +87,9 @@ impl Everything {
 
 impl Frozen {
     /// The masks that taps pick from.
-    fn found(&mut self) -> Option<(&mut Vec<(usize, MaskCandidate)>, Option<u64>)> {
+    fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
         match &mut self.everything {
-            Some(Everything::Found { masks, encoding, shown: true }) => Some((masks, *encoding)),
+            Some(Everything::Found { masks, shown: true, .. }) => Some(masks),
             _ => None,
         }
     }
@@ -115,7 +122,8 @@ impl Session {
     /// Makes the smallest mask under a tap an object; tells whether taps pick masks now.
     pub(super) fn pick(&mut self, at: FramePoint) -> bool {
         let Some(frozen) = &mut self.frozen else { return false };
-        let Some((found, encoding)) = frozen.found() else { return false };
+        let encoding = frozen.everything.as_ref().and_then(Everything::encoding);
+        let Some(found) = frozen.found() else { return false };
         let under = found.iter().enumerate().filter(|(_, (_, f))| f.mask.contains(at));
         let smallest = under.min_by_key(|(_, (_, f))| f.mask.area_px()).map(|(index, _)| index);
         let Some(index) = smallest else {
@@ -125,7 +133,7 @@ impl Session {
         let candidate = found[index].1.clone();
         match frozen.objects.add_found(candidate, encoding, None) {
             Ok(()) => {
-                if let Some((found, _)) = frozen.found() {
+                if let Some(found) = frozen.found() {
                     found.remove(index);
                 }
             }
@@ -147,10 +155,10 @@ impl Session {
     /// Notes what the search found.
     pub(super) fn searched(&mut self, of: u64, result: Result<Vec<MaskCandidate>, String>) {
         let Some(frozen) = &mut self.frozen else { return };
-        let encoding = match frozen.everything {
-            Some(Everything::Running { id, encoding, .. }) if id == of => encoding,
-            _ => return,
-        };
+        if !matches!(frozen.everything, Some(Everything::Running { id, .. }) if id == of) {
+            return;
+        }
+        let encoding = frozen.everything.as_ref().and_then(Everything::encoding);
         let size = frozen.frame.size();
         frozen.everything = None;
         match result {
