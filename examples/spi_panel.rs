@@ -22,7 +22,6 @@ use mipidsi::models::ST7796;
 use mipidsi::options::{Orientation, Rotation as PanelRotation};
 use tapseg::app::{self, RegionSegmenter, RunOptions};
 use tapseg::feed::{Playback, Player, Rate, open_clip};
-use tapseg::overlay::Arrangement;
 use tapseg::region::RegionChoice;
 use tapseg::screen::{Canvas, Rotation, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::TouchSpec;
@@ -121,9 +120,7 @@ fn main() -> Result<()> {
         Playback { rate: Rate::Native, looping: false },
     )?;
     let segmenter = Segmenter::load(&Package::embedded()?)?;
-    let arrangement = Arrangement { pixels_per_mm: Some(PIXELS_PER_MM), ..Arrangement::default() };
-    let options = RunOptions { arrangement, ..RunOptions::default() };
     let predictor = RegionSegmenter::new(segmenter, RegionChoice::Auto);
-    app::run(Box::new(feed), predictor, &mut screen, options)?;
+    app::run(Box::new(feed), predictor, &mut screen, RunOptions::default())?;
     Ok(())
 }

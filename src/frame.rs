@@ -56,8 +56,10 @@ pub struct Frame {
     pub captured_at: Duration,
     /// When the frame was taken, by this machine's clock: of live sources alone.
     pub taken_at: Option<Instant>,
-    /// Pixel spacing, where the source states it.
+    /// Pixel spacing, where the source states it, or a scale was set.
     pub pixel_spacing: Option<PixelSpacing>,
+    /// What the source stated, where a session may have set a scale in its place.
+    pub(crate) stated_spacing: Option<PixelSpacing>,
     /// The row of the transducer's face, from which depth is counted, where it is known.
     pub transducer_y: Option<f32>,
     /// Where the frame came from: a file name or a device.
@@ -101,6 +103,7 @@ impl Frame {
             captured_at: Duration::ZERO,
             taken_at: None,
             pixel_spacing: None,
+            stated_spacing: None,
             transducer_y: None,
             source: "".into(),
         })

@@ -32,6 +32,7 @@ use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
 use crate::screen::Canvas;
 use crate::session::{Snapshot, SnapshotObject};
+use crate::words::{Word, Words};
 
 use folder::{io, keep, private_folder, sync_file, sync_folder, write_file, written};
 
@@ -74,6 +75,16 @@ pub enum RecordError {
         /// Why.
         reason: String,
     },
+}
+
+impl RecordError {
+    /// For the person at the screen; what disks say stays as they say it.
+    pub(crate) fn told(&self, words: &Words) -> String {
+        match self {
+            Self::Full(path) => words.fill(Word::DiskFull, &[("place", &path.display())]),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The content of `record.json`.
@@ -119,9 +130,9 @@ struct RecordObject<'a> {
 /// returns its path. The folder is named after the time (UTC) and readable by its owner alone. In
 /// it are `frame.png`; `overlay.png`, the same with masks and prompts; `mask-1.png` …, one a
 /// structure, at frame size, 0 and 255; `frame.dcm`, a DICOM Secondary Capture; where there are masks
-/// `masks.dcm`, a Segmentation that refers to it, and `measurements.dcm`, a structured report of their
-/// sizes that refers to both; and `record.json`. It appears under its name when all is written and on the
-/// disk.
+/// `masks.dcm`, a Segmentation that refers to it; where something was measured `measurements.dcm`, a
+/// structured report of sizes and callipers that refers to both; and `record.json`. It appears under its
+/// name when all is written and on the disk.
 ///
 /// # Errors
 /// [`RecordError`]; nothing is left behind then.
@@ -182,7 +193,7 @@ fn fill(
     };
     let masks: Vec<dicom::Segment> = objects.iter().filter_map(segment).collect();
     let sizes: Vec<_> = listed.iter().map(|object| object.measurements.as_ref()).collect();
-    let dicom = dicom::files(frame, &masks, &sizes, blanking, now);
+    let dicom = dicom::files(frame, &masks, &sizes, callipers, blanking, now);
     for (name, bytes) in dicom.map_err(|error| encode("frame.dcm", error))? {
         files.push(write_file(folder, name, &bytes)?);
     }

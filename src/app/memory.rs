@@ -1,8 +1,10 @@
 //! What is known from one start to the next: files in a folder of their own.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +20,9 @@ const GUIDE: &str = "guide-read";
 pub struct Remembered {
     folder: PathBuf,
     feed: String,
+    /// What is to be kept, in order, and who keeps it.
+    waiting: Arc<Mutex<VecDeque<Memory>>>,
+    keeping: Arc<Mutex<()>>,
 }
 
 /// The content of a scale's file.
@@ -32,7 +37,8 @@ impl Remembered {
     /// What `folder` knows of `feed`, a name that no other feed has, such as a file's whole path; the
     /// folder is made when there is something to remember.
     pub fn new(folder: impl Into<PathBuf>, feed: &str) -> Self {
-        Self { folder: folder.into(), feed: feed.to_owned() }
+        let (folder, feed) = (folder.into(), feed.to_owned());
+        Self { folder, feed, waiting: Arc::default(), keeping: Arc::default() }
     }
 
     /// Whether somebody read the guide.
@@ -66,6 +72,25 @@ impl Remembered {
                 removed => removed.and_then(|()| files::sync_folder(&self.folder)),
             },
         }
+    }
+
+    /// Puts it behind what [`keep_waiting`](Self::keep_waiting) is to keep.
+    pub(super) fn put(&self, memory: Memory) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(memory);
+    }
+
+    /// Remembers all that was put there, in order, on whatever thread: what was set last is what stays.
+    ///
+    /// # Errors
+    /// Why the first that can't be can't be.
+    pub(super) fn keep_waiting(&self) -> io::Result<()> {
+        let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let mut outcome = Ok(());
+        while let Some(memory) = next() {
+            outcome = outcome.and(self.keep(&memory));
+        }
+        outcome
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -108,6 +133,25 @@ mod tests {
         of("clip.dcm").keep(&Memory::Scale(Some(Scale { size: None, ..scale() }))).unwrap();
         of("v4l").keep(&Memory::Scale(None)).unwrap();
         assert_eq!((of("v4l").scale(), of("clip.dcm").scale().unwrap().size), (None, None));
+    }
+
+    #[test]
+    fn what_was_set_last_stays_whoever_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = Remembered::new(folder.path(), "v4l");
+        for round in 0..20 {
+            let last = (round % 2 == 0).then(scale);
+            of.put(Memory::Scale(Some(Scale { size: None, ..scale() })));
+            let early = std::thread::spawn({
+                let of = of.clone();
+                move || of.keep_waiting()
+            });
+            of.put(Memory::Scale(None));
+            of.put(Memory::Scale(last.clone()));
+            of.keep_waiting().unwrap();
+            early.join().unwrap().unwrap();
+            assert_eq!(of.scale(), last, "{round}");
+        }
     }
 
     #[test]

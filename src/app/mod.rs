@@ -13,12 +13,12 @@ mod worker;
 
 use crate::cine::{self, CineLimits};
 use crate::clock::Clock;
-use crate::feed::{Feed, spawn_latest};
+use crate::feed::{Feed, Rest, spawn_latest_with};
 use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
 use crate::machine::give_way;
 use crate::measure::Preset;
-use crate::overlay::{Arrangement, Theme};
-use crate::screen::{Screen, ScreenError};
+use crate::overlay::{Arrangement, Hand, Theme};
+use crate::screen::{Screen, ScreenError, pixels_per_mm};
 use crate::session::{Scale, Session, SessionOptions};
 use crate::touch::Script;
 use crate::words::Words;
@@ -51,8 +51,11 @@ pub struct RunOptions {
     pub ahead: Option<f32>,
     /// Bytes of image embeddings kept for returning to a frame; 64 MiB.
     pub cache_bytes: usize,
-    /// How the screen is arranged, and its scale, which also tells what counts as a finger's wobble.
-    pub arrangement: Arrangement,
+    /// The hand that points; the right one.
+    pub hand: Hand,
+    /// Width and height of the screen's lit area in millimetres, where the screen is not to be asked. By
+    /// its scale buttons get their size, and what counts as a finger's wobble.
+    pub panel_mm: Option<(f32, f32)>,
     /// See [`SessionOptions::theme`].
     pub theme: Theme,
     /// See [`SessionOptions::words`].
@@ -83,8 +86,13 @@ impl RunOptions {
     /// Pixels to the millimetre where nobody tells: a desktop's 96 dpi.
     const DESKTOP: f32 = 3.8;
 
-    fn pixels_per_mm(&self) -> f32 {
-        self.arrangement.pixels_per_mm.unwrap_or(Self::DESKTOP)
+    /// How `screen`, as it is now, is arranged: another display may be plugged in at any time.
+    fn arrangement(&self, screen: &dyn Screen) -> Arrangement {
+        let pixels_per_mm = match self.panel_mm {
+            Some(mm) => pixels_per_mm(screen.size(), mm),
+            None => screen.pixels_per_mm(),
+        };
+        Arrangement { hand: self.hand, pixels_per_mm }
     }
 }
 
@@ -94,7 +102,8 @@ impl Default for RunOptions {
             refine_with_mask: false,
             ahead: None,
             cache_bytes: 64 << 20,
-            arrangement: Arrangement::default(),
+            hand: Hand::default(),
+            panel_mm: None,
             theme: Theme::default(),
             words: Words::default(),
             labels: Vec::new(),
@@ -201,11 +210,13 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
     let network = worker::spawn(predictor, options.cache_bytes, || ())?;
     let beside = |refiner| worker::spawn(refiner, options.cache_bytes, give_way);
     let refiner = refiner.map(beside).transpose()?;
-    let frames = spawn_latest(feed)?;
+    let rest = Rest::default();
+    let frames = spawn_latest_with(feed, rest.clone())?;
     RunLoop::new(session, screen, options, frames, network)
         .with_refiner(refiner)
         .with_memory(remembered)
         .with_cine(cine)
+        .with_rest(rest)
         .run()
 }
 

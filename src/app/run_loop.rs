@@ -6,10 +6,10 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use embedded_graphics::geometry::Size;
 
 use crate::cine::CineBuffer;
-use crate::feed::FeedEvent;
+use crate::feed::{FeedEvent, Rest};
 use crate::geometry::FrameSize;
 use crate::label::Errand;
-use crate::overlay::{Layout, Overlay, Zoom};
+use crate::overlay::{Arrangement, Layout, Overlay, Zoom};
 use crate::screen::{self, Canvas, Screen, ScreenEvent};
 use crate::session::{Command, Drag, Event};
 use crate::touch::{Action, Gesture, GestureRecogniser};
@@ -41,10 +41,12 @@ pub(super) struct RunLoop<'a, S> {
     errands: Option<(Sender<Errand>, Receiver<Event>)>,
     works: Works,
     cine: Option<CineBuffer>,
+    rest: Rest,
     remembered: Option<Remembered>,
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
     overlay: Overlay,
+    arrangement: Arrangement,
     layout: Layout,
     zoom: Zoom,
     canvas: Canvas,
@@ -66,9 +68,16 @@ struct Drawn {
     at: Instant,
     revision: u64,
     screen: Size,
+    arrangement: Arrangement,
     zoom: Zoom,
     /// The sequence number of the picture.
     sequence: Option<u64>,
+}
+
+impl Drawn {
+    fn is_on(&self, screen: Size, arrangement: Arrangement) -> bool {
+        self.screen == screen && self.arrangement == arrangement
+    }
 }
 
 impl<'a, S: Driven> RunLoop<'a, S> {
@@ -80,7 +89,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         network: Network,
     ) -> Self {
         Self {
-            recogniser: GestureRecogniser::new(options.pixels_per_mm()),
+            recogniser: GestureRecogniser::new(RunOptions::DESKTOP),
+            arrangement: Arrangement::default(),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
             zoom: Zoom::default(),
@@ -89,6 +99,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             errands: None,
             works: Works::default(),
             cine: None,
+            rest: Rest::default(),
             remembered: None,
             tidied: None,
             drawn: None,
@@ -129,14 +140,22 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         Self { cine, ..self }
     }
 
+    /// With the feed's rest.
+    pub fn with_rest(self, rest: Rest) -> Self {
+        Self { rest, ..self }
+    }
+
     pub fn run(mut self) -> Result<Report, AppError> {
         let mut events = Vec::new();
         loop {
             self.screen.poll(POLL, &mut events)?;
+            self.look_at_screen();
             self.tell(Event::Tick(self.now() - self.started))?;
             if self.take_screen_events(&mut events)? {
                 break;
             }
+            // A finger that is down may be on Live.
+            self.rest.set(self.session.is_frozen() && !self.recogniser.is_touched());
             self.take_frame()?;
             self.take_answers()?;
             self.look_after_records()?;
@@ -162,6 +181,16 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         })
     }
 
+    /// The screen's scale is that of the display that is there now.
+    fn look_at_screen(&mut self) {
+        self.arrangement = self.options.arrangement(self.screen);
+        self.recogniser.set_scale(self.pixels_per_mm());
+    }
+
+    fn pixels_per_mm(&self) -> f32 {
+        self.arrangement.pixels_per_mm.unwrap_or(RunOptions::DESKTOP)
+    }
+
     fn now(&self) -> Instant {
         (self.options.clock.steady)()
     }
@@ -175,13 +204,16 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 }
                 Command::Refine(job) => {
                     let sent = self.refiner.as_ref().is_some_and(|r| r.jobs.send(job).is_ok());
-                    sent.then_some(()).ok_or(AppError::NetworkStopped)?;
+                    if !sent {
+                        self.go_on_without_refiner()?;
+                    }
                 }
                 Command::Remember(memory) => {
                     if let Some(remembered) = self.remembered.clone() {
                         let words = self.options.words.clone();
+                        remembered.put(memory);
                         self.works.begin(move || {
-                            let reason = remembered.keep(&memory).err()?;
+                            let reason = remembered.keep_waiting().err()?;
                             let told = words.fill(Word::NotRemembered, &[("reason", &reason)]);
                             Some(Event::Notice(told))
                         })?;
@@ -193,14 +225,21 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                     sent.then_some(()).ok_or(AppError::LabelsStopped)?;
                 }
                 other => {
-                    let RunOptions { keeping, clock, .. } = &self.options;
-                    if let Some(work) = keeping.work(other, self.cine.as_ref(), *clock) {
+                    let RunOptions { keeping, clock, words, .. } = &self.options;
+                    if let Some(work) = keeping.work(other, self.cine.as_ref(), *clock, words) {
                         self.works.begin(work)?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The first network's outlines are there without the second, too.
+    fn go_on_without_refiner(&mut self) -> Result<(), AppError> {
+        log::error!("the second network stopped at work: outlines are not refined any more");
+        self.refiner = None;
+        self.tell(Event::RefinerStopped)
     }
 
     /// Deletes what is to be deleted, now and then, and keeps the clip of a frozen picture.
@@ -211,7 +250,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let now = self.now();
         if self.tidied.is_none_or(|at| now - at >= TIDY) {
             self.tidied = Some(now);
-            self.works.begin(self.options.keeping.tidying(self.options.clock))?;
+            let RunOptions { keeping, clock, words, .. } = &self.options;
+            self.works.begin(keeping.tidying(*clock, words))?;
         }
         Ok(())
     }
@@ -221,7 +261,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         for event in events.drain(..) {
             match event {
                 ScreenEvent::Closed => return Ok(true),
-                // The size is asked for with every picture.
+                // Size and scale are asked for with every turn.
                 ScreenEvent::Resized(_) => {}
                 ScreenEvent::Key(key) => self.tell(Event::Key(key))?,
                 ScreenEvent::Pointer(event) => {
@@ -242,7 +282,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
-        let event = pointer::event(gesture, &self.layout, self.options.pixels_per_mm());
+        let event = pointer::event(gesture, &self.layout, self.pixels_per_mm());
         event.map_or(Ok(()), |event| self.tell(event))
     }
 
@@ -292,7 +332,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                     self.tell(Event::Refined { request, result })?;
                 }
                 Ok(_) | Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err(AppError::NetworkStopped),
+                Err(TryRecvError::Disconnected) => self.go_on_without_refiner()?,
             }
         }
         while let Some(Ok(outcome)) = self.errands.as_ref().map(|(_, from)| from.try_recv()) {
@@ -306,7 +346,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let size = self.screen.size();
         if let Some(drawn) = &self.drawn {
             let age = self.now() - drawn.at;
-            let new = !self.is_drawn(drawn) || drawn.screen != size || drawn.zoom != self.zoom;
+            let same_screen = drawn.is_on(size, self.arrangement);
+            let new = !self.is_drawn(drawn) || !same_screen || drawn.zoom != self.zoom;
             let progress = self.session.is_working() && age >= PROGRESS;
             if age.as_secs_f32() * self.options.max_fps < 1.0 || !(new || progress) {
                 return Ok(());
@@ -317,7 +358,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         let revision = self.session.revision();
         let scene = self.session.scene();
         let frame_size = scene.frame.as_ref().map_or(FrameSize::new(0, 0), |frame| frame.size());
-        let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.screen == size);
+        let arrangement = self.arrangement;
+        let same_screen = self.drawn.as_ref().is_some_and(|drawn| drawn.is_on(size, arrangement));
         let buttons = || scene.buttons.iter().map(|state| state.button);
         let tiles = scene.tiles.as_ref().map_or(0, Vec::len);
         let same_layout = self.layout.viewport().frame() == frame_size
@@ -325,7 +367,6 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             && self.layout.tile_areas().len() == tiles
             && self.layout.has_guide() == scene.guide;
         if !same_screen || !same_layout {
-            let arrangement = self.options.arrangement;
             let layout = Layout::arranged(size, frame_size, buttons(), arrangement);
             let layout = layout.zoomed(self.zoom).with_tiles(tiles);
             self.layout = layout.with_guide(scene.guide);
@@ -343,7 +384,8 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             let taken_at = scene.frame.as_ref().and_then(|frame| frame.taken_at);
             taken_at.into_iter().for_each(|taken_at| self.latency.add(taken_at.elapsed()));
         }
-        self.drawn = Some(Drawn { at, revision, screen: size, zoom: self.zoom, sequence });
+        let zoom = self.zoom;
+        self.drawn = Some(Drawn { at, revision, screen: size, arrangement, zoom, sequence });
         scene.frame.map_or(Ok(()), |frame| self.tell(Event::Presented(frame)))
     }
 
@@ -373,13 +415,13 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         self.step = Some((action, Instant::now()));
         match action {
             Action::Tap(at) => {
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
+                let reach = pointer::reach(&self.layout, self.pixels_per_mm());
                 self.tell(Event::Touched)?;
                 self.tell(Event::Tap { at, reach })
             }
             Action::Drag(b) => {
                 self.tell(Event::Touched)?;
-                let reach = pointer::reach(&self.layout, self.options.pixels_per_mm());
+                let reach = pointer::reach(&self.layout, self.pixels_per_mm());
                 let drag = Drag { reach, ..Drag::from(b) };
                 self.tell(Event::DragMoved(drag))?;
                 self.tell(Event::Drag(drag))

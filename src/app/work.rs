@@ -1,5 +1,6 @@
 //! What is done beside the loop: writing to disks, and reading from them.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -9,6 +10,7 @@ use crate::contain::contain;
 use crate::record::{self, Blanking, Clip, Kept, RecordError, RecordOptions, Retention, Tidied};
 use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
+use crate::words::{Word, Words};
 
 /// Where records are, and what may become of them.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +21,8 @@ pub struct Keeping {
     pub retention: Retention,
     /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
     pub export_to: Option<PathBuf>,
-    /// Where the picture is, outside of which what is kept is blanked; nothing is.
+    /// Where the picture is, outside of which what is kept is blanked; nothing is. Where that is all of the
+    /// frame there is nothing to blank, and the person is told so with each record.
     pub blank: Option<RegionChoice>,
 }
 
@@ -53,65 +56,116 @@ impl Works {
 }
 
 fn events(done: Vec<JoinHandle<Option<Event>>>) -> Vec<Event> {
-    // What breaks off is told by the event: see `outcome`.
+    // What breaks off is told by the event: see `Clerk::outcome`.
     done.into_iter().filter_map(|work| work.join().ok().flatten()).collect()
-}
-
-/// What came of `task`; a panic in it is an error like others.
-fn outcome<T>(task: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    contain(task).unwrap_or_else(|panic| Err(format!("it broke off: {panic}")))
 }
 
 impl Keeping {
     /// What a command asks for, where it is one of those that keep or show something.
-    pub fn work(
+    pub(super) fn work(
         &self,
         command: Command,
         cine: Option<&CineBuffer>,
         clock: Clock,
+        words: &Words,
     ) -> Option<Box<dyn FnOnce() -> Option<Event> + Send>> {
-        let keeping = self.clone();
+        let clerk = Clerk { keeping: self.clone(), words: words.clone() };
         Some(match command {
             Command::Save(snapshot) => Box::new(move || {
-                let blanking = keeping.blank.map(|at| Blanking::of_frame(&snapshot.frame, at));
-                let options = RecordOptions { clock, blanking };
-                let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
-                Some(Event::Saved(outcome(|| keeping.kept(&options, write))))
+                let saved = || {
+                    let blank = clerk.keeping.blank;
+                    let blanking = blank.map(|at| Blanking::of_frame(&snapshot.frame, at));
+                    let options = RecordOptions { clock, blanking };
+                    let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
+                    clerk.kept(&options, write)
+                };
+                Some(Event::Saved(clerk.outcome(saved)))
             }),
             Command::Clip { last, scale } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
                         let clip = Clip::of(frames?, scale);
-                        let blanking = keeping.blank.map(|at| Blanking::of_clip(&clip.frames, at));
-                        let blanking = blanking.transpose().map_err(|error| error.to_string())?;
+                        let blank = clerk.keeping.blank;
+                        let blanking = blank.map(|at| Blanking::of_clip(&clip.frames, at));
+                        let blanking = blanking.transpose().map_err(|e| e.told(&clerk.words))?;
                         let options = RecordOptions { clock, blanking };
-                        keeping.kept(&options, |folder| record::write_clip(folder, &clip, &options))
+                        clerk.kept(&options, |folder| record::write_clip(folder, &clip, &options))
                     };
-                    Some(Event::Clipped(outcome(saved)))
+                    Some(Event::Clipped(clerk.outcome(saved)))
                 })
             }
-            Command::Records(ask) => Box::new(move || Some(Event::Records(keeping.answer(ask)))),
+            Command::Records(ask) => Box::new(move || Some(Event::Records(clerk.answer(ask)))),
             Command::Network(_) | Command::Refine(_) | Command::Label(_) => return None,
             Command::Remember(_) => return None,
         })
     }
 
+    /// Deletes what is to be deleted by now, and tells what could not be, and where room is short.
+    pub(super) fn tidying(
+        &self,
+        clock: Clock,
+        words: &Words,
+    ) -> impl FnOnce() -> Option<Event> + Send + 'static {
+        let clerk = Clerk { keeping: self.clone(), words: words.clone() };
+        move || {
+            let Clerk { keeping, words } = &clerk;
+            let folder = keeping.folder.as_deref().filter(|folder| folder.exists())?;
+            let failed = keeping.tidy(clock);
+            let failed =
+                failed.map(|error| words.fill(Word::NotDeleted, &[("reason", &error.told(words))]));
+            let told = keeping.retention.shortage(folder, words).or(failed)?;
+            Some(Event::Notice(words.fill(Word::OfRecords, &[("told", &told)])))
+        }
+    }
+
+    /// Tells why something could not be deleted.
+    fn tidy(&self, clock: Clock) -> Option<RecordError> {
+        let folder = self.folder.as_deref().filter(|folder| folder.exists())?;
+        let tidied = self
+            .retention
+            .tidy(folder, clock)
+            .unwrap_or_else(|error| Tidied { failed: vec![error], ..Tidied::default() });
+        tidied.deleted.iter().for_each(|name| log::info!("deleted record {name}"));
+        tidied.failed.iter().for_each(|error| log::warn!("not deleted: {error}"));
+        tidied.failed.into_iter().next()
+    }
+}
+
+/// Who keeps records, and tells in the person's language what came of it.
+struct Clerk {
+    keeping: Keeping,
+    words: Words,
+}
+
+impl Clerk {
+    /// What came of `task`; a panic in it is an error like others.
+    fn outcome<T>(&self, task: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let broke_off = |panic: String| self.words.fill(Word::BrokeOff, &[("reason", &panic)]);
+        contain(task).unwrap_or_else(|panic| Err(broke_off(panic)))
+    }
+
+    /// What `given` is, or what `word` says where it is none.
+    fn given<'a>(&self, given: &'a Option<PathBuf>, word: Word) -> Result<&'a Path, String> {
+        given.as_deref().ok_or_else(|| self.words.get(word).to_owned())
+    }
+
     fn answer(&self, ask: Ask) -> Told {
         match ask {
             Ask::Page { id, first, count } => {
-                let page = |folder: &Path| record::album_page(folder, first, count);
+                let page = |folder: &Path| record::album_page(folder, first, count, &self.words);
                 Told::Page { id, result: self.looked_at(page) }
             }
             Ask::View { id, name } => {
-                let view = |folder: &Path| record::album_view(folder, &name).map(Box::new);
+                let view =
+                    |folder: &Path| record::album_view(folder, &name, &self.words).map(Box::new);
                 Told::View { id, result: self.looked_at(view) }
             }
             Ask::Frames { id, name, first, count } => {
                 let frames = |folder: &Path| record::album_frames(folder, &name, first, count);
                 Told::Frames { id, result: self.looked_at(frames) }
             }
-            Ask::Export { names } => Told::Exported(outcome(|| self.export(&names))),
+            Ask::Export { names } => Told::Exported(self.outcome(|| self.export(&names))),
         }
     }
 
@@ -119,15 +173,16 @@ impl Keeping {
         &self,
         look: impl FnOnce(&Path) -> Result<T, RecordError>,
     ) -> Result<T, String> {
-        let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
-        outcome(|| look(folder).map_err(|error| error.to_string()))
+        let folder = self.given(&self.keeping.folder, Word::NoRecordsFolder)?;
+        self.outcome(|| look(folder).map_err(|error| error.told(&self.words)))
     }
 
     /// Copies the records of these names, or all that were never copied, and tells how many.
     fn export(&self, names: &[String]) -> Result<String, String> {
-        let text = |error: RecordError| error.to_string();
-        let folder = self.folder.as_deref().ok_or("no folder of records was given")?;
-        let to = self.export_to.as_deref().ok_or("no folder to export to was given")?;
+        let words = &self.words;
+        let text = |error: RecordError| error.told(words);
+        let folder = self.given(&self.keeping.folder, Word::NoRecordsFolder)?;
+        let to = self.given(&self.keeping.export_to, Word::NoStick)?;
         let (mut copied, mut failed) = (0, None);
         let mut export = |kept: Kept| match kept.export(to) {
             Ok(_) => copied += 1,
@@ -145,11 +200,17 @@ impl Keeping {
                 }
             }
         }
+        let place = to.display();
+        let figures: [(&str, &dyn Display); 2] = [("count", &copied), ("place", &place)];
         match (copied, failed) {
-            (_, Some(error)) => Err(format!("{error}; {copied} were exported")),
-            (0, None) => Ok("All records were exported before".into()),
-            (1, None) => Ok(format!("1 record is in {}", to.display())),
-            (_, None) => Ok(format!("{copied} records are in {}", to.display())),
+            (_, Some(error)) => {
+                let figures: [(&str, &dyn Display); 2] =
+                    [("reason", &text(error)), ("count", &copied)];
+                Err(words.fill(Word::SomeCopied, &figures))
+            }
+            (0, None) => Ok(words.get(Word::AllExported).into()),
+            (1, None) => Ok(words.fill(Word::OneCopied, &figures)),
+            (_, None) => Ok(words.fill(Word::Copied, &figures)),
         }
     }
 
@@ -159,41 +220,18 @@ impl Keeping {
         options: &RecordOptions,
         write: impl FnOnce(&Path) -> Result<PathBuf, RecordError>,
     ) -> Result<String, String> {
-        let folder = self.folder.as_deref().ok_or("no folder to save to was given")?;
-        self.tidy(options.clock);
+        let folder = self.given(&self.keeping.folder, Word::NoFolder)?;
+        self.keeping.tidy(options.clock);
         let written = write(folder);
         match &written {
             Ok(path) => log::info!("saved {}", path.display()),
             Err(reason) => log::warn!("not saved: {reason}"),
         }
-        let place = written.map_err(|error| error.to_string())?.display().to_string();
+        let place = written.map_err(|error| error.told(&self.words))?.display().to_string();
         let unblanked = options.blanking == Some(Blanking::Nothing);
-        let warnings =
-            [unblanked.then(|| Blanking::NOTHING.to_owned()), self.retention.shortage(folder)];
+        let unblanked = unblanked.then(|| self.words.get(Word::NothingBlanked).to_owned());
+        let warnings = [unblanked, self.keeping.retention.shortage(folder, &self.words)];
         let told = [Some(place)].into_iter().chain(warnings).flatten();
         Ok(told.collect::<Vec<_>>().join("; "))
-    }
-
-    /// Deletes what is to be deleted by now, and tells what could not be, and where room is short.
-    pub fn tidying(&self, clock: Clock) -> impl FnOnce() -> Option<Event> + Send + 'static {
-        let keeping = self.clone();
-        move || {
-            let folder = keeping.folder.as_deref().filter(|folder| folder.exists())?;
-            let failed = keeping.tidy(clock).map(|reason| format!("not deleted: {reason}"));
-            let told = keeping.retention.shortage(folder).or(failed)?;
-            Some(Event::Notice(format!("Records: {told}")))
-        }
-    }
-
-    /// Tells why something could not be deleted.
-    fn tidy(&self, clock: Clock) -> Option<String> {
-        let folder = self.folder.as_deref().filter(|folder| folder.exists())?;
-        let tidied = self
-            .retention
-            .tidy(folder, clock)
-            .unwrap_or_else(|error| Tidied { failed: vec![error], ..Tidied::default() });
-        tidied.deleted.iter().for_each(|name| log::info!("deleted record {name}"));
-        tidied.failed.iter().for_each(|error| log::warn!("not deleted: {error}"));
-        tidied.failed.first().map(ToString::to_string)
     }
 }

@@ -38,8 +38,8 @@ pub struct KeepingArguments {
     export_to: Option<PathBuf>,
 
     /// Blank everything outside of the picture in what is kept, as names and dates that the scanner
-    /// writes there; the picture is where --region says, or else where it is found. Where none is found
-    /// nothing is blanked, and the screen says so
+    /// writes there; the picture is where --region says, or else where it is found. Where none is found,
+    /// or --region says that it is all of the frame, nothing is blanked, and the screen says so
     #[arg(long)]
     pub blank_text: bool,
 }

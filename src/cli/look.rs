@@ -2,10 +2,9 @@
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
-use embedded_graphics::geometry::Size;
 use tapseg::board::Profile;
-use tapseg::overlay::{Arrangement, Hand, Theme, pixels_per_mm};
-use tapseg::screen::Screen;
+use tapseg::overlay::{Hand, Theme, unknown_letter};
+use tapseg::screen::{Screen, pixels_per_mm};
 use tapseg::session::Session;
 use tapseg::words::Words;
 
@@ -88,35 +87,41 @@ impl LookArguments {
         self.theme.unwrap_or_default()
     }
 
-    /// How `screen` is arranged.
-    pub fn arrangement(&self, screen: &dyn Screen) -> Result<Arrangement> {
-        let told = match self.panel_mm {
-            Some(mm) => Some(scale(screen.size(), mm)?),
-            None => screen.pixels_per_mm(),
-        };
-        Ok(Arrangement { hand: self.hand.unwrap_or_default(), pixels_per_mm: told })
+    /// The hand that points.
+    pub fn hand(&self) -> Hand {
+        self.hand.unwrap_or_default()
     }
-}
 
-fn scale(pixels: Size, (width, height): (f32, f32)) -> Result<f32> {
-    let scale = pixels_per_mm(pixels, (width, height));
-    ensure!(
-        scale.is_some(),
-        "--panel-mm {width}x{height}: a panel of {} x {} pixels is not of this size; give width and \
-         height of its lit area in millimetres",
-        pixels.width,
-        pixels.height
-    );
-    Ok(scale.unwrap_or_default())
+    /// Width and height of the panel's lit area in millimetres, where they were told, and `screen` can have
+    /// them.
+    pub fn panel_mm(&self, screen: &dyn Screen) -> Result<Option<(f32, f32)>> {
+        if let Some((width, height)) = self.panel_mm {
+            let pixels = screen.size();
+            ensure!(
+                pixels_per_mm(pixels, (width, height)).is_some(),
+                "--panel-mm {width}x{height}: a panel of {} x {} pixels is not of this size; give width \
+                 and height of its lit area in millimetres",
+                pixels.width,
+                pixels.height
+            );
+        }
+        Ok(self.panel_mm)
+    }
 }
 
 /// A label that fits a button, a record and a DICOM segment.
 fn label(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = |c: char| !c.is_control() && c != '\\';
-    match (1..=MAX_LABEL).contains(&text.chars().count()) && text.chars().all(plain) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash")),
+    if !(1..=MAX_LABEL).contains(&text.chars().count()) || !text.chars().all(plain) {
+        return Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash"));
+    }
+    match unknown_letter(text) {
+        None => Ok(text.to_owned()),
+        Some(letter) => Err(format!(
+            "the label {text:?} has a letter that there is no picture of: {letter:?}; there are those of \
+             Western European languages and of GB 2312"
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keeps only the newest frame of a feed for a reader who may be slow.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -28,37 +29,96 @@ pub enum FeedEvent {
 /// # Errors
 /// What the system says where it gives no threads.
 pub fn spawn_latest(feed: Box<dyn Feed>) -> std::io::Result<Receiver<FeedEvent>> {
+    spawn_latest_with(feed, Rest::default())
+}
+
+/// As [`spawn_latest`], of a feed that may be let rest.
+///
+/// # Errors
+/// As for [`spawn_latest`].
+pub fn spawn_latest_with(feed: Box<dyn Feed>, rest: Rest) -> std::io::Result<Receiver<FeedEvent>> {
     // Neither channel stores anything: what waits for the reader is in `keep_newest`.
     let (read, newest) = bounded(0);
     let (out, events) = bounded(0);
     let thread = |name: &str| std::thread::Builder::new().name(name.into());
-    thread("feed").spawn(move || read_all(feed, &read))?;
+    thread("feed").spawn(move || read_all(feed, &read, &rest))?;
     thread("feed-newest").spawn(move || keep_newest(&newest, &out))?;
     Ok(events)
 }
 
+/// Whether a feed may rest: while nobody looks at its frames, a live source is asked for one now and then
+/// alone, so that the processor need not make pictures of all. Recordings go on as they are. Clones are of the
+/// same.
+#[derive(Clone, Debug, Default)]
+pub struct Rest(Arc<(Mutex<bool>, Condvar)>);
+
+impl Rest {
+    /// The time from one frame to the next meanwhile.
+    const PAUSE: Duration = Duration::from_millis(250);
+
+    /// Frames older than this are not given out behind a pause: they had waited in the device meanwhile.
+    const STALE: Duration = Duration::from_millis(100);
+
+    /// Lets the feed rest, or has it go on at once.
+    pub fn set(&self, resting: bool) {
+        let (now, changed) = &*self.0;
+        let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now != resting {
+            *now = resting;
+            changed.notify_all();
+        }
+    }
+
+    /// Whether a frame of this age is left out, which is the first since the feed has rested.
+    fn leaves_out(&self, age: Duration) -> bool {
+        let resting = *self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !resting && age > Self::STALE
+    }
+
+    /// Waits for as long as the feed may rest; tells whether it did.
+    fn pause(&self) -> bool {
+        let (now, changed) = &*self.0;
+        let now = now.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_rest = *now;
+        // A lock whose holder broke off is as good as any.
+        drop(changed.wait_timeout_while(now, Self::PAUSE, |resting| *resting));
+        may_rest
+    }
+}
+
 /// Sends all that `feed` delivers, until it ends or nobody listens.
-fn read_all(mut feed: Box<dyn Feed>, events: &Sender<FeedEvent>) {
+fn read_all(mut feed: Box<dyn Feed>, events: &Sender<FeedEvent>, rest: &Rest) {
     const FIRST_PAUSE: Duration = Duration::from_millis(2);
     const LONGEST_PAUSE: Duration = Duration::from_secs(1);
     let mut pause = FIRST_PAUSE;
+    let mut rested = false;
     loop {
-        let event = match feed.next_frame() {
-            Ok(Some(frame)) => FeedEvent::Frame(frame),
-            Ok(None) => FeedEvent::Ended,
-            Err(error) => FeedEvent::Failed(error),
+        let error = match feed.next_frame() {
+            Ok(Some(frame)) => {
+                let taken_at = frame.taken_at;
+                let stale = taken_at.is_some_and(|at| rest.leaves_out(at.elapsed()));
+                if std::mem::take(&mut rested) && stale {
+                    continue;
+                }
+                if events.send(FeedEvent::Frame(frame)).is_err() {
+                    return;
+                }
+                pause = FIRST_PAUSE;
+                rested = taken_at.is_some() && rest.pause();
+                continue;
+            }
+            Ok(None) => {
+                // Nobody listening is an end as well.
+                let _ = events.send(FeedEvent::Ended);
+                return;
+            }
+            Err(error) => error,
         };
-        let (failed, ended) =
-            (matches!(event, FeedEvent::Failed(_)), matches!(event, FeedEvent::Ended));
-        if events.send(event).is_err() || ended {
+        if events.send(FeedEvent::Failed(error)).is_err() {
             return;
         }
-        if failed {
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        } else {
-            pause = FIRST_PAUSE;
-        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -116,14 +176,14 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
 
     use super::*;
     use crate::geometry::FrameSize;
 
-    /// Plays a script: `f` a frame, `!` a failure, `r` a frame again and again; then the end.
+    /// Plays a script: `f` a frame, `!` a failure, `r` a frame again and again, `l` that of a live source;
+    /// then the end.
     struct Script {
         steps: &'static str,
         asked: Arc<AtomicU64>,
@@ -139,13 +199,14 @@ mod tests {
         fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
             let asked = self.asked.fetch_add(1, Ordering::SeqCst);
             let last = self.steps.len().saturating_sub(1);
-            let endless = self.steps.ends_with('r') || self.steps.ends_with("!!");
+            let endless = self.steps.ends_with(['r', 'l']) || self.steps.ends_with("!!");
             let step = if endless { (asked as usize).min(last) } else { asked as usize };
             match self.steps.as_bytes().get(step) {
                 None => Ok(None),
                 Some(b'!') => Err(FeedError::NoPictures(asked.to_string().into())),
-                Some(_) => {
+                Some(step) => {
                     let mut frame = Frame::from_rgb(FrameSize::new(1, 1), vec![0; 3]).unwrap();
+                    frame.taken_at = (*step == b'l').then(Instant::now);
                     frame.sequence = asked;
                     Ok(Some(frame))
                 }
@@ -154,9 +215,13 @@ mod tests {
     }
 
     fn spawn(steps: &'static str) -> (Receiver<FeedEvent>, Arc<AtomicU64>) {
+        spawn_with(steps, Rest::default())
+    }
+
+    fn spawn_with(steps: &'static str, rest: Rest) -> (Receiver<FeedEvent>, Arc<AtomicU64>) {
         let asked = Arc::new(AtomicU64::new(0));
         let script = Script { steps, asked: asked.clone() };
-        (spawn_latest(Box::new(script)).unwrap(), asked)
+        (spawn_latest_with(Box::new(script), rest).unwrap(), asked)
     }
 
     /// Waits until the feed was asked for `count` frames, the last of them not counted.
@@ -202,6 +267,35 @@ mod tests {
         let then = asked.load(Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(asked.load(Ordering::SeqCst), then);
+    }
+
+    #[test]
+    fn a_live_source_rests_while_nobody_looks_and_a_recording_does_not() {
+        let rest = Rest::default();
+        let (_events, asked) = spawn_with("l", rest.clone());
+        wait_for(&asked, 100);
+        rest.set(true);
+        // What it is at when it is told.
+        std::thread::sleep(Duration::from_millis(20));
+        let before = asked.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(400));
+        let meanwhile = asked.load(Ordering::SeqCst) - before;
+        assert!(meanwhile <= 3, "asked {meanwhile} times in 0.4 s");
+        rest.set(false);
+        wait_for(&asked, before + 100);
+
+        rest.set(true);
+        let (_events, asked) = spawn_with("r", rest);
+        wait_for(&asked, 100);
+    }
+
+    #[test]
+    fn what_waited_in_the_device_is_left_out_when_somebody_looks_again() {
+        let rest = Rest::default();
+        let [fresh, old] = [40, 150].map(Duration::from_millis);
+        assert!(!rest.pause() && !rest.leaves_out(fresh) && rest.leaves_out(old));
+        rest.set(true);
+        assert!(rest.pause() && !rest.leaves_out(old), "it is not shown");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::frame::{Frame, FrameError};
 
-pub use latest::{FeedEvent, spawn_latest};
+pub use latest::{FeedEvent, Rest, spawn_latest, spawn_latest_with};
 pub use player::{Playback, Player, Rate};
 
 /// Why a feed can't deliver.

@@ -1,6 +1,6 @@
 //! Volumes from plane views.
 
-use super::{Measurements, Quantity, Unit};
+use super::{Calliper, Measurements, Quantity, Unit};
 
 /// The volume of the ellipsoid that two views in planes at right angles show, in millilitres:
 /// π/6 times the longest diameter of each and the mean of the diameters perpendicular to them, which
@@ -9,10 +9,25 @@ use super::{Measurements, Quantity, Unit};
 ///
 /// This is the prolate ellipsoid formula of ultrasound, length × width × height × 0.523.
 pub fn ellipsoid_volume(first: &Measurements, second: &Measurements) -> Option<Quantity> {
-    let mm = |q: Quantity| (q.unit == Unit::Millimetre).then_some(q.value);
-    let [length, width] = [first, second].map(|view| mm(view.longest_diameter.length));
-    let heights = [first, second].map(|view| mm(view.perpendicular_diameter.length));
-    let height = (heights[0]? + heights[1]?) / 2.0;
-    let cubic_mm = std::f64::consts::FRAC_PI_6 * length? * width? * height;
-    Some(Quantity::new(cubic_mm / 1000.0, Unit::Millilitre))
+    let [length, width] = [first, second].map(|view| mm(&view.longest_diameter));
+    let heights = [first, second].map(|view| mm(&view.perpendicular_diameter));
+    Some(ellipsoid([length?, width?, (heights[0]? + heights[1]?) / 2.0]))
+}
+
+/// The volume that a single view gives a structure as thick as it is wide, in millilitres: that of the
+/// ellipsoid which the view makes when it is turned round its longest diameter. `None` where it is not
+/// measured in millimetres.
+pub fn volume_of_revolution(view: &Measurements) -> Option<Quantity> {
+    let across = mm(&view.perpendicular_diameter)?;
+    Some(ellipsoid([mm(&view.longest_diameter)?, across, across]))
+}
+
+fn mm(diameter: &Calliper) -> Option<f64> {
+    (diameter.length.unit == Unit::Millimetre).then_some(diameter.length.value)
+}
+
+/// Of the ellipsoid with these axes in millimetres.
+fn ellipsoid(axes: [f64; 3]) -> Quantity {
+    let cubic_mm = std::f64::consts::FRAC_PI_6 * axes.iter().product::<f64>();
+    Quantity::new(cubic_mm / 1000.0, Unit::Millilitre)
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use embedded_graphics::geometry::Size;
+use crate::screen::LIKELY_PIXELS_PER_MM;
 
 /// The hand that points, and so the side that the buttons stand at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,27 +40,19 @@ impl Arrangement {
     /// wide, and 9 mm is what ISO 9241-411 and makers of touch panels ask for at least.
     pub const TARGET_MM: f32 = 9.0;
 
-    /// Pixels to the millimetre that a screen can have: what is beyond is a mistake, or an aspect
-    /// ratio that a display states in place of its size.
-    pub const LIKELY: std::ops::Range<f32> = 1.5..40.0;
-
     /// [`TARGET_MM`](Self::TARGET_MM) in pixels, rounded up, where the screen's scale is known.
     pub fn target(&self) -> Option<u32> {
-        let scale = self.pixels_per_mm.filter(|scale| Self::LIKELY.contains(scale))?;
+        let scale = self.pixels_per_mm.filter(|scale| LIKELY_PIXELS_PER_MM.contains(scale))?;
         Some((Self::TARGET_MM * scale).ceil() as u32)
     }
 }
 
-/// Pixels to the millimetre of a screen of `pixels` whose lit area measures `mm`, by its diagonals, so
-/// that it does not matter which way round it is mounted; `None` where that can't be true.
-pub fn pixels_per_mm(pixels: Size, mm: (f32, f32)) -> Option<f32> {
-    let diagonal = (pixels.width as f32).hypot(pixels.height as f32);
-    let scale = diagonal / mm.0.hypot(mm.1);
-    Arrangement::LIKELY.contains(&scale).then_some(scale)
-}
-
 #[cfg(test)]
 mod tests {
+    use embedded_graphics::geometry::Size;
+
+    use crate::screen::pixels_per_mm;
+
     use super::*;
 
     #[test]
@@ -72,6 +64,7 @@ mod tests {
             ("an aspect ratio", (1280, 800), (16.0, 10.0), None),
             ("nothing", (1280, 800), (0.0, 0.0), None),
             ("a wall", (1280, 800), (4000.0, 2500.0), None),
+            ("half of it", (1280, 800), (110.0, 136.0), None),
         ] {
             let pixels_per_mm = pixels_per_mm(Size::new(pixels.0, pixels.1), mm);
             let arrangement = Arrangement { pixels_per_mm, ..Arrangement::default() };

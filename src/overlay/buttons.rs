@@ -11,7 +11,7 @@ use embedded_graphics::text::Alignment;
 
 use super::palette::Chrome;
 use super::scene::ButtonState;
-use super::text::{Letters, cells};
+use super::text::{Letters, cells, within, without_middle};
 
 /// Draws a button into its area, with a gap to its neighbours.
 pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
@@ -37,18 +37,14 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
         .into_styled(style)
         .draw(target)?;
     let room = face.offset(-2 * unit as i32);
-    let (first, second) = lines(&state.label, room.size.width, unit);
-    let longest = [Some(first), second].into_iter().flatten().max_by_key(|line| cells(line));
-    let longest = longest.unwrap_or_default();
-    let line_room = match second {
-        None => room.size,
-        Some(_) => Size::new(room.size.width, room.size.height / 2),
-    };
+    let lines = lines(&state.label, room.size.width, unit);
+    let longest = lines.iter().max_by_key(|line| cells(line)).map_or("", String::as_str);
+    let rows = lines.len() as u32;
+    let line_room = Size::new(room.size.width, room.size.height / rows.max(1));
     let letters = Letters::fitting(line_room, longest, unit);
     let height = letters.height(longest);
-    let rows = if second.is_some() { 2 } else { 1 };
     let top = room.top_left.y + (room.size.height.saturating_sub(rows * height) / 2) as i32;
-    for (line, y) in [Some(first), second].into_iter().flatten().zip([top, top + height as i32]) {
+    for (line, y) in lines.iter().zip([top, top + height as i32]) {
         let place = Rectangle::new(
             Point::new(room.top_left.x, y),
             Size::new(room.size.width, height.min(line_room.height)),
@@ -58,13 +54,24 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
     Ok(())
 }
 
-/// The label in two lines where it has two words and does not fit into one line of the largest
-/// letters.
-fn lines(label: &str, width: u32, unit: u32) -> (&str, Option<&str>) {
+/// The label in one line or two: whole where it fits with the largest letters, or else between words, or
+/// whole with smaller ones. What fits neither way is broken where the first line ends; the second keeps both
+/// its ends, so that labels which begin alike can be told from each other.
+fn lines(label: &str, width: u32, unit: u32) -> Vec<String> {
     if Letters::largest(unit).width(label) <= width {
-        return (label, None);
+        return vec![label.to_owned()];
     }
-    label.split_once(' ').map_or((label, None), |(first, second)| (first, Some(second)))
+    let limit = (width / Letters::smallest(unit).cell()) as usize;
+    let words = label.match_indices(' ').map(|(at, _)| [&label[..at], &label[at + 1..]]);
+    let longer = |lines: &[&str; 2]| lines.iter().map(|line| cells(line)).max();
+    if let Some(lines) = words.min_by_key(longer).filter(|lines| longer(lines) <= Some(limit)) {
+        return lines.map(str::to_owned).to_vec();
+    }
+    if cells(label) <= limit {
+        return vec![label.to_owned()];
+    }
+    let (first, second) = label.split_at(within(label, limit));
+    vec![first.trim().to_owned(), without_middle(second.trim(), limit)]
 }
 
 #[cfg(test)]
@@ -85,9 +92,14 @@ mod tests {
     #[test]
     fn labels_break_only_where_they_must() {
         let cases = [
-            ("fits", "Next mask", 90, ("Next mask", None)),
-            ("two words", "Next mask", 89, ("Next", Some("mask"))),
-            ("one word", "Freeze", 30, ("Freeze", None)),
+            ("fits", "Next mask", 90, vec!["Next mask"]),
+            ("two words", "Next mask", 89, vec!["Next", "mask"]),
+            ("three", "left lobe cyst", 88, vec!["left", "lobe cyst"]),
+            ("one word", "Freeze", 50, vec!["Freeze"]),
+            ("a long one", "hydronephrosis", 88, vec!["hydronephro", "sis"]),
+            ("too long", "ventricular wall, left", 80, vec!["ventricula", "r wa...eft"]),
+            ("Chinese", "左心室壁运动异常", 80, vec!["左心室壁运", "动异常"]),
+            ("no room", "Freeze", 7, vec!["", ""]),
         ];
         for (name, label, width, expected) in cases {
             assert_eq!(lines(label, width, 1), expected, "{name}");

@@ -224,7 +224,8 @@ fn unit(screen: Size) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::overlay::arrangement::{Hand, pixels_per_mm};
+    use crate::overlay::arrangement::Hand;
+    use crate::screen::pixels_per_mm;
 
     use super::*;
 

@@ -25,12 +25,12 @@ mod tiles;
 mod viewport;
 mod zoom;
 
-pub use arrangement::{Arrangement, Hand, pixels_per_mm};
+pub use arrangement::{Arrangement, Hand};
 pub use draw::{Overlay, draw_still};
 pub use labels::draw_labels;
 pub use layout::Layout;
 pub use palette::{OBJECT_COLOURS, Theme};
 pub use scene::{Button, ButtonState, Refinement, Scene, SceneObject, Status, Tile};
-pub(crate) use text::is_known;
+pub use text::unknown_letter;
 pub use viewport::{Region, Viewport};
 pub use zoom::Zoom;

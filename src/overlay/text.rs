@@ -46,8 +46,14 @@ fn is_latin(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{ff}') || c.is_whitespace()
 }
 
+/// The first letter of `text` that there is no picture of on the screen: there are those of Western European
+/// languages and of GB 2312.
+pub fn unknown_letter(text: &str) -> Option<char> {
+    text.chars().find(|c| !is_known(*c))
+}
+
 /// Whether there is a letter for it.
-pub(crate) fn is_known(c: char) -> bool {
+fn is_known(c: char) -> bool {
     let baseline = VerticalPosition::Baseline;
     is_latin(c) || CHINESE.get_rendered_dimensions(c, Point::zero(), baseline).is_ok()
 }
@@ -66,6 +72,11 @@ impl Letters {
     /// The largest letters.
     pub fn largest(magnification: u32) -> Self {
         Self::fitting(Size::new_equal(u32::MAX), "", magnification)
+    }
+
+    /// The smallest letters.
+    pub fn smallest(magnification: u32) -> Self {
+        Self::fitting(Size::zero(), "", magnification)
     }
 
     /// The width of one cell in pixels.
@@ -166,16 +177,33 @@ fn cut(text: &str, limit: usize) -> String {
     };
     let whole = cells(text) <= limit;
     let kept = if whole { limit } else { limit.saturating_sub(ELLIPSIS.len()) };
-    let mut taken = 0;
-    let within = text.chars().take_while(|c| {
-        taken += cells_of(*c);
-        taken <= kept
-    });
-    let mut cut: String = within.map(printable).collect();
+    let mut cut: String = text[..within(text, kept)].chars().map(printable).collect();
     if !whole {
         cut.extend(ELLIPSIS.chars().take(limit));
     }
     cut
+}
+
+/// How many bytes of `text` are in its first `limit` cells.
+pub(super) fn within(text: &str, limit: usize) -> usize {
+    let mut taken = 0;
+    let fits = |(_, c): &(usize, char)| {
+        taken += cells_of(*c);
+        taken > limit
+    };
+    text.char_indices().find(fits).map_or(text.len(), |(at, _)| at)
+}
+
+/// `text` with at most `limit` cells: one that is too long loses its middle.
+pub(super) fn without_middle(text: &str, limit: usize) -> String {
+    if cells(text) <= limit {
+        return text.to_owned();
+    }
+    let kept = limit.saturating_sub(ELLIPSIS.len());
+    let head = &text[..within(text, kept.div_ceil(2))];
+    let backwards: String = text.chars().rev().collect();
+    let tail: String = backwards[..within(&backwards, kept / 2)].chars().rev().collect();
+    format!("{head}{}{tail}", &ELLIPSIS[..limit.min(ELLIPSIS.len())])
 }
 
 /// A target whose pixels are squares of another target's.
@@ -238,6 +266,20 @@ mod tests {
         ];
         for (name, text, limit, expected) in cases {
             assert_eq!(cut(text, limit), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_lose_their_middle() {
+        for (name, text, limit, expected) in [
+            ("fits", "lesion 1", 8, "lesion 1"),
+            ("both ends", "lesion of the liver 12", 11, "lesi...r 12"),
+            ("Chinese", "左心室壁异常", 9, "左...常"),
+            ("no room for letters", "lesion", 4, "l..."),
+            ("less", "lesion", 2, ".."),
+            ("none", "lesion", 0, ""),
+        ] {
+            assert_eq!(without_middle(text, limit), expected, "{name}");
         }
     }
 

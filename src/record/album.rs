@@ -16,6 +16,7 @@ use crate::geometry::FrameSize;
 use crate::mask::Mask;
 use crate::measure::Calliper;
 use crate::overlay::SceneObject;
+use crate::words::{Word, Words};
 
 /// No small picture is wider or higher.
 const SMALL: FrameSize = FrameSize::new(320, 240);
@@ -61,12 +62,17 @@ pub struct AlbumView {
     pub stays: Vec<Duration>,
 }
 
-/// Up to `count` of the records in `parent`, newest first, after the first `first`. A folder that
-/// is not there has none.
+/// Up to `count` of the records in `parent`, newest first, after the first `first`, told in `words`. A folder
+/// that is not there has none.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
-pub fn album_page(parent: &Path, first: usize, count: usize) -> Result<AlbumPage, RecordError> {
+pub fn album_page(
+    parent: &Path,
+    first: usize,
+    count: usize,
+    words: &Words,
+) -> Result<AlbumPage, RecordError> {
     if !parent.exists() {
         return Ok(AlbumPage::default());
     }
@@ -75,26 +81,26 @@ pub fn album_page(parent: &Path, first: usize, count: usize) -> Result<AlbumPage
     let shown = names.iter().rev().skip(first).take(count);
     let entries = shown.map(|name| match open(&parent.join(name)) {
         Ok(kept) => AlbumEntry {
-            title: title(&kept, TimeZone::system()),
-            note: note(&kept),
+            title: title(&kept, zone()),
+            note: note(&kept, words),
             picture: small(&kept),
             name: kept.name,
         },
         Err(_) => AlbumEntry {
             name: name.clone(),
             title: name.clone(),
-            note: "damaged".into(),
+            note: words.get(Word::Damaged).into(),
             picture: None,
         },
     });
     Ok(AlbumPage { total: names.len(), first, entries: entries.collect() })
 }
 
-/// The record `name` in `parent`.
+/// The record `name` in `parent`, told in `words`.
 ///
 /// # Errors
 /// [`RecordError`] where it is not there, or damaged.
-pub fn album_view(parent: &Path, name: &str) -> Result<AlbumView, RecordError> {
+pub fn album_view(parent: &Path, name: &str, words: &Words) -> Result<AlbumView, RecordError> {
     let kept = open(&parent.join(name))?;
     let frame = match kept.is_clip() {
         // The others are looked at when they are shown.
@@ -115,7 +121,7 @@ pub fn album_view(parent: &Path, name: &str) -> Result<AlbumView, RecordError> {
         Ok(SceneObject { mask, points, bounding_box, colour, active: true, label })
     };
     Ok(AlbumView {
-        title: format!("{}: {}", title(&kept, TimeZone::system()), note(&kept)),
+        title: format!("{}: {}", title(&kept, zone()), note(&kept, words)),
         frame,
         objects: files.map(object).collect::<Result<_, RecordError>>()?,
         callipers: field(&kept, "callipers").unwrap_or_default(),
@@ -177,18 +183,26 @@ fn field<T: serde::de::DeserializeOwned>(kept: &Kept, name: &str) -> Option<T> {
     serde_json::from_value(kept.record.get(name)?.clone()).ok()
 }
 
-/// When it was saved, by the clock on a wall in `zone`: `2026-11-27 09:15`.
-fn title(kept: &Kept, zone: TimeZone) -> String {
-    let at = kept.record["saved_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    at.map_or_else(
-        || kept.name.clone(),
-        |at| at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
-    )
+/// Where the clock on the wall is that the system knows.
+fn zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
-fn note(kept: &Kept) -> String {
-    let exported = if kept.is_exported() { ", exported" } else { "" };
-    format!("{}{exported}", kept.content())
+/// When it was saved, by the clock on a wall in `zone`: `2026-11-27 09:15`. That it is none on a wall is told.
+fn title(kept: &Kept, zone: TimeZone) -> String {
+    let at = kept.record["saved_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let Some(at) = at.map(|at| at.to_zoned(zone)) else { return kept.name.clone() };
+    let universal = at.strftime("%Z").to_string() == "UTC";
+    let zone = if universal { " UTC" } else { "" };
+    format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M"))
+}
+
+fn note(kept: &Kept, words: &Words) -> String {
+    let content = kept.content_in(words);
+    match kept.is_exported() {
+        true => words.fill(Word::WasExported, &[("content", &content)]),
+        false => content,
+    }
 }
 
 /// The picture with its outlines, or a clip's first one, in little.
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_wall() {
         let kept = kept(serde_json::json!({ "saved_at": "2026-11-27T23:15:02.123Z" }));
-        assert_eq!(title(&kept, TimeZone::UTC), "2026-11-27 23:15");
+        assert_eq!(title(&kept, TimeZone::UTC), "2026-11-27 23:15 UTC");
         assert_eq!(title(&kept, TimeZone::fixed(offset(1))), "2026-11-28 00:15");
         let other = Kept { record: serde_json::json!({}), ..kept };
         assert_eq!(title(&other, TimeZone::UTC), "a");

@@ -14,17 +14,19 @@ use super::{RecordError, encode};
 pub enum Blanking {
     /// Everything outside of the picture.
     Outside(Region),
-    /// Nothing: no picture could be told from what is round it.
+    /// Nothing: no picture could be told from what is round it, or it is all of the frame.
     Nothing,
 }
 
 impl Blanking {
     /// What a person is told where nothing could be blanked.
-    pub const NOTHING: &str = "nothing was blanked: no picture was found on the screen";
+    pub const NOTHING: &str =
+        "nothing was blanked: no picture was found on the screen, or it fills it";
 
-    /// That of `frame`. The picture is where `choice` says, or else where it is found.
+    /// That of `frame`. The picture is where `choice` says, or else where it is found. Where a
+    /// [`RegionChoice::Fixed`] says that it is all of the frame, there is nothing to blank.
     pub fn of_frame(frame: &Frame, choice: RegionChoice) -> Self {
-        picture(frame, choice).map_or(Self::Nothing, Self::Outside)
+        Self::outside(picture(frame, choice))
     }
 
     /// That of a clip: outside of where the picture is on any of its frames. A frame without one, as
@@ -38,7 +40,11 @@ impl Blanking {
             let Some(region) = picture(&decoded(frame)?, choice) else { continue };
             all = Some(all.map_or(region, |all| all.joined(region)));
         }
-        Ok(all.map_or(Self::Nothing, Self::Outside))
+        Ok(Self::outside(all))
+    }
+
+    fn outside(picture: Option<Region>) -> Self {
+        picture.filter(|region| !region.is_whole()).map_or(Self::Nothing, Self::Outside)
     }
 
     /// `frame`, blanked.

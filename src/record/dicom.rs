@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
-use crate::measure::Measurements;
+use crate::measure::{Calliper, Measurements};
 
 use super::Blanking;
 
@@ -38,8 +38,16 @@ pub(super) struct Segment<'a> {
     pub label: Option<&'a str>,
 }
 
-/// Makes the files of `frame` and its structures, which have these `sizes` (none where a mask is empty):
-/// their names and bytes.
+impl Segment<'_> {
+    /// What structure `number` is called: at most 64 letters, and no backslash, which parts values.
+    fn name(&self, number: usize) -> String {
+        let label = self.label.map(|label| label.replace('\\', "/").chars().take(64).collect());
+        label.unwrap_or_else(|| format!("Structure {number}"))
+    }
+}
+
+/// Makes the files of `frame`, its structures, which have these `sizes` (none where a mask is empty), and
+/// what was measured by hand: their names and bytes.
 ///
 /// # Errors
 /// Why they can't be made.
@@ -47,6 +55,7 @@ pub(super) fn files(
     frame: &Frame,
     masks: &[Segment],
     sizes: &[Option<&Measurements>],
+    callipers: &[Calliper],
     blanking: Option<Blanking>,
     at: Timestamp,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
@@ -54,21 +63,27 @@ pub(super) fn files(
     let mut picture = about(&study, at);
     picture.extend(capture(frame, blanking, [&series, &instance]));
     let mut files = vec![("frame.dcm", written(picture, SECONDARY_CAPTURE, &instance)?)];
-    if masks.is_empty() {
-        return Ok(files);
-    }
     let [mask_series, own] = [new_uid()?, new_uid()?];
-    let mut segments = about(&study, at);
-    segments.extend(segmentation(frame, masks, [&series, &instance], [&mask_series, &own])?);
-    files.push(("masks.dcm", written(segments, SEGMENTATION, &own)?));
-    if sizes.iter().all(Option::is_none) {
+    if !masks.is_empty() {
+        let mut segments = about(&study, at);
+        segments.extend(segmentation(frame, masks, [&series, &instance], [&mask_series, &own])?);
+        files.push(("masks.dcm", written(segments, SEGMENTATION, &own)?));
+    }
+    let named = masks.iter().zip(sizes).zip(1..);
+    let structures = named.filter_map(|((segment, sizes), number)| {
+        let (sizes, name) = ((*sizes)?, segment.name(number));
+        Some(report::Structure { number, name, sizes })
+    });
+    let structures: Vec<report::Structure> = structures.collect();
+    if structures.is_empty() && callipers.is_empty() {
         return Ok(files);
     }
     let report_instance = new_uid()?;
     let picture = Referenced { class: SECONDARY_CAPTURE, series: &series, instance: &instance };
     let masks = Referenced { class: SEGMENTATION, series: &mask_series, instance: &own };
+    let content = report::Content { structures: &structures, callipers, picture, masks };
     let mut report = about(&study, at);
-    report.extend(report::elements(sizes, &study, &picture, &masks, &report_instance, at)?);
+    report.extend(report::elements(&content, &study, &report_instance, at)?);
     files.push(("measurements.dcm", written(report, report::CLASS, &report_instance)?));
     Ok(files)
 }
@@ -228,21 +243,18 @@ fn segmentation(
 ) -> Result<Vec<Element>, String> {
     let organization = new_uid()?;
     let picture = Referenced { class: SECONDARY_CAPTURE, series, instance };
-    let segment = |(number, Segment { model, label, .. }): (usize, &Segment)| {
-        // At most 64 letters, and no backslash, which parts values.
-        let label = label.map(|label| label.replace('\\', "/").chars().take(64).collect());
-        let label = label.unwrap_or_else(|| format!("Structure {number}"));
+    let segment = |(number, segment): (usize, &Segment)| {
         let (category, kind) = ((0x0062, 0x0003), (0x0062, 0x000F));
         vec![
             code(category.0, category.1, ["123037004", "SCT", "Anatomical Structure"]),
             u16(0x0062, 0x0004, number as u16),
-            text(0x0062, 0x0005, VR::LO, label),
+            text(0x0062, 0x0005, VR::LO, segment.name(number)),
             text(0x0062, 0x0008, VR::CS, "SEMIAUTOMATIC"),
             text(
                 0x0062,
                 0x0009,
                 VR::LO,
-                format!("tapseg, {}", model.chars().take(48).collect::<String>()),
+                format!("tapseg, {}", segment.model.chars().take(48).collect::<String>()),
             ),
             code(kind.0, kind.1, ANATOMICAL_STRUCTURE),
         ]

@@ -14,6 +14,7 @@ use super::shelf::names;
 use super::{Kept, RecordError, each_record, io, sync_folder};
 use crate::clock::Clock;
 use crate::files;
+use crate::words::{Word, Words};
 
 /// Room on a disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,12 +101,12 @@ impl Retention {
         Ok(tidied)
     }
 
-    /// What a person is to be told where room is short.
-    pub fn shortage(&self, folder: &Path) -> Option<String> {
+    /// What a person is to be told, in `words`, where room is short.
+    pub fn shortage(&self, folder: &Path, words: &Words) -> Option<String> {
         let (free, all) = room(folder).ok()?;
         let wanted = self.free.map_or(Self::LOW, |room| room.of(all));
-        let told = format!("only {:.1} GB are free: export records", free as f64 / 1e9);
-        (free < wanted).then_some(told)
+        let gigabytes = format!("{:.1}", free as f64 / 1e9);
+        (free < wanted).then(|| words.fill(Word::Shortage, &[("free", &gigabytes)]))
     }
 
     /// Bytes that are to become free, of a disk's free bytes and all.
@@ -254,8 +255,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (free, all) = room(folder.path()).unwrap();
         assert!(free <= all && all > 0);
-        assert!(short(Room::Bytes(u64::MAX)).shortage(folder.path()).unwrap().contains("export"));
-        assert_eq!(short(Room::Bytes(0)).shortage(folder.path()), None);
+        let told =
+            |free, language| short(free).shortage(folder.path(), &Words::find(language).unwrap());
+        assert!(told(Room::Bytes(u64::MAX), "en").unwrap().contains("export"));
+        assert!(told(Room::Bytes(u64::MAX), "zh").unwrap().contains("导出"));
+        assert_eq!(told(Room::Bytes(0), "en"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files;
 use crate::measure::Measurements;
+use crate::words::{Word, Words};
 
 use super::{RecordError, io, private_folder, sync_folder, write_file};
 
@@ -149,14 +150,19 @@ impl Kept {
         self.record["kind"] == "clip"
     }
 
-    /// What is in it, in a few words.
+    /// What is in it, in a few words of English.
     pub fn content(&self) -> String {
+        self.content_in(&Words::default())
+    }
+
+    /// What is in it, in a few `words`.
+    pub(super) fn content_in(&self, words: &Words) -> String {
         let count = |list: &str| self.record[list].as_array().map_or(0, Vec::len);
         match (self.is_clip(), count("objects")) {
-            (true, _) => format!("clip of {} frames", count("frames")),
-            (_, 0) => "picture".into(),
-            (_, 1) => "1 structure".into(),
-            (_, objects) => format!("{objects} structures"),
+            (true, _) => words.fill(Word::ClipOf, &[("count", &count("frames"))]),
+            (_, 0) => words.get(Word::Picture).into(),
+            (_, 1) => words.get(Word::OneStructure).into(),
+            (_, objects) => words.fill(Word::Structures, &[("count", &objects)]),
         }
     }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::mask::Mask;
-use crate::measure::calliper;
+use crate::measure::{calliper, volume_of_revolution};
 use crate::model::Masks;
 use crate::prompt::Prompt;
 use crate::region::RegionChoice;
@@ -39,6 +39,10 @@ fn snapshot() -> Snapshot {
     let ends = [FramePoint::new(4.0, 4.0), FramePoint::new(34.0, 4.0)];
     let callipers = vec![calliper(ends[0], ends[1], frame.pixel_spacing)];
     Snapshot { frame, objects: vec![object], callipers, model: "fake".into(), refiner: None }
+}
+
+fn english() -> Words {
+    Words::default()
 }
 
 fn saved(parent: &Path) -> Result<PathBuf, RecordError> {
@@ -119,25 +123,25 @@ fn records_are_listed_verified_and_exported() {
     assert_eq!(kept[0].measurements(1).unwrap().area.value, 100.0);
     assert!(!kept[0].is_exported());
 
-    let page = album_page(parent.path(), 0, 6).unwrap();
+    let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries.len()), (1, 1));
     assert_eq!(page.entries[0].note, "1 structure");
     assert_eq!(page.entries[0].picture.as_ref().unwrap().size(), FrameSize::new(40, 30));
-    assert!(album_page(parent.path(), 1, 6).unwrap().entries.is_empty());
-    assert_eq!(album_page(&parent.path().join("none"), 0, 6).unwrap().total, 0);
+    assert!(album_page(parent.path(), 1, 6, &english()).unwrap().entries.is_empty());
+    assert_eq!(album_page(&parent.path().join("none"), 0, 6, &english()).unwrap().total, 0);
     let broken = parent.path().join("20991231T235959.999Z");
     fs::create_dir(&broken).unwrap();
     fs::write(broken.join("record.json"), "{").unwrap();
-    let page = album_page(parent.path(), 0, 6).unwrap();
+    let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries[0].note.as_str()), (2, "damaged"));
     fs::remove_dir_all(&broken).unwrap();
-    let view = album_view(parent.path(), &kept[0].name).unwrap();
+    let view = album_view(parent.path(), &kept[0].name, &english()).unwrap();
     assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
     assert_eq!(view.frame.pixel_spacing, snapshot().frame.pixel_spacing);
     let mask = view.objects[0].mask.as_ref().unwrap();
     assert_eq!((view.objects.len(), mask.area_px()), (1, 400));
     assert_eq!(view.callipers, snapshot().callipers);
-    assert!(album_view(parent.path(), "none").is_err());
+    assert!(album_view(parent.path(), "none", &english()).is_err());
     assert!(kept[0].measurements(2).unwrap_err().to_string().contains("structure 2"));
     assert!(kept[0].measurements(0).is_err());
 
@@ -153,7 +157,10 @@ fn records_are_listed_verified_and_exported() {
     let copy = kept[0].export(stick.path()).unwrap();
     open(&copy).unwrap().verify().unwrap();
     assert!(kept[0].is_elsewhere());
-    assert_eq!(album_page(parent.path(), 0, 6).unwrap().entries[0].note, "1 structure, exported");
+    assert_eq!(
+        album_page(parent.path(), 0, 6, &english()).unwrap().entries[0].note,
+        "1 structure, exported"
+    );
     let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
     assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
     fs::remove_file(folder.join(".exported")).unwrap();
@@ -172,7 +179,12 @@ fn records_are_listed_verified_and_exported() {
     let other = tempfile::tempdir().unwrap();
     kept[0].export(other.path()).unwrap_err();
     assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
-    assert!(album_view(parent.path(), &kept[0].name).unwrap_err().to_string().contains("mask-1"));
+    assert!(
+        album_view(parent.path(), &kept[0].name, &english())
+            .unwrap_err()
+            .to_string()
+            .contains("mask-1")
+    );
 
     // No disk is ever all free: whatever may be deleted is.
     let tidied =
@@ -278,7 +290,7 @@ fn a_record_cannot_name_files_elsewhere() {
         let mut record: serde_json::Value = serde_json::from_str(&json).unwrap();
         record["objects"][0]["file"] = bad.into();
         fs::write(folder.join("record.json"), record.to_string()).unwrap();
-        let error = album_view(parent.path(), name).unwrap_err().to_string();
+        let error = album_view(parent.path(), name, &english()).unwrap_err().to_string();
         assert!(
             error.contains("is no file's name") || error.contains("lists no"),
             "{bad}: {error}"
@@ -427,6 +439,8 @@ fn what_is_round_the_picture_is_black_in_every_file() {
     assert_eq!(tag(&full.join("frame.dcm"), "DeidentificationMethod"), "");
     let filled = Frame::from_rgb(FrameSize::new(64, 48), vec![90; 64 * 48 * 3]).unwrap();
     assert_eq!(Blanking::of_frame(&filled, RegionChoice::Auto), Blanking::Nothing);
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 63.0, y1: 47.0 };
+    assert_eq!(Blanking::of_frame(&filled, RegionChoice::Fixed(all)), Blanking::Nothing);
 }
 
 #[test]
@@ -481,7 +495,25 @@ fn sizes_are_reported_with_what_they_are_of() {
         assert!(text.contains(&of(file, "SOPInstanceUID")), "{file}");
         assert_eq!(of(file, "StudyInstanceUID"), of("measurements.dcm", "StudyInstanceUID"));
     }
-    for expected in ["100.0000", "Long Axis", "Perpendicular Axis", "Perimeter", "mm2"] {
-        assert!(text.contains(expected), "{expected}");
+    let volume = volume_of_revolution(&open(&folder).unwrap().measurements(1).unwrap()).unwrap();
+    assert!((volume.value - 0.26).abs() < 0.03, "20 mm by 5 mm: {volume}");
+    let volume = format!("{:.4}", volume.value);
+    // A calliper of 15 mm from the middle of pixel (4, 4).
+    let sizes = ["100.0000", "Long Axis", "Perpendicular Axis", "Perimeter", "mm2"];
+    let by_hand = ["Calliper 1", "Distance", "15.0000", "POLYLINE", "4.5"];
+    for expected in sizes.iter().chain(&["囊肿", "single 2D region", &volume]).chain(&by_hand) {
+        assert!(text.contains(expected), "{expected}: {text}");
     }
+
+    // What is called the same is told apart, and callipers alone are reported, too.
+    let report_of = |snapshot: &Snapshot| {
+        let folder = write_record(parent.path(), snapshot, &RecordOptions::default()).unwrap();
+        let files = ["masks.dcm", "measurements.dcm"].map(|file| folder.join(file).exists());
+        (files, format!("{:?}", dicom_object::open_file(folder.join("measurements.dcm")).unwrap()))
+    };
+    let twice = [snapshot().objects[0].clone(), snapshot().objects[0].clone()].to_vec();
+    let (_, twice) = report_of(&Snapshot { objects: twice, ..snapshot() });
+    assert!(twice.contains("囊肿 1") && twice.contains("囊肿 2"), "{twice}");
+    let (files, alone) = report_of(&Snapshot { objects: Vec::new(), ..snapshot() });
+    assert!(files == [false, true] && alone.contains("Calliper 1"), "{alone}");
 }

@@ -2,24 +2,24 @@
 //!
 //! Tissue lights wide areas, text and rulers thin strokes, and margins are black. The screen is looked at
 //! in cells; what is lit and wide enough to survive an opening belongs to the picture, if it is large or
-//! lies in the same columns (above or below an anechoic part, a full bladder or an eye).
+//! lies in the same columns (above or below an anechoic part, a full bladder or an eye). Banners at the rim
+//! are not of it: what is of one colour from side to side, or reaches out of the picture's columns.
 
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FrameSize};
 
 use super::Region;
+use super::cells::{LIT, Part, cell_side, lit_cells, opened, parts, without_banners};
 
-/// Cells along the frame's longer side.
-const CELLS: usize = 128;
-/// A pixel whose brightest colour exceeds this is lit; compression makes black a little grey.
-const LIT: u8 = 10;
-/// The share of lit pixels from which a cell is.
-const LIT_SHARE: f32 = 0.3;
 /// The share of the largest part's cells from which another part in its columns belongs to it.
 const PART: f32 = 0.04;
 /// The share of lit pixels from which an outermost row or column belongs to the picture: a sign in a corner
 /// has fewer.
 const EDGE_SHARE: f32 = 0.05;
+/// A part at the frame's rim that reaches this share of the picture's width out of its columns is a banner;
+/// one that is lower than a share of its own width is if it reaches out at all.
+const BANNER_WIDER: f32 = 0.2;
+const BANNER_HEIGHT: f32 = 0.15;
 /// What is left round the picture, as a share of its longer side.
 const MARGIN: f32 = 0.03;
 /// The largest share of the frame that is worth cutting out.
@@ -38,8 +38,16 @@ pub fn find_region(frame: &Frame) -> Option<Region> {
 
 /// The picture on `frame` to its outermost rows and columns; `None` as for [`find_region`].
 pub fn find_picture(frame: &Frame) -> Option<Region> {
-    let Lit { bounds, cell } = lit(frame)?;
-    widened(exact(frame, bounds, cell), 0.0, FILLS, frame.size())
+    let Lit { bounds, cell, within } = lit(frame)?;
+    let exact = exact(frame, bounds, cell);
+    // No line of a banner that touches it.
+    let bounds = FrameBox {
+        x0: exact.x0.max(within.x0),
+        y0: exact.y0.max(within.y0),
+        x1: exact.x1.min(within.x1),
+        y1: exact.y1.min(within.y1),
+    };
+    widened(bounds, 0.0, FILLS, frame.size())
 }
 
 /// `b`, which is exact to a `cell`, to the outermost rows and columns of what is lit there. It ends before
@@ -83,23 +91,29 @@ struct Lit {
     bounds: FrameBox,
     /// How exact that is, in pixels.
     cell: i64,
+    /// The frame without banners.
+    within: FrameBox,
 }
 
 fn lit(frame: &Frame) -> Option<Lit> {
     let size = frame.size();
-    let cell = (size.longest_side() as usize).div_ceil(CELLS).max(1);
+    let cell = cell_side(size);
     let (columns, rows) = (size.width as usize / cell, size.height as usize / cell);
     if columns < 8 || rows < 8 {
         return None;
     }
-    let lit = opened(&lit_cells(frame, cell, columns, rows), columns, rows);
-    let parts = parts(&lit, columns, rows);
+    let mut cells = lit_cells(frame, cell, columns, rows);
+    let [above, below, left_of, right_of] = without_banners(&mut cells, columns, rows);
+    let lit: Vec<bool> = cells.iter().map(|cell| cell.lit).collect();
+    let parts = parts(&opened(&lit, columns, rows), columns, rows);
     let largest = parts.iter().max_by_key(|part| part.cells)?;
     let [left, _, right, _] = largest.bounds;
     let belongs = |part: &&Part| {
         let [l, _, r, _] = part.bounds;
         let shared = (right.min(r) + 1).saturating_sub(left.max(l));
-        part.cells as f32 >= PART * largest.cells as f32 && 2 * shared >= r + 1 - l
+        part.cells as f32 >= PART * largest.cells as f32
+            && 2 * shared >= r + 1 - l
+            && !is_banner(part, largest, rows)
     };
     let bounds = parts.iter().filter(belongs).fold(largest.bounds, |a, part| {
         let b = part.bounds;
@@ -108,77 +122,25 @@ fn lit(frame: &Frame) -> Option<Lit> {
     let at = |v: usize| (v * cell) as f32;
     let (x0, y0) = (at(bounds[0]), at(bounds[1]));
     let (x1, y1) = (at(bounds[2] + 1) - 1.0, at(bounds[3] + 1) - 1.0);
-    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64 })
-}
-
-/// Which cells are lit, row-major. Of each at most 5 × 5 pixels are read.
-fn lit_cells(frame: &Frame, cell: usize, columns: usize, rows: usize) -> Vec<bool> {
-    let width = frame.size().width as usize;
-    let every = cell.div_ceil(5);
-    let inside: Vec<usize> = (every / 2..cell).step_by(every).collect();
-    let needed = LIT_SHARE * (inside.len() * inside.len()) as f32;
-    let is_lit = |row: usize, column: usize| {
-        let lit = inside
-            .iter()
-            .flat_map(|y| inside.iter().map(move |x| (row * cell + y, column * cell + x)))
-            .filter(|(y, x)| frame.rgb()[(y * width + x) * 3..][..3].iter().any(|&v| v > LIT));
-        lit.count() as f32 >= needed
+    let within = FrameBox {
+        x0: at(left_of),
+        y0: at(above),
+        x1: if right_of > 0 { at(columns - right_of) } else { size.width as f32 } - 1.0,
+        y1: if below > 0 { at(rows - below) } else { size.height as f32 } - 1.0,
     };
-    (0..rows * columns).map(|k| is_lit(k / columns, k % columns)).collect()
+    Some(Lit { bounds: FrameBox { x0, y0, x1, y1 }, cell: cell as i64, within })
 }
 
-/// What is left after an erosion and a dilation by 3 × 3 cells; beyond the rim all is as at it.
-fn opened(cells: &[bool], columns: usize, rows: usize) -> Vec<bool> {
-    let over = |cells: &[bool], wanted: bool| -> Vec<bool> {
-        let any = |k: usize| {
-            let (row, column) = (k / columns, k % columns);
-            (row.saturating_sub(1)..=(row + 1).min(rows - 1)).any(|y| {
-                let x = column.saturating_sub(1)..=(column + 1).min(columns - 1);
-                x.into_iter().any(|x| cells[y * columns + x] == wanted)
-            })
-        };
-        (0..cells.len()).map(any).collect()
-    };
-    let eroded: Vec<bool> = over(cells, false).into_iter().map(|dark| !dark).collect();
-    over(&eroded, true)
-}
-
-/// Cells that hang together.
-struct Part {
-    cells: usize,
-    /// First column and row, last column and row.
-    bounds: [usize; 4],
-}
-
-fn parts(lit: &[bool], columns: usize, rows: usize) -> Vec<Part> {
-    let mut seen = vec![false; lit.len()];
-    let mut parts = Vec::new();
-    for start in 0..lit.len() {
-        if !lit[start] || seen[start] {
-            continue;
-        }
-        let mut part = Part { cells: 0, bounds: [columns, rows, 0, 0] };
-        let mut open = vec![start];
-        seen[start] = true;
-        while let Some(k) = open.pop() {
-            let (row, column) = (k / columns, k % columns);
-            let b = part.bounds;
-            part.cells += 1;
-            part.bounds = [b[0].min(column), b[1].min(row), b[2].max(column), b[3].max(row)];
-            // Gaps of a cell are bridged: speckle has dark ones.
-            for y in row.saturating_sub(2)..=(row + 2).min(rows - 1) {
-                for x in column.saturating_sub(2)..=(column + 2).min(columns - 1) {
-                    let next = y * columns + x;
-                    if lit[next] && !seen[next] {
-                        seen[next] = true;
-                        open.push(next);
-                    }
-                }
-            }
-        }
-        parts.push(part);
-    }
-    parts
+/// Whether a part that isn't the picture's `largest` lies at the upper or lower rim and reaches out of its
+/// columns as no tissue does. Skin above an anechoic part does not, even where the frame ends with it.
+fn is_banner(part: &Part, largest: &Part, rows: usize) -> bool {
+    let ([l, top, r, bottom], [left, _, right, _]) = (part.bounds, largest.bounds);
+    let (width, height) = ((r + 1 - l) as f32, (bottom + 1 - top) as f32);
+    // The outermost cells are taken for lit or dark with those beside them.
+    let at_rim = top <= 1 || bottom + 2 >= rows;
+    let out = (left.saturating_sub(l) + r.saturating_sub(right)) as f32;
+    let wider = out > BANNER_WIDER * (right + 1 - left) as f32;
+    at_rim && (wider || (height < BANNER_HEIGHT * width && out > 2.0))
 }
 
 /// Finds the region of a feed and keeps to it while it fits: a structure that darkens a corner for a

@@ -4,6 +4,7 @@
 //! of them the structure lacks. So the picture's part is [found](find_region), cut out, and what the
 //! network says of it brought back to the frame. All positions that go in and come out are frame pixels.
 
+mod cells;
 mod find;
 
 use crate::frame::Frame;
@@ -48,6 +49,11 @@ impl Region {
     /// Its own size.
     pub fn size(&self) -> FrameSize {
         self.size
+    }
+
+    /// Whether it is all of its frames.
+    pub fn is_whole(&self) -> bool {
+        self.size == self.frame
     }
 
     /// What of `frame` lies in it; all of a frame of another size than it belongs to.

@@ -20,6 +20,23 @@ fn screen(parts: &[FrameBox]) -> Frame {
     Frame::from_rgb(SIZE, rgb).unwrap()
 }
 
+/// `frame` with bars of one colour and letters on them.
+fn with_bars(frame: &Frame, bars: &[FrameBox]) -> Frame {
+    let mut rgb = frame.rgb().to_vec();
+    for (k, pixel) in rgb.chunks_exact_mut(3).enumerate() {
+        let (x, y) = (k % SIZE.width as usize, k / SIZE.width as usize);
+        let inside = |b: &FrameBox| {
+            (b.x0..=b.x1).contains(&(x as f32)) && (b.y0..=b.y1).contains(&(y as f32))
+        };
+        if bars.iter().any(inside) {
+            let written = (30..120).contains(&x) && !(24..216).contains(&y);
+            let letter = written && (x / 2 + y / 3).is_multiple_of(3);
+            pixel.copy_from_slice(if letter { &[250; 3] } else { &[40, 60, 110] });
+        }
+    }
+    frame.repainted(rgb)
+}
+
 fn near(found: FrameBox, expected: FrameBox, off: f32) -> bool {
     let sides = |b: FrameBox| [b.x0, b.y0, b.x1, b.y1];
     sides(found).iter().zip(sides(expected)).all(|(a, b)| (a - b).abs() <= off)
@@ -50,6 +67,54 @@ fn what_lies_above_and_below_something_black_belongs_together() {
     let found = find_region(&screen(&[above, below, beside])).unwrap().bounding_box();
     let expected = FrameBox { x0: 120.0, y0: 20.0, x1: 260.0, y1: 225.0 };
     assert!(near(found, expected, 12.0), "{found:?}");
+}
+
+#[test]
+fn banners_at_the_rim_are_not_of_the_picture() {
+    let bar = |x0, y0, x1, y1| FrameBox { x0, y0, x1, y1 };
+    let (apart, wide) = (bar(120.0, 60.0, 260.0, 220.0), bar(90.0, 60.0, 300.0, 200.0));
+    let touching = bar(60.0, 24.0, 270.0, 239.0);
+    let (top, bottom) = (bar(0.0, 0.0, 319.0, 23.0), bar(0.0, 216.0, 319.0, 239.0));
+    let cases = [
+        ("above it", apart, vec![top]),
+        ("above and below a wide one", wide, vec![top, bottom]),
+        ("a strip that is not as wide as the frame", wide, vec![bar(0.0, 0.0, 230.0, 23.0)]),
+        ("that it touches", touching, vec![top]),
+        ("above one from side to side", bar(0.0, 24.0, 319.0, 239.0), vec![top]),
+        ("beside it", bar(60.0, 60.0, 270.0, 239.0), vec![bar(0.0, 0.0, 59.0, 239.0)]),
+    ];
+    for (name, picture, bars) in cases {
+        let frame = with_bars(&screen(&[picture]), &bars);
+        let found = find_picture(&frame).expect(name).bounding_box();
+        assert!(near(found, picture, 2.0), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn skin_at_the_rim_is_of_the_picture() {
+    let below = FrameBox { x0: 60.0, y0: 120.0, x1: 260.0, y1: 239.0 };
+    for skin in [
+        FrameBox { x0: 60.0, y0: 0.0, x1: 260.0, y1: 17.0 },
+        FrameBox { x0: 50.0, y0: 0.0, x1: 270.0, y1: 50.0 },
+    ] {
+        let found = find_picture(&screen(&[skin, below])).unwrap().bounding_box();
+        let expected = FrameBox { x0: skin.x0, x1: skin.x1, y0: 0.0, y1: 239.0 };
+        assert!(near(found, expected, 0.0), "{found:?}");
+    }
+}
+
+/// A sector whose tip is narrow, on a bright ground: its tip is not taken for letters on a bar.
+#[test]
+fn a_bright_ground_round_the_picture_is_no_banner() {
+    let noise = screen(&[FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 }]);
+    let mut rgb = noise.rgb().to_vec();
+    for (k, pixel) in rgb.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((k % SIZE.width as usize) as f32, (k / SIZE.width as usize) as f32);
+        if (x - 160.0).abs() > 10.0 + 4.0 * (y - 8.0) || !(8.0..230.0).contains(&y) {
+            pixel.copy_from_slice(&[90, 90, 100]);
+        }
+    }
+    assert_eq!(find_picture(&noise.repainted(rgb)), None, "nothing tells them apart");
 }
 
 #[test]

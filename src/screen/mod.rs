@@ -17,6 +17,7 @@ mod pixels;
 mod spec;
 pub mod window;
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,22 @@ pub use spec::{DrmChoice, ModeWish, ScreenSpec, SpecError};
 pub fn now() -> Duration {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     BEGAN.get_or_init(Instant::now).elapsed()
+}
+
+/// Pixels to the millimetre that a screen can have: what is beyond is a mistake, or an aspect ratio that a
+/// display states in place of its size.
+pub const LIKELY_PIXELS_PER_MM: Range<f32> = 1.5..40.0;
+
+/// Pixels to the millimetre of a screen of `pixels` whose lit area measures `mm`, by its diagonals, so that
+/// it does not matter which way round either is told; `None` where that can't be true: pixels are nearly
+/// square.
+pub fn pixels_per_mm(pixels: Size, mm: (f32, f32)) -> Option<f32> {
+    let (width, height) = (pixels.width as f32, pixels.height as f32);
+    let long = width.max(height) / mm.0.max(mm.1);
+    let short = width.min(height) / mm.0.min(mm.1);
+    let likely = |scale: &f32| LIKELY_PIXELS_PER_MM.contains(scale);
+    let square = (0.8..1.25).contains(&(long / short));
+    (likely(&long) && likely(&short) && square).then(|| width.hypot(height) / mm.0.hypot(mm.1))
 }
 
 /// Why a screen can't show.

@@ -11,7 +11,10 @@ use embedded_graphics::primitives::{Primitive, PrimitiveStyleBuilder, Triangle};
 
 use crate::touch::evdev::Touch;
 
-use super::{Canvas, PointerEvent, PointerPhase, Rotation, Screen, ScreenError, ScreenEvent, now};
+use super::{
+    Canvas, PointerEvent, PointerPhase, Rotation, Screen, ScreenError, ScreenEvent, now,
+    pixels_per_mm,
+};
 
 /// How long a mouse that rests is shown.
 const ARROW_STAYS: Duration = Duration::from_secs(5);
@@ -84,13 +87,9 @@ impl Screen for Panel {
     }
 
     fn pixels_per_mm(&self) -> Option<f32> {
-        let (pixels, mm) = (self.output.size(), self.output.millimetres()?);
-        let (x, y) =
-            (pixels.width as f32 / mm.width as f32, pixels.height as f32 / mm.height as f32);
         // Some displays state an aspect ratio, or nothing that can be true.
-        let likely = 1.5..40.0;
-        (likely.contains(&x) && likely.contains(&y) && (0.8..1.25).contains(&(x / y)))
-            .then_some((x + y) / 2.0)
+        let mm = self.output.millimetres()?;
+        pixels_per_mm(self.output.size(), (mm.width as f32, mm.height as f32))
     }
 
     fn poll(
@@ -235,7 +234,8 @@ mod tests {
             panel(Size::new(1280, 800), Some(Size::new(w, h)), Rotation::None).pixels_per_mm()
         };
         assert!((scale(151, 94).unwrap() - 8.5).abs() < 0.05);
-        for (w, h) in [(0, 0), (16, 10), (1600, 900), (151, 0), (94, 151)] {
+        assert_eq!(scale(94, 151), scale(151, 94), "it may be told the other way round");
+        for (w, h) in [(0, 0), (16, 10), (1600, 900), (151, 0), (94, 94)] {
             assert_eq!(scale(w, h), None, "{w} x {h} mm");
         }
     }

@@ -134,8 +134,8 @@ impl Session {
     }
 
     pub(super) fn can_adjust(&self, button: Button) -> bool {
-        // What was asked for would be lost.
-        let busy = self.is_working() || self.is_refining();
+        // What was asked for would be lost. The second network is asked again.
+        let busy = self.is_working();
         match button {
             Button::Back => true,
             Button::Apply => !busy,
@@ -151,7 +151,7 @@ impl Session {
         self.regions.set = region;
         // What the network made of the frame is of another part of it.
         self.encoding = None;
-        self.refining = Default::default();
+        self.forget_second();
         self.encode(commands);
         match region {
             Some((_, b)) => {

@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use crate::frame::Frame;
+use crate::mask::Mask;
 use crate::model::{MaskCandidate, Masks};
 use crate::overlay::SceneObject;
 use crate::prompt::Prompt;
-use crate::track::{Question, Structure, TrackLimits, Tracked, Tracker};
+use crate::track::{Blend, Question, Structure, TrackLimits, Tracked, Tracker};
 use crate::words::{Word, Words};
 
 use super::Session;
 use super::event::{Command, Decoded, Job, SnapshotObject};
 use super::network::{Encoding, Progress, same_picture};
 use super::objects::Objects;
+use super::transition::Transition;
 
 /// What a structure keeps wherever it goes.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,8 @@ pub(super) struct Tracking {
     /// The embedding that was last asked of, its frame, and what isn't answered yet.
     asked: Option<(u64, Frame)>,
     pending: Vec<(u64, (u64, Question))>,
+    /// Outlines on their way to what the network answered, by id.
+    blends: Vec<(u64, Transition<Blend>)>,
 }
 
 impl Tracking {
@@ -45,7 +49,8 @@ impl Tracking {
         let tracker = Tracker::new(frame, structures, TrackLimits::default());
         let look = |o: &SnapshotObject| Look { colour: o.colour, label: o.label.clone() };
         let looks = objects.iter().map(look).collect();
-        Self { now: tracker.tracked(), tracker, looks, asked: None, pending: Vec::new() }
+        let (pending, blends) = (Vec::new(), Vec::new());
+        Self { now: tracker.tracked(), tracker, looks, asked: None, pending, blends }
     }
 
     pub fn advance(&mut self, frame: &Frame) {
@@ -58,6 +63,37 @@ impl Tracking {
         self.tracker.frame()
     }
 
+    pub fn is_blending(&self) -> bool {
+        !self.blends.is_empty()
+    }
+
+    /// Forgets outlines that have arrived.
+    pub fn tick(&mut self, now: Duration) {
+        self.blends.retain(|(_, blend)| !blend.is_over(now));
+    }
+
+    /// The outline of a structure on the screen, where it isn't lost.
+    fn shown(&self, tracked: &Tracked, now: Duration) -> Option<Mask> {
+        let found = tracked.found.as_ref()?;
+        let blend = self.blends.iter().find(|(id, _)| *id == tracked.id);
+        let mask = blend.map(|(_, blend)| blend.between.at(blend.share(now), tracked));
+        Some(mask.unwrap_or_else(|| found.mask.clone()))
+    }
+
+    /// Takes an answer about structure `id`, whose outline becomes what that makes of it, and doesn't jump.
+    fn correct(&mut self, id: u64, question: Question, answer: &Masks, now: Duration) {
+        let Some((_, frame)) = &self.asked else { return };
+        let of = |tracked: &[Tracked]| tracked.iter().find(|t| t.id == id).cloned();
+        let before = of(&self.now).and_then(|tracked| self.shown(&tracked, now));
+        self.tracker.correct(id, question, frame, answer);
+        self.now = self.tracker.tracked();
+        self.blends.retain(|(of, _)| *of != id);
+        if let Some((before, after)) = before.zip(of(&self.now)) {
+            let blend = Blend::new(&before, &after).map(|blend| Transition::new(blend, now));
+            self.blends.extend(blend.map(|blend| (id, blend)));
+        }
+    }
+
     /// A sentence for the person.
     pub fn message(&self, words: &Words) -> String {
         match (self.now.iter().filter(|t| t.found.is_none()).count(), self.now.len()) {
@@ -68,22 +104,24 @@ impl Tracking {
         }
     }
 
-    /// Those that are not lost, with their looks.
-    fn found(&self) -> impl Iterator<Item = (Look, &MaskCandidate)> {
-        let look = |id: u64| self.looks.get(id as usize).cloned().unwrap_or_default();
-        self.now.iter().filter_map(move |t| Some((look(t.id), t.found.as_ref()?)))
+    fn look(&self, id: u64) -> Look {
+        self.looks.get(id as usize).cloned().unwrap_or_default()
     }
 
-    pub fn scene_objects(&self) -> Vec<SceneObject> {
-        let object = |(look, found): (Look, &MaskCandidate)| SceneObject {
-            mask: Some(found.mask.clone()),
-            points: vec![],
-            bounding_box: None,
-            colour: look.colour,
-            active: false,
-            label: look.label,
+    /// Those that are not lost, with their looks.
+    fn found(&self) -> impl Iterator<Item = (Look, &MaskCandidate)> {
+        self.now.iter().filter_map(move |t| Some((self.look(t.id), t.found.as_ref()?)))
+    }
+
+    /// What the screen is to show at the time `now`.
+    pub fn scene_objects(&self, now: Duration) -> Vec<SceneObject> {
+        let object = |tracked: &Tracked| {
+            let mask = Some(self.shown(tracked, now)?);
+            let Look { colour, label } = self.look(tracked.id);
+            let (points, bounding_box) = (vec![], None);
+            Some(SceneObject { mask, points, bounding_box, colour, active: false, label })
         };
-        self.found().map(object).collect()
+        self.now.iter().filter_map(object).collect()
     }
 
     pub fn snapshot(&self) -> Vec<SnapshotObject> {
@@ -103,7 +141,7 @@ impl Tracking {
         let mut objects = Objects::default();
         for (look, found) in self.found() {
             // As many as there were before.
-            let _ = objects.add_found(found.clone(), Some(look));
+            let _ = objects.add_found(found.clone(), None, Some(look));
         }
         objects
     }
@@ -198,9 +236,8 @@ impl Session {
             return false;
         };
         let (_, (id, question)) = tracking.pending.remove(at);
-        if let (Ok(Decoded { masks, took }), Some((_, frame))) = (result, &tracking.asked) {
-            tracking.tracker.correct(id, question, frame, masks);
-            tracking.now = tracking.tracker.tracked();
+        if let Ok(Decoded { masks, took }) = result {
+            tracking.correct(id, question, masks, self.now);
             self.decode_ms = Some(took.as_secs_f32() * 1e3);
         }
         true

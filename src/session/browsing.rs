@@ -19,13 +19,12 @@ pub(super) struct Browsing {
     playing: Option<Playing>,
     /// Names the newest question that is not answered yet.
     asked: Option<u64>,
-    exporting: bool,
 }
 
 impl Browsing {
     /// Whether something is on its way.
     pub fn is_waiting(&self) -> bool {
-        self.asked.is_some() || self.exporting
+        self.asked.is_some()
     }
 
     /// Names the question about frames of a clip that is not answered yet.
@@ -68,7 +67,7 @@ impl Session {
             Button::Next => self.ask_for_page(first + Self::PAGE, commands),
             Button::Export => {
                 let names = browsing.view.iter().map(|view| view.name.clone()).collect();
-                browsing.exporting = true;
+                self.exporting = true;
                 commands.push(Command::Records(Ask::Export { names }));
             }
             Button::Tile(tile) => {
@@ -84,26 +83,43 @@ impl Session {
     }
 
     pub(super) fn can_browse(&self, button: Button) -> bool {
-        let Some(Browsing { page, view, exporting, .. }) = &self.browsing else { return false };
+        let Some(Browsing { page, view, .. }) = &self.browsing else { return false };
         let list = page.as_ref().filter(|_| view.is_none());
         match button {
             Button::Back => true,
             Button::Previous => list.is_some_and(|page| page.first > 0),
             Button::Next => list.is_some_and(|page| page.first + page.entries.len() < page.total),
-            Button::Export => self.options.export && page.is_some() && !exporting,
+            Button::Export => self.options.export && page.is_some() && !self.exporting,
             Button::Tile(tile) => list.is_some_and(|page| usize::from(tile) < page.entries.len()),
             _ => false,
         }
     }
 
+    /// Tells what was copied, whatever is on the screen by now: until then the stick is not to be pulled out.
+    fn exported(&mut self, result: Result<String, String>, commands: &mut Vec<Command>) {
+        self.exporting = false;
+        if let Some(browsing) = &self.browsing {
+            // It tells which were exported.
+            self.ask_for_page(browsing.page.as_ref().map_or(0, |page| page.first), commands);
+        }
+        match result {
+            Ok(told) => self.say(told),
+            Err(reason) => self.say_reason(Word::NotExported, reason),
+        }
+    }
+
     pub(super) fn told(&mut self, told: Told, commands: &mut Vec<Command>) {
+        let told = match told {
+            Told::Exported(result) => return self.exported(result, commands),
+            other => other,
+        };
         let Some(browsing) = &mut self.browsing else { return };
         match told {
             Told::Page { id, .. } | Told::View { id, .. } if browsing.asked != Some(id) => return,
             Told::Frames { id, .. } if browsing.plays() != Some(id) => return,
             Told::Frames { .. } => {}
-            Told::Exported(_) => browsing.exporting = false,
             Told::Page { .. } | Told::View { .. } => browsing.asked = None,
+            Told::Exported(_) => {}
         }
         match told {
             Told::Page { result: Ok(page), .. } => browsing.page = Some(page),
@@ -123,14 +139,7 @@ impl Session {
             Told::Page { result: Err(reason), .. } | Told::View { result: Err(reason), .. } => {
                 self.say(reason);
             }
-            Told::Exported(result) => {
-                let first = browsing.page.as_ref().map_or(0, |page| page.first);
-                // It tells which were exported.
-                self.ask_for_page(first, commands);
-                let words = &self.options.words;
-                let refused = |reason| words.fill(Word::NotExported, &[("reason", &reason)]);
-                self.say(result.unwrap_or_else(refused));
-            }
+            Told::Exported(_) => {}
         }
     }
 
@@ -209,7 +218,7 @@ impl Session {
     fn browsing_message(&self) -> String {
         let words = &self.options.words;
         match &self.browsing {
-            Some(Browsing { exporting: true, .. }) => words.get(Word::Exporting).into(),
+            Some(_) if self.exporting => words.get(Word::Exporting).into(),
             Some(Browsing { asked: Some(_), .. }) => words.get(Word::Reading).into(),
             Some(Browsing { view: Some(view), .. }) => view.title.clone(),
             Some(Browsing { page: Some(page), .. }) if page.total == 0 => {

@@ -80,6 +80,8 @@ pub enum Event {
         /// The masks, or why there are none.
         result: Result<Decoded, String>,
     },
+    /// The second network is gone: nothing that is asked in [`Command::Refine`] will be answered.
+    RefinerStopped,
     /// How far [`Job::Everything`] is.
     Searching {
         /// The job's.

@@ -14,6 +14,8 @@ pub(super) enum Everything {
     /// The network is at it.
     Running {
         id: u64,
+        /// The embedding that the masks' logits are of, as its picture is looked at.
+        encoding: Option<u64>,
         /// Prompts decoded, and to be decoded; 0 at first.
         progress: (u64, u64),
     },
@@ -21,6 +23,8 @@ pub(super) enum Everything {
     Found {
         /// What was not picked yet, best first, each with its colour.
         masks: Vec<(usize, MaskCandidate)>,
+        /// As it was when the search began.
+        encoding: Option<u64>,
         /// Whether they are on the screen for taps to pick from.
         shown: bool,
     },
@@ -31,10 +35,17 @@ impl Everything {
         matches!(self, Self::Running { .. })
     }
 
+    /// The embedding that the masks' logits are of.
+    fn encoding(&self) -> Option<u64> {
+        match self {
+            Self::Running { encoding, .. } | Self::Found { encoding, .. } => *encoding,
+        }
+    }
+
     /// How many masks are on the screen for taps to pick from.
     pub fn shown(&self) -> Option<usize> {
         match self {
-            Self::Found { masks, shown: true } => Some(masks.len()),
+            Self::Found { masks, shown: true, .. } => Some(masks.len()),
             _ => None,
         }
     }
@@ -61,7 +72,7 @@ impl Everything {
 
     /// Its masks, to be drawn below the objects.
     pub fn scene_objects(&self) -> Vec<SceneObject> {
-        let Self::Found { masks, shown: true } = self else { return vec![] };
+        let Self::Found { masks, shown: true, .. } = self else { return vec![] };
         let object = |(colour, found): &(usize, MaskCandidate)| SceneObject {
             mask: Some(found.mask.clone()),
             points: vec![],
@@ -78,7 +89,7 @@ impl Frozen {
     /// The masks that taps pick from.
     fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
         match &mut self.everything {
-            Some(Everything::Found { masks, shown: true }) => Some(masks),
+            Some(Everything::Found { masks, shown: true, .. }) => Some(masks),
             _ => None,
         }
     }
@@ -94,13 +105,14 @@ impl Session {
     /// them back.
     pub(super) fn toggle_everything(&mut self, commands: &mut Vec<Command>) {
         let id = self.new_id();
+        let encoding = self.encoding_of_frozen().map(|encoding| encoding.id);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
         match &mut frozen.everything {
             Some(Everything::Running { .. }) => commands.push(Command::Network(Job::Stop)),
             Some(Everything::Found { shown, .. }) => *shown = !*shown,
             None => {
-                frozen.everything = Some(Everything::Running { id, progress: (0, 0) });
+                frozen.everything = Some(Everything::Running { id, encoding, progress: (0, 0) });
                 let frame = frozen.frame.clone();
                 commands.push(Command::Network(Job::Everything { id, frame }));
             }
@@ -110,6 +122,7 @@ impl Session {
     /// Makes the smallest mask under a tap an object; tells whether taps pick masks now.
     pub(super) fn pick(&mut self, at: FramePoint) -> bool {
         let Some(frozen) = &mut self.frozen else { return false };
+        let encoding = frozen.everything.as_ref().and_then(Everything::encoding);
         let Some(found) = frozen.found() else { return false };
         let under = found.iter().enumerate().filter(|(_, (_, f))| f.mask.contains(at));
         let smallest = under.min_by_key(|(_, (_, f))| f.mask.area_px()).map(|(index, _)| index);
@@ -118,7 +131,7 @@ impl Session {
             return true;
         };
         let candidate = found[index].1.clone();
-        match frozen.objects.add_found(candidate, None) {
+        match frozen.objects.add_found(candidate, encoding, None) {
             Ok(()) => {
                 if let Some(found) = frozen.found() {
                     found.remove(index);
@@ -131,7 +144,7 @@ impl Session {
 
     /// Notes how far the search is.
     pub(super) fn searching(&mut self, of: u64, now: (u64, u64)) {
-        if let Some(Everything::Running { id, progress }) =
+        if let Some(Everything::Running { id, progress, .. }) =
             self.frozen.as_mut().and_then(|frozen| frozen.everything.as_mut())
             && *id == of
         {
@@ -145,6 +158,7 @@ impl Session {
         if !matches!(frozen.everything, Some(Everything::Running { id, .. }) if id == of) {
             return;
         }
+        let encoding = frozen.everything.as_ref().and_then(Everything::encoding);
         let size = frozen.frame.size();
         frozen.everything = None;
         match result {
@@ -154,7 +168,7 @@ impl Session {
                 let found: Vec<_> = (Self::MAX_OBJECTS..).zip(masks).collect();
                 // Who points meanwhile goes on pointing.
                 let shown = frozen.objects.active().is_none();
-                frozen.everything = Some(Everything::Found { masks: found, shown });
+                frozen.everything = Some(Everything::Found { masks: found, encoding, shown });
             }
             Err(reason) => self.say(reason),
         }

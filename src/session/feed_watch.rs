@@ -13,7 +13,8 @@ pub(super) struct FeedWatch {
     /// Why no frame came the last time; none once one has come.
     pub fault: Option<String>,
     stated_interval: Option<Duration>,
-    last_at: Duration,
+    /// When the last frame came.
+    pub last_at: Duration,
     /// Sequence number and time of arrival over the last second.
     arrivals: VecDeque<(u64, Duration)>,
 }

@@ -18,7 +18,8 @@
 //!   them back. While the network is at it, the button or
 //!   another prompt stops it, and what was found until then stays.
 //! - [`Button::Track`] goes live with the objects, which then follow the picture; the network is asked
-//!   again and again where they are. A tap or [`Button::LiveFreeze`] freezes them where they are.
+//!   again and again where they are, and outlines become what it answers smoothly. A tap or
+//!   [`Button::LiveFreeze`] freezes them where they are.
 //! - Live, while somebody is at it, frames may be encoded ahead ([`SessionOptions::ahead`], from the
 //!   moment a finger comes down): a tap then freezes the newest of those, if it is no older than
 //!   [`Session::FRESH`], and is answered in the time of a decode.
@@ -55,10 +56,11 @@ mod scaling;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod transition;
 
 use std::time::Duration;
 
-use crate::frame::{Frame, PixelSpacing};
+use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint, FrameSize};
 #[cfg(doc)]
 use crate::overlay::Button;
@@ -137,13 +139,15 @@ pub struct Session {
     tracking: Option<Tracking>,
     encoding: Option<Encoding>,
     refining: Refining,
+    refiner_is_gone: bool,
     tool: Tool,
     /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
     grip: Option<Grip>,
-    /// The scale that was set on the screen, and the spacing that the feed states.
+    /// The scale that was set on the screen, or before the session began and is still to be told: what was
+    /// set before is to be known to whoever measures with it.
     scale: Option<Scale>,
-    stated: Option<PixelSpacing>,
+    scale_untold: bool,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
     regions: Regions,
@@ -158,6 +162,7 @@ pub struct Session {
     rubber_band: Option<FrameBox>,
     saving: bool,
     clipping: bool,
+    exporting: bool,
     working_since: Option<Duration>,
     /// A sentence for the person, and until when it stays.
     notice: Option<(String, Duration)>,
@@ -189,17 +194,22 @@ impl Session {
     /// Labels that there is room for beside the picture.
     pub const MAX_LABELS: usize = 12;
 
+    /// Frames of a live source that came longer ago are not shown as live.
+    const LATEST: Duration = Duration::from_millis(100);
+
     /// How long a message stays.
     const NOTICE: Duration = Duration::from_secs(4);
 
     /// A session that has seen no frame yet.
     pub fn new(mut options: SessionOptions) -> Self {
         options.labels.truncate(Self::MAX_LABELS);
-        let mut session = Self {
+        let scale = options.scale.take();
+        Self {
             feed: FeedWatch::new(options.frame_interval),
             theme: options.theme,
             guide: options.guide,
-            scale: options.scale.take(),
+            scale_untold: scale.is_some(),
+            scale,
             options,
             now: Duration::ZERO,
             newest: None,
@@ -211,10 +221,10 @@ impl Session {
             last_encode: Duration::ZERO,
             encoding: None,
             refining: Refining::default(),
+            refiner_is_gone: false,
             tool: Tool::Point(PointLabel::Positive),
             corner: None,
             grip: None,
-            stated: None,
             scaling: None,
             regions: Regions::default(),
             adjusting: None,
@@ -224,18 +234,14 @@ impl Session {
             rubber_band: None,
             saving: false,
             clipping: false,
+            exporting: false,
             working_since: None,
             notice: None,
             encode_ms: None,
             decode_ms: None,
             last_id: 0,
             revision: 0,
-        };
-        // What was set before is to be known to whoever measures with it.
-        if let Some(Scale { spacing, .. }) = session.scale {
-            session.say(session.with_pixel(Word::ScaleSet, spacing));
         }
-        session
     }
 
     /// Where the session stands.
@@ -254,7 +260,7 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
         let busy = self.is_working() || self.is_refining();
-        !self.saving && !self.clipping && !reading && !busy
+        !self.saving && !self.clipping && !self.exporting && !reading && !busy
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -323,6 +329,7 @@ impl Session {
             }
             Event::RefinerEncoded { id, result } => self.refiner_encoded(id, result),
             Event::Refined { request, result } => self.refined(request, result),
+            Event::RefinerStopped => self.refiner_stopped(),
             Event::Searching { id, done, total } => self.searching(id, (done, total)),
             Event::Searched { id, result } => self.searched(id, result),
             // Those of labelling, which stands round the session.
@@ -373,8 +380,12 @@ impl Session {
     fn tick(&mut self, now: Duration) {
         let stalled = self.feed.is_stalled(self.now);
         self.now = self.now.max(now);
-        self.revision += u64::from(self.refining.is_moving());
+        let blending = self.tracking.as_ref().is_some_and(Tracking::is_blending);
+        self.revision += u64::from(self.refining.is_moving() || blending);
         self.refining.tick(self.now);
+        if let Some(tracking) = &mut self.tracking {
+            tracking.tick(self.now);
+        }
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
     }
@@ -450,7 +461,13 @@ impl Session {
     }
 
     fn go_live(&mut self) {
-        self.frozen = None;
+        // Frames of a live source come rarely while one stays: that stays until the next is there.
+        let since = self.now.saturating_sub(self.feed.last_at);
+        let old = !self.feed.ended && !self.feed.is_stalled(self.now) && since > Self::LATEST;
+        let live = self.newest.as_ref().is_some_and(|newest| newest.taken_at.is_some());
+        if let Some(frozen) = self.frozen.take().filter(|_| old && live) {
+            self.newest = Some(frozen.frame);
+        }
         self.tracking = None;
         self.touched = None;
         self.corner = None;

@@ -58,11 +58,18 @@ impl Session {
     }
 
     pub(super) fn begin_encoding(&mut self, frame: Frame, commands: &mut Vec<Command>) {
+        let (encoding, job) = self.new_encoding(frame);
+        self.encoding = Some(encoding);
+        commands.push(Command::Network(job));
+    }
+
+    /// An embedding that is to be made of `frame`, and the job that makes it.
+    pub(super) fn new_encoding(&mut self, frame: Frame) -> (Encoding, Job) {
         let id = self.new_id();
-        let (begun, progress) = (self.now, Progress::Running);
-        self.encoding = Some(Encoding { id, frame: frame.clone(), begun, progress });
         let region = self.regions.set_for(frame.size());
-        commands.push(Command::Network(Job::Encode { id, frame, region }));
+        let (begun, progress) = (self.now, Progress::Running);
+        let encoding = Encoding { id, frame: frame.clone(), begun, progress };
+        (encoding, Job::Encode { id, frame, region })
     }
 
     pub(super) fn encoded(&mut self, id: u64, result: Result<Encoded, String>) {
@@ -107,10 +114,12 @@ impl Session {
         };
         let encoding = *id;
         let Some(frozen) = &mut self.frozen else { return };
-        for (object, prompt, asked) in frozen.objects.wanted(self.options.refine_with_mask) {
+        for (object, prompt, asked) in
+            frozen.objects.wanted(encoding, self.options.refine_with_mask)
+        {
             self.last_id += 1;
             let request = self.last_id;
-            asked.ask(request);
+            asked.ask(request, encoding);
             commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
         }
     }

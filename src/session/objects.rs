@@ -25,7 +25,7 @@ pub(super) enum TooMany {
 #[derive(Clone, Debug)]
 enum Answer {
     Wanted,
-    Asked(u64),
+    Asked { request: u64, encoding: u64 },
     Here(Box<Here>),
     Failed,
 }
@@ -35,13 +35,26 @@ enum Answer {
 struct Here {
     masks: Masks,
     chosen: usize,
+    /// The embedding that the logits are of, where it is one of the frozen frame's.
+    encoding: Option<u64>,
     /// What the second network made of each candidate.
     second: Vec<Second>,
 }
 
 impl Here {
-    fn new(masks: Masks) -> Self {
-        Self { chosen: 0, second: vec![Second::default(); masks.candidates.len()], masks }
+    fn new(masks: Masks, encoding: Option<u64>) -> Self {
+        let second = vec![Second::default(); masks.candidates.len()];
+        Self { chosen: 0, encoding, second, masks }
+    }
+
+    /// What is shown, as a prompt to refine it on the embedding `encoding`. Logits are of the part of the
+    /// picture that the network looked at; on another part the mask alone says the same.
+    fn as_prompt(&self, encoding: u64) -> Option<MaskPrompt> {
+        let shown = self.masks.candidates.get(self.chosen)?;
+        Some(match self.encoding == Some(encoding) {
+            true => MaskPrompt::LowResLogits(shown.low_res_logits.clone()),
+            false => MaskPrompt::Binary(shown.mask.clone()),
+        })
     }
 
     fn is_refined(&self) -> bool {
@@ -73,9 +86,9 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Notes the request that will answer it.
-    pub fn ask(&mut self, request: u64) {
-        self.answer = Answer::Asked(request);
+    /// Notes the request that will answer it, and the embedding that it is made on.
+    pub fn ask(&mut self, request: u64, encoding: u64) {
+        self.answer = Answer::Asked { request, encoding };
     }
 
     fn is_wanted(&self) -> bool {
@@ -177,7 +190,7 @@ impl Objects {
     /// Whether an answer to a prompt as it stands is on its way.
     pub fn are_asked_for(&self) -> bool {
         let current = self.list.iter().filter_map(Object::current);
-        current.into_iter().any(|step| matches!(step.answer, Answer::Asked(_)))
+        current.into_iter().any(|step| matches!(step.answer, Answer::Asked { .. }))
     }
 
     pub fn begin_another(&mut self) {
@@ -237,8 +250,13 @@ impl Objects {
     }
 
     /// Makes a mask that was found without a prompt an object, with the look that it has or the next free colour;
-    /// its box stands for the prompt.
-    pub fn add_found(&mut self, found: MaskCandidate, look: Option<Look>) -> Result<(), TooMany> {
+    /// its box stands for the prompt. Its logits are of `encoding`, where that is one of the frozen frame's.
+    pub fn add_found(
+        &mut self,
+        found: MaskCandidate,
+        encoding: Option<u64>,
+        look: Option<Look>,
+    ) -> Result<(), TooMany> {
         let bounding_box = found.mask.bounding_box();
         self.begin_another();
         self.change(false, |prompt| prompt.bounding_box = bounding_box)?;
@@ -250,7 +268,7 @@ impl Objects {
             }
             step.found = true;
             let masks = Masks { candidates: vec![found] };
-            step.answer = Answer::Here(Box::new(Here::new(masks)));
+            step.answer = Answer::Here(Box::new(Here::new(masks, encoding)));
         }
         self.drop_oldest_masks();
         Ok(())
@@ -287,7 +305,7 @@ impl Objects {
         match steps.last_mut() {
             Some(step) => {
                 // Its request may have been superseded, so it is made again.
-                if matches!(step.answer, Answer::Asked(_)) {
+                if matches!(step.answer, Answer::Asked { .. }) {
                     step.answer = Answer::Wanted;
                 }
                 self.active = Some(index);
@@ -313,10 +331,11 @@ impl Objects {
         masks.is_some_and(|(masks, _)| masks.candidates.len() > 1)
     }
 
-    /// The prompts as they stand that have no answer and are not asked for: object, prompt, and
-    /// the step to [`ask`](Step::ask) for.
+    /// The prompts as they stand that have no answer and are not asked for: object, prompt on the embedding
+    /// `encoding`, and the step to [`ask`](Step::ask) for.
     pub fn wanted(
         &mut self,
+        encoding: u64,
         refine_with_mask: bool,
     ) -> impl Iterator<Item = (u64, Prompt, &mut Step)> {
         self.list.iter_mut().filter_map(move |object| {
@@ -326,9 +345,8 @@ impl Objects {
             }
             let mut prompt = step.prompt.clone();
             if refine_with_mask && step.refines {
-                let masks = before.last().and_then(Step::masks);
-                let best = masks.and_then(|(masks, chosen)| masks.candidates.get(chosen));
-                prompt.mask = best.map(|c| MaskPrompt::LowResLogits(c.low_res_logits.clone()));
+                prompt.mask =
+                    before.last().and_then(Step::here).and_then(|h| h.as_prompt(encoding));
             }
             Some((object.id, prompt, step))
         })
@@ -342,9 +360,12 @@ impl Objects {
         for object in &mut self.list {
             let count = object.steps.len();
             for (i, step) in object.steps.iter_mut().enumerate() {
-                if matches!(step.answer, Answer::Asked(id) if id == request) {
+                if let Answer::Asked { request: asked, encoding } = step.answer
+                    && asked == request
+                {
+                    let here = |masks: Masks| Box::new(Here::new(masks.in_steps(), Some(encoding)));
                     let (answer, outcome) = match result {
-                        Ok(masks) => (Answer::Here(Box::new(Here::new(masks.in_steps()))), Ok(())),
+                        Ok(masks) => (Answer::Here(here(masks)), Ok(())),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
                         Err(_) => (Answer::Failed, Ok(())),
                     };

@@ -11,44 +11,41 @@ use super::Session;
 use super::event::{Command, Decoded, Encoded, Job};
 use super::network::{Encoding, Progress, same_picture};
 use super::objects::{Object, Place};
+use super::transition::Transition;
 
 /// The second network's work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refining {
     encoding: Option<Encoding>,
-    /// Outlines on their way: the object, its candidate, and since when.
-    morphs: Vec<(u64, Place, Duration, Morph)>,
+    /// Outlines on their way: the object, and its candidate.
+    morphs: Vec<(u64, Place, Transition<Morph>)>,
 }
 
 impl Refining {
-    /// How long an outline takes to become a better one.
-    const MORPH: Duration = Duration::from_millis(300);
-
     pub fn is_moving(&self) -> bool {
         !self.morphs.is_empty()
     }
 
     /// Forgets outlines that have arrived.
     pub fn tick(&mut self, now: Duration) {
-        self.morphs.retain(|(_, _, since, _)| now.saturating_sub(*since) < Self::MORPH);
+        self.morphs.retain(|(_, _, morph)| !morph.is_over(now));
     }
 
     /// The object's outline, where it is on its way.
     pub fn mask_of(&self, object: &Object, now: Duration) -> Option<Mask> {
-        let moving =
-            |(id, place, ..): &&(u64, Place, _, _)| *id == object.id() && object.shows(*place);
-        let (_, _, since, morph) = self.morphs.iter().find(moving)?;
-        let share = now.saturating_sub(*since).as_secs_f32() / Self::MORPH.as_secs_f32();
-        // Slow at either end.
-        let share = share.min(1.0);
-        Some(morph.at(share * share * (3.0 - 2.0 * share)))
+        let moving = |(id, place, _): &&(u64, Place, _)| *id == object.id() && object.shows(*place);
+        let (_, _, morph) = self.morphs.iter().find(moving)?;
+        Some(morph.between.at(morph.share(now)))
     }
 }
 
 impl Session {
     /// Has the second network draw what is shown on the frozen frame, once the first has.
     pub(super) fn refine(&mut self, commands: &mut Vec<Command>) {
-        let (Some(_), Some(frozen)) = (&self.options.refiner, &mut self.frozen) else { return };
+        if !self.has_refiner() {
+            return;
+        }
+        let Some(frozen) = &mut self.frozen else { return };
         if !frozen.objects.has_unrefined() {
             return;
         }
@@ -56,12 +53,9 @@ impl Session {
         match self.refining.encoding.as_ref().filter(of_frozen) {
             None => {
                 let frame = frozen.frame.clone();
-                let region = self.regions.set_for(frame.size());
-                let id = self.new_id();
-                let (begun, progress) = (self.now, Progress::Running);
-                self.refining.encoding =
-                    Some(Encoding { id, frame: frame.clone(), begun, progress });
-                commands.push(Command::Refine(Job::Encode { id, frame, region }));
+                let (encoding, job) = self.new_encoding(frame);
+                self.refining.encoding = Some(encoding);
+                commands.push(Command::Refine(job));
             }
             Some(Encoding { id: encoding, progress: Progress::Done, .. }) => {
                 let (encoding, last_id) = (*encoding, &mut self.last_id);
@@ -75,6 +69,25 @@ impl Session {
             }
             // One that failed is not tried again on this frame.
             Some(_) => {}
+        }
+    }
+
+    fn has_refiner(&self) -> bool {
+        self.options.refiner.is_some() && !self.refiner_is_gone
+    }
+
+    /// The second network does no more; outlines that it drew stay.
+    pub(super) fn refiner_stopped(&mut self) {
+        self.refiner_is_gone = true;
+        self.forget_second();
+        self.say_word(Word::RefinerStopped);
+    }
+
+    /// Lets go of what the second network is at.
+    pub(super) fn forget_second(&mut self) {
+        self.refining = Refining::default();
+        if let Some(frozen) = &mut self.frozen {
+            frozen.objects.forget_second();
         }
     }
 
@@ -94,7 +107,8 @@ impl Session {
             Ok(None) => {}
             Ok(Some((object, replaced))) => {
                 if let Some(morph) = Morph::new(&replaced.before, &replaced.now) {
-                    self.refining.morphs.push((object, replaced.place, self.now, morph));
+                    let morph = Transition::new(morph, self.now);
+                    self.refining.morphs.push((object, replaced.place, morph));
                 }
             }
             Err(reason) => self.say_reason(Word::NotRefined, reason),
@@ -103,11 +117,17 @@ impl Session {
 
     /// Whether the second network is at work on the frozen frame, or an outline on its way.
     pub(super) fn is_refining(&self) -> bool {
-        let Some(frozen) = self.frozen.as_ref().filter(|_| self.options.refiner.is_some()) else {
+        let Some(frozen) = self.frozen.as_ref().filter(|_| self.has_refiner()) else {
             return false;
         };
         let asked = frozen.objects.iter().any(|(object, _)| object.is_being_refined());
         asked || self.refining.is_moving() || self.is_refiner_encoding()
+    }
+
+    /// Names the embedding that the second network was asked for last.
+    #[cfg(test)]
+    pub(super) fn refining_id(&self) -> Option<u64> {
+        self.refining.encoding.as_ref().map(|encoding| encoding.id)
     }
 
     fn is_refiner_encoding(&self) -> bool {

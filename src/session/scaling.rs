@@ -10,8 +10,8 @@ use crate::measure::{Preset, Ruler};
 use crate::overlay::Button;
 use crate::words::Word;
 
-use super::Session;
 use super::event::{Command, Memory};
+use super::{Frozen, Session};
 
 /// What a step from tick to tick may be, in millimetres, and which of them is the first guess.
 const TICKS_MM: ([f32; 6], usize) = ([1.0, 2.0, 5.0, 10.0, 20.0, 50.0], 3);
@@ -59,6 +59,15 @@ impl Scale {
 
     fn is_for(&self, size: FrameSize) -> bool {
         self.size.is_none_or(|of| of == size)
+    }
+
+    /// Whether the ruler that it was read from is on `frame`, where it was read from one.
+    fn has_its_ruler(&self, frame: &Frame) -> bool {
+        let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
+        self.ruler.is_none_or(|ruler| {
+            let found = Ruler::between(frame, ruler.from, ruler.to);
+            found.is_some_and(|found| (length(&found) / length(&ruler) - 1.0).abs() < SAME)
+        })
     }
 }
 
@@ -144,15 +153,17 @@ impl Session {
 
     fn apply_scale(&mut self, commands: &mut Vec<Command>) {
         let Some(scaling) = self.scaling.take() else { return };
-        let Some(size) = self.frozen.as_ref().map(|frozen| frozen.frame.size()) else { return };
+        let Some(Frozen { frame, .. }) = &self.frozen else { return };
+        let (size, stated) = (frame.size(), frame.stated_spacing);
         let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
+        self.scale_untold = false;
         self.scale = match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => {
                 let preset = self.options.presets.get(choice);
                 preset.and_then(|preset| set(preset.spacing, None))
             }
             (None, Some(ruler)) => {
-                let spacing = ruler.spacing(scaling.step_mm(), self.stated);
+                let spacing = ruler.spacing(scaling.step_mm(), stated);
                 set(spacing, (ruler.steps > 1).then_some(ruler))
             }
             (None, None) => return,
@@ -170,33 +181,35 @@ impl Session {
     fn rescale(&mut self) {
         let frozen = self.frozen.as_mut().map(|frozen| &mut frozen.frame);
         for frame in [frozen, self.newest.as_mut(), self.presented.as_mut()].into_iter().flatten() {
-            frame.pixel_spacing = spacing_of(&self.scale, self.stated, frame);
+            frame.pixel_spacing = spacing_of(&self.scale, frame);
         }
     }
 
-    /// A frame of the feed, with the scale that was set.
+    /// A frame of the feed, with the scale that was set. One that was set before the session began is told
+    /// on the first frame that it holds for.
     pub(super) fn scaled(&mut self, mut frame: Frame) -> Frame {
-        self.stated = frame.pixel_spacing;
-        frame.pixel_spacing = spacing_of(&self.scale, self.stated, &frame);
+        frame.stated_spacing = frame.pixel_spacing;
+        frame.pixel_spacing = spacing_of(&self.scale, &frame);
+        if self.scale_untold
+            && let Some(spacing) = self.scale_of(&frame)
+            && self.scale.as_ref().is_some_and(|scale| scale.has_its_ruler(&frame))
+        {
+            self.scale_untold = false;
+            self.say(self.with_pixel(Word::ScaleSet, spacing));
+        }
         frame
     }
 
     /// The scale that was set, where it holds for `frame`.
     pub(super) fn scale_of(&self, frame: &Frame) -> Option<PixelSpacing> {
-        spacing_of(&self.scale, None, frame)
+        self.scale.as_ref().filter(|scale| scale.is_for(frame.size())).map(|scale| scale.spacing)
     }
 
     /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
     /// scanner's depth is not to be told wrong millimetres.
     pub(super) fn check_scale(&mut self, commands: &mut Vec<Command>) {
         let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
-        let ruler = scale.ruler.filter(|_| scale.is_for(frozen.frame.size()));
-        let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
-        let is_there = |ruler: Ruler| {
-            let found = Ruler::between(&frozen.frame, ruler.from, ruler.to);
-            found.is_some_and(|found| (length(&found) / length(&ruler) - 1.0).abs() < SAME)
-        };
-        if !ruler.is_none_or(is_there) {
+        if scale.is_for(frozen.frame.size()) && !scale.has_its_ruler(&frozen.frame) {
             self.scale = None;
             commands.push(Command::Remember(Memory::Scale(None)));
             self.say_word(Word::ScaleChanged);
@@ -207,17 +220,18 @@ impl Session {
     /// What the person is to do, or has chosen.
     pub(super) fn scaling_message(&self) -> Option<String> {
         let (scaling, words) = (self.scaling.as_ref()?, &self.options.words);
+        let stated = self.frozen.as_ref().and_then(|frozen| frozen.frame.stated_spacing);
         Some(match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => match self.options.presets.get(choice) {
                 Some(preset) => format!("{}: {}", preset.name, self.per_pixel(preset.spacing)),
-                None => match self.stated {
+                None => match stated {
                     Some(stated) => self.with_pixel(Word::ScaleStated, stated),
                     None => words.get(Word::NoneStated).into(),
                 },
             },
             (None, Some(ruler)) => {
                 let mm = scaling.step_mm();
-                let pixel = self.per_pixel(ruler.spacing(mm, self.stated));
+                let pixel = self.per_pixel(ruler.spacing(mm, stated));
                 match ruler.steps {
                     1 => words.fill(Word::NoTicks, &[("mm", &mm), ("pixel", &pixel)]),
                     steps => {
@@ -246,11 +260,8 @@ impl Session {
     }
 }
 
-fn spacing_of(
-    scale: &Option<Scale>,
-    stated: Option<PixelSpacing>,
-    frame: &Frame,
-) -> Option<PixelSpacing> {
+/// That of the scale that was set, where it holds for `frame`, or else what is stated.
+fn spacing_of(scale: &Option<Scale>, frame: &Frame) -> Option<PixelSpacing> {
     let scale = scale.as_ref().filter(|scale| scale.is_for(frame.size()));
-    scale.map(|scale| scale.spacing).or(stated)
+    scale.map(|scale| scale.spacing).or(frame.stated_spacing)
 }

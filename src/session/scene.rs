@@ -5,7 +5,6 @@ use crate::overlay::{Scene, SceneObject, Status};
 use crate::prompt::Prompt;
 use crate::words::Word;
 
-use super::ahead::Tracking;
 use super::buttons::Page;
 use super::everything::Everything;
 use super::objects::Object;
@@ -21,7 +20,8 @@ impl Session {
         let everything = frozen.and_then(|f| f.everything.as_ref());
         let found = everything.map(Everything::scene_objects).unwrap_or_default();
         let objects = frozen.map(|f| f.objects.iter().map(|o| self.scene_object(o)));
-        let followed = self.tracking.as_ref().map(Tracking::scene_objects).unwrap_or_default();
+        let followed =
+            self.tracking.as_ref().map(|t| t.scene_objects(self.now)).unwrap_or_default();
         let mark = self.scaling.as_ref().map_or(self.corner, |scaling| scaling.first);
         Scene {
             frame: frozen.map(|f| &f.frame).or(self.newest.as_ref()).cloned(),
@@ -127,6 +127,8 @@ impl Session {
             words.get(Word::Ended)
         } else if self.newest.is_none() {
             words.get(Word::Waiting)
+        } else if self.exporting {
+            words.get(Word::Exporting)
         } else if self.clipping {
             words.get(Word::Clipping)
         } else if let Some(tracking) = &self.tracking {

@@ -102,12 +102,19 @@ impl GestureRecogniser {
     /// [`WOBBLE_MM`](Self::WOBBLE_MM), and at least one pixel, drags. A scale that is not a
     /// positive number counts as 0.
     pub fn new(pixels_per_mm: f32) -> Self {
-        Self {
-            wobble_px: (pixels_per_mm * Self::WOBBLE_MM).max(1.0),
-            down: Vec::new(),
-            tracked: None,
-            pinch: None,
-        }
+        let mut recogniser = Self { wobble_px: 1.0, down: Vec::new(), tracked: None, pinch: None };
+        recogniser.set_scale(pixels_per_mm);
+        recogniser
+    }
+
+    /// The screen has another scale now; see [`new`](Self::new).
+    pub fn set_scale(&mut self, pixels_per_mm: f32) {
+        self.wobble_px = (pixels_per_mm * Self::WOBBLE_MM).max(1.0);
+    }
+
+    /// Whether a finger is down.
+    pub fn is_touched(&self) -> bool {
+        !self.down.is_empty()
     }
 
     /// Takes the next event of the screen. Moves and lifts of unknown fingers are ignored. A

@@ -15,6 +15,7 @@
 //! then looked for on every encoded frame, where the picture is most like it was, and found again when
 //! the answer there is the one expected.
 
+mod blend;
 mod look;
 mod motion;
 mod patch;
@@ -31,6 +32,7 @@ use crate::model::{MaskCandidate, Masks};
 use crate::prompt::Prompt;
 use crate::propagate::{FAINT, LEAST_AREA_PX, contrast};
 
+pub(crate) use blend::Blend;
 pub use score::{TrackScore, TrackedFrame};
 
 use look::Look;
@@ -156,6 +158,8 @@ impl Question {
 pub struct Tracked {
     /// As given to [`Tracker::new`].
     pub id: u64,
+    /// The box by which it is carried from frame to frame.
+    pub bounds: FrameBox,
     /// The newest answer, its mask carried to this frame; `None` while it is lost.
     pub found: Option<MaskCandidate>,
 }
@@ -211,7 +215,7 @@ impl Tracker {
 
     /// All structures on the newest frame, in the order they were given.
     pub fn tracked(&self) -> Vec<Tracked> {
-        self.tracks.iter().map(|track| Tracked { id: track.id, found: track.found() }).collect()
+        self.tracks.iter().map(Track::tracked).collect()
     }
 
     /// Goes on to the next frame. One of another size ends it for all: they are lost, and not looked
@@ -250,6 +254,10 @@ impl Tracker {
 }
 
 impl Track {
+    fn tracked(&self) -> Tracked {
+        Tracked { id: self.id, bounds: self.bounds, found: self.found() }
+    }
+
     fn found(&self) -> Option<MaskCandidate> {
         let seen = !matches!(self.evidence, Evidence::Lost);
         seen.then(|| MaskCandidate { mask: self.carried(self.bounds), ..self.shape.clone() })

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use crate::nearest::nearest;
-use crate::overlay::is_known;
+use crate::overlay::unknown_letter;
 
 use keys::KEYS;
 pub(crate) use keys::Word;
@@ -208,7 +208,7 @@ fn entries(place: &str, text: &str) -> Result<Vec<(usize, String)>, WordsError> 
                 let reason = format!("{key} is not a text: put it in quotes");
                 return Err(WordsError::Invalid { place: place(), reason });
             };
-            if let Some(letter) = text.chars().find(|c| !is_known(*c)) {
+            if let Some(letter) = unknown_letter(&text) {
                 return Err(WordsError::Letter { place: place(), key, letter });
             }
             found.push((index, text));

@@ -26,6 +26,10 @@ fn settings_that_cannot_be_meant_are_refused_with_what_can() {
         (vec!["--panel-mm", "7 inch"], "as in 217x136"),
         (vec!["--panel-mm", "16x9"], "1280 x 800 pixels is not of this size"),
         (vec!["--labels", "cyst,"], "give labels of 1 to 24 letters"),
+        (
+            vec!["--labels", "cyst,ไทย"],
+            "the label \"ไทย\" has a letter that there is no picture of",
+        ),
         (vec!["--labels", "cyst,cyst"], "\"cyst\" is there twice"),
         (vec!["--labels", &labels], "13 labels: no more than 12 fit the screen"),
         (vec!["--preset", "linear"], "there are no presets; give --board"),
@@ -42,7 +46,7 @@ fn settings_that_cannot_be_meant_are_refused_with_what_can() {
 fn the_look_of_a_profile_is_that_of_the_screen() {
     let out = tempfile::tempdir().unwrap();
     let profile = out.path().join("ward.toml");
-    let text = "hand = \"left\"\ntheme = \"day\"\nlanguage = \"zh\"\npanel_mm = \"217x136\"\n\
+    let text = "hand = \"left\"\ntheme = \"day\"\nlanguage = \"zh\"\npanel_mm = \"150x94\"\n\
                 labels = [\"lesion\", \"囊肿\"]\n";
     fs::write(&profile, text).unwrap();
     // All that is shown, since a busy machine may leave out what others draw: the screen before the
@@ -62,10 +66,20 @@ fn the_look_of_a_profile_is_that_of_the_screen() {
     let in_common = |a: &[Vec<u8>], b: &[Vec<u8>]| a.iter().any(|picture| b.contains(picture));
     let profile = profile.to_str().unwrap();
     let by_profile = || pictures("profile", &["--board", profile]);
-    let said = ["--hand", "left", "--theme", "day", "--language", "zh", "--labels", "lesion,囊肿"];
+    let said = [
+        ["--hand", "left"],
+        ["--theme", "day"],
+        ["--language", "zh"],
+        ["--labels", "lesion,囊肿"],
+        ["--panel-mm", "150x94"],
+    ];
+    let said = said.concat();
     let same = (0..5).any(|_| in_common(&by_profile(), &pictures("said", &said)));
     assert!(same, "as the arguments say it");
     assert!(!in_common(&by_profile(), &pictures("plain", &[])), "a profile has a look");
     let right = pictures("right", &["--board", profile, "--hand", "right"]);
     assert!(!in_common(&by_profile(), &right), "the command line comes first");
+    // By it buttons are larger than where nothing is known of the panel's size.
+    let unknown = pictures("unknown", &said[..8]);
+    assert!(!in_common(&by_profile(), &unknown), "its size counts");
 }

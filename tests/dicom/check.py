@@ -17,6 +17,9 @@ import pydicom
 from PIL import Image
 
 
+UNITS = {"mm": "mm", "mm2": "mm2", "ml": "ml", "px": "{pixels}", "px2": "{pixels}"}
+
+
 def check_clip(folder):
     record = json.loads((folder / "record.json").read_text())
     clip = pydicom.dcmread(folder / "clip.dcm")
@@ -55,12 +58,16 @@ def check_picture(folder):
 def check_report(folder, picture):
     report = highdicom.sr.srread(folder / "measurements.dcm")
     assert report.StudyInstanceUID == picture.StudyInstanceUID, "study of the report"
-    objects = json.loads((folder / "record.json").read_text())["objects"]
+    record = json.loads((folder / "record.json").read_text())
+    objects = record["objects"]
+    check_callipers(folder, report, record["callipers"])
     groups = report.content.get_planar_roi_measurement_groups()
     measured = [(number, o["measurements"]) for number, o in enumerate(objects, 1) if o["measurements"]]
     assert len(groups) == len(measured), "groups"
+    if not groups:
+        return
     masks = pydicom.dcmread(folder / "masks.dcm", stop_before_pixels=True)
-    units = {"mm": "mm", "mm2": "mm2", "px": "{pixels}", "px2": "{pixels}"}
+    names = [o["label"] or f"Structure {number}" for number, o in enumerate(objects, 1)]
     for group, (number, sizes) in zip(groups, measured):
         frame = group.referenced_segmentation_frame
         assert frame.referenced_sop_instance_uid == masks.SOPInstanceUID, "the masks it refers to"
@@ -74,17 +81,37 @@ def check_report(folder, picture):
             "Perpendicular Axis": sizes["perpendicular_diameter"]["length"],
             "Perimeter": sizes["perimeter"],
         }
+        if sizes["area"]["unit"] == "mm2":
+            length, across = (sizes[f"{which}_diameter"]["length"]["value"] for which in ("longest", "perpendicular"))
+            volume = {"value": np.pi / 6 * length * across**2 / 1000, "unit": "ml"}
+            expected["Volume estimated from single 2D region"] = volume
         assert found.keys() == expected.keys(), "measurements"
+        name = names[number - 1]
+        called = name if names.count(name) == 1 else f"{name} {number}"
+        assert group.tracking_identifier == called, "name"
         for name, size in expected.items():
             value, unit = found[name]
-            assert abs(value - size["value"]) <= 5e-5 and unit == units[size["unit"]], name
+            assert abs(value - size["value"]) <= 5e-5 and unit == UNITS[size["unit"]], name
+
+
+def check_callipers(folder, report, callipers):
+    lines = [e.value for e in pydicom.dcmread(folder / "measurements.dcm").iterall() if e.keyword == "GraphicData"]
+    groups = report.content.get_image_measurement_groups()
+    by_hand = [g for g in groups if g.tracking_identifier.startswith("Calliper ")]
+    assert len(by_hand) == len(lines) == len(callipers), "callipers"
+    for group, line, calliper in zip(by_hand, lines, callipers):
+        (found,) = group.get_measurements()
+        assert found.name.meaning == "Distance" and found.unit.value == UNITS[calliper["length"]["unit"]]
+        assert abs(found.value - calliper["length"]["value"]) <= 5e-5, "calliper"
+        ends = [calliper[end][axis] + 0.5 for end in ("from", "to") for axis in "xy"]
+        assert np.allclose(line, ends), "ends"
 
 
 def check(folder):
     picture, files = (check_clip if (folder / "clip.dcm").exists() else check_picture)(folder)
     record = json.loads((folder / "record.json").read_text())
     blanked = bool((record.get("blanking") or {}).get("outside_of"))
-    assert picture.BurnedInAnnotation == ("NO" if blanked else "YES"), "what is burnt in"
+    assert picture.BurnedInAnnotation == "YES", "nobody has looked at what is on the picture"
     assert ("DeidentificationMethod" in picture) == blanked, "how it was taken away"
     for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
         assert not picture[name].value, f"{name} is not empty"

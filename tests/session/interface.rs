@@ -8,8 +8,9 @@ use std::sync::Arc;
 use image::RgbImage;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use tapseg::feed::read_still;
-use tapseg::overlay::{Arrangement, Hand, Overlay, Scene, Theme, Zoom, pixels_per_mm};
+use tapseg::overlay::{Arrangement, Hand, Overlay, Scene, Theme, Zoom};
 use tapseg::record::{AlbumPage, RecordOptions, album_page, album_view, write_record};
+use tapseg::screen::pixels_per_mm;
 use tapseg::session::{
     Ask, Command, Decoded, Drag, Encoded, Event, Job, Session, SessionOptions, Told,
 };
@@ -185,9 +186,9 @@ fn records(bedside: &mut Bedside) -> tempfile::TempDir {
     bedside.at(9000);
     bedside.press(Button::Records);
     let Some(Command::Records(Ask::Page { id, .. })) = bedside.commands.pop() else { panic!() };
-    let page = album_page(folder.path(), 0, 6).unwrap();
+    let page = album_page(folder.path(), 0, 6, &Words::default()).unwrap();
     let entry = |(minute, note): (usize, &str)| {
-        let title = format!("2026-11-27 08:{:02} UTC", 40 - 7 * minute);
+        let title = format!("2026-11-27 08:{:02}", 40 - 7 * minute);
         tapseg::record::AlbumEntry { title, note: note.into(), ..page.entries[0].clone() }
     };
     let notes = [
@@ -256,8 +257,8 @@ fn states() -> Vec<(&'static str, RgbImage)> {
     draw("records", &mut kept);
     kept.press(Button::Tile(0));
     let Some(Command::Records(Ask::View { id, name })) = kept.commands.pop() else { panic!() };
-    let mut view = album_view(folder.path(), &name).unwrap();
-    view.title = "2026-11-27 08:40 UTC: 1 structure".into();
+    let mut view = album_view(folder.path(), &name, &Words::default()).unwrap();
+    view.title = "2026-11-27 08:40: 1 structure".into();
     kept.on(Event::Records(Told::View { id, result: Ok(Box::new(view)) }));
     draw("record", &mut kept);
     setups(&mut draw);

@@ -43,10 +43,8 @@ const SIZES: [FrameSize; 2] = [FrameSize::new(160, 120), FrameSize::new(200, 140
 const STEP_MS: u64 = 40;
 /// From one examination to the next in seconds, at rest.
 const REST_S: u32 = 240;
-/// How long records stay that were exported.
-const KEEP: Duration = Duration::from_secs(6 * 3600);
-/// The longest that nothing may come to the screen.
-const LONGEST_GAP: Duration = Duration::from_secs(1);
+/// The longest that somebody waits for the program before it is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The simulated time, and what the clock on the wall was set ahead by, in milliseconds.
 static NOW_MS: AtomicU64 = AtomicU64::new(0);
@@ -169,7 +167,7 @@ fn works_for_a_day() {
         clock: CLOCK,
         keeping: Keeping {
             folder: Some(disk.kept.clone()),
-            retention: Retention { keep: Some(KEEP), ..Retention::default() },
+            retention: Retention { keep: Some(keep(hours)), ..Retention::default() },
             export_to: Some(stick.path().into()),
             blank: Some(RegionChoice::Auto),
         },
@@ -181,7 +179,7 @@ fn works_for_a_day() {
     let report = run(Box::new(feed), predictor, &mut Desk(&person), options).unwrap();
     let took = began.elapsed();
     let day = person.into_inner().day;
-    let records = check_records(&disk.kept, stick.path());
+    let records = check_records(&disk.kept, stick.path(), keep(hours));
     // The first quarter of the day is for warming up.
     let warm = day.rss_mb.len() / 4;
     let (start, end) = (day.rss_mb[warm], *day.rss_mb.last().unwrap());
@@ -199,16 +197,19 @@ fn works_for_a_day() {
         if small { "" } else { "; the disk was never full, as there was no small one" },
     );
     println!("memory in MB every ten minutes: {:.1?}", day.rss_mb);
-    assert!(day.longest_gap <= LONGEST_GAP, "{:?} without a picture", day.longest_gap);
-    assert!(day.longest_turn <= LONGEST_GAP, "{:?} for a turn of the loop", day.longest_turn);
     let most = day.rss_mb[warm..].iter().copied().fold(end, f64::max);
     // Less than an hour says little: what is filled for the first time looks like growth.
     let share = if hours >= 2.0 { 1.05 } else { 1.25 };
     assert!(most <= share * start, "from {start:.1} MB to {most:.1} MB: {:?}", day.rss_mb);
 }
 
-/// Every record that was confirmed is there and whole, or was deleted as it may be.
-fn check_records(kept: &Path, stick: &Path) -> String {
+/// How long records stay that were exported: a quarter of a day, or of whatever is simulated, so that some go.
+fn keep(hours: f64) -> Duration {
+    Duration::from_secs_f64(hours.min(24.0) * 3600.0 / 4.0)
+}
+
+/// Every record that was confirmed is there and whole, or was deleted as it may be after so long.
+fn check_records(kept: &Path, stick: &Path, keep: Duration) -> String {
     let told = TOLD.lock().unwrap();
     let of = |what: &'static str| {
         told.iter().filter_map(move |(at, told)| Some((*at, told.strip_prefix(what)?)))
@@ -221,7 +222,7 @@ fn check_records(kept: &Path, stick: &Path) -> String {
         let name = Path::new(place).file_name().unwrap().to_str().unwrap();
         if let Some((deleted, _)) = gone.iter().find(|(_, gone)| *gone == name) {
             let age = Duration::from_millis(deleted - at);
-            assert!(age >= KEEP, "{name} was deleted after {age:?}");
+            assert!(age >= keep, "{name} was deleted after {age:?}");
             record::open(&stick.join(name)).unwrap().verify().unwrap();
         } else {
             let found = listed.iter().find(|kept| kept.name == name);
@@ -232,7 +233,7 @@ fn check_records(kept: &Path, stick: &Path) -> String {
     // While the disk is gone nothing can be looked for on it.
     assert!(of("not deleted: ").all(|(_, reason)| reason.contains("Not a directory")));
     let refused = of("not saved: ").count();
-    assert!(saved > 0 && refused > 0);
+    assert!(saved > 0 && refused > 0 && !gone.is_empty(), "{saved} {refused} {gone:?}");
     format!("{saved} records, {} deleted when old, {refused} times not saved and told", gone.len())
 }
 

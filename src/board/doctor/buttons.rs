@@ -7,7 +7,8 @@ use embedded_graphics::geometry::Size;
 
 use super::{Finding, entries, name, text};
 use crate::geometry::FrameSize;
-use crate::overlay::{Arrangement, Button, Layout, pixels_per_mm};
+use crate::overlay::{Arrangement, Button, Layout};
+use crate::screen::pixels_per_mm;
 
 /// What is looked at.
 const PART: &str = "buttons";

@@ -1,14 +1,14 @@
 //! The sizes of structures as a structured report: a Comprehensive SR (PS3.3, A.35.3) by the template
 //! "Measurement Report" (PS3.16, TID 1500), with a group of measurements for each (TID 1410) that refers
-//! to its segment and to the picture.
+//! to its segment and to the picture, and one for each distance measured by hand (TID 1501).
 
-use dicom_core::VR;
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use jiff::Timestamp;
 
 use super::{
     ANATOMICAL_STRUCTURE, Code, Element, IMPLEMENTATION, Referenced, code, new_uid, sequence, text,
 };
-use crate::measure::{Measurements, Quantity, Unit};
+use crate::measure::{Calliper, Measurements, Quantity, Unit, volume_of_revolution};
 
 /// Comprehensive SR.
 pub const CLASS: &str = "1.2.840.10008.5.1.4.1.1.88.33";
@@ -16,22 +16,41 @@ pub const CLASS: &str = "1.2.840.10008.5.1.4.1.1.88.33";
 /// An item of a report's content.
 type Item = Vec<Element>;
 
-/// What is in the report about structures that have these `sizes`, each the segment of its place,
-/// counted from 1; those without have no pixels.
+/// A structure that has a segment and a size.
+pub struct Structure<'a> {
+    /// Its segment's, counted from 1.
+    pub number: usize,
+    pub name: String,
+    pub sizes: &'a Measurements,
+}
+
+/// What is reported, and of what.
+pub struct Content<'a> {
+    pub structures: &'a [Structure<'a>],
+    /// Distances that were measured by hand.
+    pub callipers: &'a [Calliper],
+    pub picture: Referenced<'a>,
+    /// The structures' segments; without structures there are none.
+    pub masks: Referenced<'a>,
+}
+
+/// What is in the report.
 ///
 /// # Errors
 /// Where the system gives no random numbers for UIDs.
 pub fn elements(
-    sizes: &[Option<&Measurements>],
+    content: &Content,
     study: &str,
-    picture: &Referenced,
-    masks: &Referenced,
     instance: &str,
     at: Timestamp,
 ) -> Result<Vec<Element>, String> {
-    let measured = sizes.iter().zip(1..).filter_map(|(sizes, number)| Some(((*sizes)?, number)));
-    let groups = measured.map(|(sizes, number)| group(sizes, number, picture, masks));
-    let groups = groups.collect::<Result<Vec<Item>, String>>()?;
+    let Content { structures, callipers, picture, masks } = content;
+    let sizes = structures.iter().map(|structure| group(structure, content));
+    let by_hand = callipers
+        .iter()
+        .zip(1..)
+        .map(|(calliper, number)| group_by_hand(calliper, number, picture));
+    let groups = sizes.chain(by_hand).collect::<Result<Vec<Item>, String>>()?;
     let content = vec![
         language(),
         context("CODE", ["121005", "DCM", "Observer Type"], {
@@ -54,7 +73,8 @@ pub fn elements(
         let items = vec![of.elements()];
         vec![sequence(0x0008, 0x1199, items), text(0x0020, 0x000E, VR::UI, of.series)]
     };
-    let series = vec![evidence(picture), evidence(masks)];
+    let masks = (!structures.is_empty()).then(|| evidence(masks));
+    let series = [evidence(picture)].into_iter().chain(masks).collect();
     let evidence = vec![sequence(0x0008, 0x1115, series), text(0x0020, 0x000D, VR::UI, study)];
     let mut elements = vec![
         text(0x0008, 0x0016, VR::UI, CLASS),
@@ -75,32 +95,72 @@ pub fn elements(
     Ok(elements)
 }
 
-/// The measurements of structure `number`.
+/// The measurements of a structure.
 fn group(
-    sizes: &Measurements,
-    number: usize,
-    picture: &Referenced,
-    masks: &Referenced,
+    Structure { number, name, sizes }: &Structure,
+    Content { structures, picture, masks, .. }: &Content,
 ) -> Result<Item, String> {
     let mut segment = masks.elements();
     // Each segment has one frame, and who names that doesn't name the segment.
     segment.push(text(0x0008, 0x1160, VR::IS, number.to_string()));
-    let content = vec![
+    // Structures that are called the same are told apart.
+    let is_alone = structures.iter().filter(|other| other.name == *name).count() == 1;
+    let name = if is_alone { name.clone() } else { format!("{name} {number}") };
+    let mut content = tracking(name)?;
+    content.extend([
+        coded("CONTAINS", ["121071", "DCM", "Finding"], ANATOMICAL_STRUCTURE),
+        image(["121214", "DCM", "Referenced Segmentation Frame"], segment),
+        image(["121233", "DCM", "Source image for segmentation"], picture.elements()),
+        number_of(["42798000", "SCT", "Area"], sizes.area, Vec::new()),
+        number_of(["103339001", "SCT", "Long Axis"], sizes.longest_diameter.length, Vec::new()),
+        number_of(
+            ["131189007", "SCT", "Perpendicular Axis"],
+            sizes.perpendicular_diameter.length,
+            Vec::new(),
+        ),
+        number_of(["131191004", "SCT", "Perimeter"], sizes.perimeter, Vec::new()),
+    ]);
+    let volume = ["121216", "DCM", "Volume estimated from single 2D region"];
+    let of_revolution = volume_of_revolution(sizes);
+    content.extend(of_revolution.map(|quantity| number_of(volume, quantity, Vec::new())));
+    Ok(container(["125007", "DCM", "Measurement Group"], Some("1410"), content))
+}
+
+/// A distance that was measured by hand, with its ends.
+fn group_by_hand(calliper: &Calliper, number: usize, picture: &Referenced) -> Result<Item, String> {
+    let mut content = tracking(format!("Calliper {number}"))?;
+    // Columns and rows from the upper left corner of the first pixel, whose middle is ours.
+    let ends = [calliper.from.x, calliper.from.y, calliper.to.x, calliper.to.y].map(|v| v + 0.5);
+    let place = vec![
+        text(0x0070, 0x0023, VR::CS, "POLYLINE"),
+        DataElement::new(Tag(0x0070, 0x0022), VR::FL, PrimitiveValue::F32(ends[..].into())),
+        sequence(0x0040, 0xA730, vec![selected_from(picture)]),
+    ];
+    let source = ["121112", "DCM", "Source of Measurement"];
+    let line = vec![item("INFERRED FROM", "SCOORD", source, place)];
+    content.push(number_of(["121206", "DCM", "Distance"], calliper.length, line));
+    Ok(container(["125007", "DCM", "Measurement Group"], Some("1501"), content))
+}
+
+/// What a group's measurements are of.
+fn tracking(name: String) -> Result<Vec<Item>, String> {
+    Ok(vec![
         context("TEXT", ["112039", "DCM", "Tracking Identifier"], {
-            text(0x0040, 0xA160, VR::UT, format!("Structure {number}"))
+            text(0x0040, 0xA160, VR::UT, name)
         }),
         context("UIDREF", ["112040", "DCM", "Tracking Unique Identifier"], {
             text(0x0040, 0xA124, VR::UI, new_uid()?)
         }),
-        coded("CONTAINS", ["121071", "DCM", "Finding"], ANATOMICAL_STRUCTURE),
-        image(["121214", "DCM", "Referenced Segmentation Frame"], segment),
-        image(["121233", "DCM", "Source image for segmentation"], picture.elements()),
-        number_of(["42798000", "SCT", "Area"], sizes.area),
-        number_of(["103339001", "SCT", "Long Axis"], sizes.longest_diameter.length),
-        number_of(["131189007", "SCT", "Perpendicular Axis"], sizes.perpendicular_diameter.length),
-        number_of(["131191004", "SCT", "Perimeter"], sizes.perimeter),
-    ];
-    Ok(container(["125007", "DCM", "Measurement Group"], Some("1410"), content))
+    ])
+}
+
+/// The picture that coordinates are of, which needs no name.
+fn selected_from(picture: &Referenced) -> Item {
+    vec![
+        text(0x0040, 0xA010, VR::CS, "SELECTED FROM"),
+        text(0x0040, 0xA040, VR::CS, "IMAGE"),
+        sequence(0x0008, 0x1199, vec![picture.elements()]),
+    ]
 }
 
 /// An item: how it relates to the one it is in, its kind, name and value.
@@ -152,8 +212,8 @@ fn image(name: Code, reference: Vec<Element>) -> Item {
     item("CONTAINS", "IMAGE", name, vec![sequence(0x0008, 0x1199, vec![reference])])
 }
 
-/// A measured number, with its unit by UCUM.
-fn number_of(name: Code, Quantity { value, unit }: Quantity) -> Item {
+/// A measured number, with its unit by UCUM, and what it was taken from.
+fn number_of(name: Code, Quantity { value, unit }: Quantity, from: Vec<Item>) -> Item {
     let unit = match unit {
         Unit::Pixel | Unit::SquarePixel => ["{pixels}", "UCUM", "pixels"],
         Unit::Millimetre => ["mm", "UCUM", "millimeter"],
@@ -165,5 +225,7 @@ fn number_of(name: Code, Quantity { value, unit }: Quantity) -> Item {
         // A decimal string has sixteen characters at most.
         text(0x0040, 0xA30A, VR::DS, format!("{value:.4}")),
     ];
-    item("CONTAINS", "NUM", name, vec![sequence(0x0040, 0xA300, vec![measured])])
+    let mut value = vec![sequence(0x0040, 0xA300, vec![measured])];
+    value.extend((!from.is_empty()).then(|| sequence(0x0040, 0xA730, from)));
+    item("CONTAINS", "NUM", name, value)
 }

@@ -97,6 +97,11 @@ impl Objects {
         }
     }
 
+    /// Lets go of what the second network was asked: its answers will be of no account.
+    pub fn forget_second(&mut self) {
+        self.list.iter_mut().for_each(|object| object.asked = None);
+    }
+
     /// Takes the second network's answer to `request`. It replaces the mask that it was asked about if
     /// it shows the same structure and doesn't contradict a point; what was there before, and what is
     /// there now, are given. What nobody waits for is dropped.

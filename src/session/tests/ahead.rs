@@ -19,9 +19,13 @@ fn textured(sequence: u64, moved: u32) -> Frame {
 
 /// The disc of [`textured`].
 fn disc(moved: u32) -> Masks {
+    disc_of(moved, 10.0)
+}
+
+fn disc_of(moved: u32, radius: f32) -> Masks {
     let inside = |k: u32| {
         let (x, y) = ((k % SIZE.width) as i64 - i64::from(moved), i64::from(k / SIZE.width));
-        u8::from((x - 24).pow(2) + (y - 24).pow(2) < 100)
+        u8::from((((x - 24).pow(2) + (y - 24).pow(2)) as f32) < radius * radius)
     };
     let mask = Mask::from_pixels(SIZE, (0..SIZE.pixels() as u32).map(inside).collect());
     let logits = Arc::new(Array2::zeros((4, 4)));
@@ -167,6 +171,36 @@ fn the_tracked_are_asked_for_again_and_again() {
     let commands = bed
         .on(Event::Decoded { request: asked[1].0, result: Ok(Decoded { took, masks: disc(1) }) });
     assert_eq!(encoded_sequence(&commands), Some(3));
+}
+
+/// The network's answer is the outline a moment later, not at once, and both go with the picture.
+#[test]
+fn outlines_become_what_the_network_answers_smoothly() {
+    let mut bed = tracking();
+    bed.shows(textured(2, 1));
+    let asked = questions(&bed.encoded());
+    let shown = |bed: &Bed| bed.scene().objects[0].mask.clone().unwrap();
+    let before = shown(&bed);
+    bed.decoded(asked[0].0, disc_of(1, 10.4));
+    let began = bed.session.now.as_millis() as u64;
+    assert_eq!(shown(&bed).area_px(), before.area_px());
+    let mut areas = vec![before.area_px()];
+    for ms in [60, 120, 180, 240] {
+        let revision = bed.session.revision();
+        bed.tick(began + ms);
+        assert_ne!(bed.session.revision(), revision, "it is to be drawn again");
+        areas.push(shown(&bed).area_px());
+    }
+    bed.shows(textured(3, 3));
+    let middle = |mask: &Mask| mask.bounding_box().map(|b| (b.x0 + b.x1) / 2.0).unwrap();
+    assert!((middle(&shown(&bed)) - 27.0).abs() <= 1.0, "it follows meanwhile");
+    bed.tick(began + 300);
+    areas.push(shown(&bed).area_px());
+    // A ring of single pixels, each of which is taken over about halfway.
+    assert!(areas.is_sorted() && areas[1] == areas[0] && areas[5] > areas[0], "{areas:?}");
+    let revision = bed.session.revision();
+    bed.tick(began + 310);
+    assert_eq!(bed.session.revision(), revision, "it has arrived");
 }
 
 #[test]

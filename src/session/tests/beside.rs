@@ -1,18 +1,8 @@
-//! What is done on a frozen picture beside outlining: callipers, the scale, and the records.
+//! What is done on a frozen picture beside outlining: callipers, clips, and the records.
 
 use super::*;
-use crate::measure::{Preset, Unit};
 use crate::overlay::Tile;
 use crate::record::{AlbumEntry, AlbumPage, AlbumView};
-
-fn drag(from: (f32, f32), to: (f32, f32)) -> Drag {
-    let point = |(x, y)| FramePoint::new(x, y);
-    Drag { from: point(from), to: point(to), reach: 2.0 }
-}
-
-fn lengths(bed: &Bed) -> Vec<String> {
-    bed.scene().callipers.iter().map(|calliper| calliper.length.to_string()).collect()
-}
 
 #[test]
 fn callipers_are_placed_by_taps_and_drags_and_moved_by_their_ends() {
@@ -55,95 +45,6 @@ fn callipers_are_placed_by_taps_and_drags_and_moved_by_their_ends() {
     assert!(bed.message().contains("8 callipers"), "{}", bed.message());
     bed.press(Button::Clear);
     assert!(lengths(&bed).is_empty());
-}
-
-/// A frame with a tick every `period` rows at its right side.
-fn with_ruler(period: usize) -> Frame {
-    let size = FrameSize::new(64, 240);
-    let bright = |i: usize| i % 64 > 50 && (i / 64) % period == 5;
-    let rgb = (0..size.pixels()).flat_map(|i| [if bright(i) { 230 } else { 0 }; 3]);
-    Frame::from_rgb(size, rgb.collect::<Vec<_>>()).unwrap()
-}
-
-fn scaled_by_ruler() -> Bed {
-    let presets = vec![Preset {
-        name: "linear".into(),
-        spacing: PixelSpacing { row_mm: 0.5, column_mm: 0.5 },
-    }];
-    let options = SessionOptions { presets, ..SessionOptions::default() };
-    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
-    bed.on(Event::Frame(with_ruler(20)));
-    bed.present();
-    bed.press(Button::Scale);
-    bed.tap(55.0, 7.0);
-    bed.tap(56.0, 203.0);
-    bed
-}
-
-fn spacing(bed: &Bed) -> Option<f32> {
-    bed.scene().frame.unwrap().pixel_spacing.map(|spacing| spacing.row_mm)
-}
-
-#[test]
-fn the_scale_is_read_from_the_ruler() {
-    let mut bed = scaled_by_ruler();
-    let shown: Vec<Button> = bed.scene().buttons.iter().map(|state| state.button).collect();
-    assert_eq!(shown, Button::SCALING);
-    assert_eq!(bed.scene().ruler.unwrap().steps, 10);
-    assert_eq!(bed.message(), "10 steps of 10 mm, 0.500 mm a pixel");
-    bed.press(Button::Less);
-    assert_eq!(bed.message(), "10 steps of 5 mm, 0.250 mm a pixel");
-    bed.press(Button::Apply);
-    assert_eq!(
-        (bed.message().as_str(), spacing(&bed)),
-        ("The scale is set: 0.250 mm a pixel", Some(0.25))
-    );
-    bed.press(Button::Calliper);
-    bed.on(Event::Drag(drag((5.0, 10.0), (5.0, 50.0))));
-    assert_eq!(bed.scene().callipers[0].length.unit, Unit::Millimetre);
-    assert_eq!(lengths(&bed), ["10.0 mm"]);
-
-    // It holds for the frames that come, as long as the ruler is the same.
-    bed.press(Button::LiveFreeze);
-    bed.on(Event::Frame(with_ruler(20)));
-    bed.present();
-    bed.press(Button::LiveFreeze);
-    assert_eq!(spacing(&bed), Some(0.25));
-    bed.press(Button::LiveFreeze);
-    bed.on(Event::Frame(with_ruler(14)));
-    bed.present();
-    bed.press(Button::LiveFreeze);
-    assert_eq!(spacing(&bed), None, "{}", bed.message());
-    assert!(bed.message().contains("set the scale again"), "{}", bed.message());
-}
-
-#[test]
-fn a_scale_can_be_guessed_chosen_and_left() {
-    let mut bed = scaled_by_ruler();
-    bed.press(Button::Undo);
-    assert!(bed.message().contains("Tap a tick"), "{}", bed.message());
-    bed.tap(20.0, 20.0);
-    bed.tap(20.0, 22.0);
-    assert!(bed.message().contains("too near"), "{}", bed.message());
-    bed.on(Event::Tick(Duration::from_secs(60)));
-    bed.tap(20.0, 20.0);
-    bed.tap(20.0, 220.0);
-    assert_eq!(bed.message(), "No ticks: 50 mm between the taps, 0.250 mm a pixel");
-    bed.press(Button::Back);
-    assert_eq!(spacing(&bed), None);
-
-    bed.press(Button::Scale);
-    bed.press(Button::Preset);
-    assert_eq!(bed.message(), "linear: 0.500 mm a pixel");
-    bed.press(Button::Apply);
-    assert_eq!(spacing(&bed), Some(0.5));
-    bed.on(Event::Tick(Duration::from_secs(120)));
-    bed.press(Button::Scale);
-    bed.press(Button::Preset);
-    bed.press(Button::Preset);
-    assert!(bed.message().contains("the feed states none"), "{}", bed.message());
-    bed.press(Button::Apply);
-    assert_eq!(spacing(&bed), None);
 }
 
 fn page(first: usize, count: usize, total: usize) -> AlbumPage {
@@ -211,6 +112,7 @@ fn records_are_looked_at_in_place_of_the_picture() {
     assert_eq!(bed.message(), "Not exported: the stick is full");
     let id = asked(&bed);
     bed.on(Event::Records(Told::Page { id, result: Err("gone".into()) }));
+    bed.press(Button::Export);
 
     bed.press(Button::Back);
     assert!(bed.scene().tiles.is_some());
@@ -218,6 +120,17 @@ fn records_are_looked_at_in_place_of_the_picture() {
     assert_eq!((bed.session.state(), bed.scene().frame.unwrap().sequence), (State::Live, 1));
     bed.tap(5.0, 5.0);
     assert_eq!(bed.scene().frame.unwrap().sequence, 1, "not the record's picture");
+
+    // The copies go on without anybody looking.
+    bed.on(Event::Tick(Duration::from_secs(60)));
+    bed.on(Event::Frame(frame(2)));
+    assert_eq!(bed.message(), "Exporting: leave the stick in");
+    let commands = bed.encoded();
+    bed.answer(&commands);
+    assert!(!bed.session.is_idle());
+    assert!(bed.on(Event::Records(Told::Exported(Ok("2 records are there".into())))).is_empty());
+    assert_eq!(bed.message(), "2 records are there");
+    assert!(bed.session.is_idle());
 }
 
 /// The clip of a record is played at its own pace, round and round, with few frames at hand.
@@ -291,4 +204,24 @@ fn a_clip_ends_with_the_frozen_picture_and_saving_goes_on() {
     let clip = bed.press(Button::Clip);
     assert!(matches!(&clip[..], [Command::Clip { last: Some(last), .. }] if last.sequence == 3));
     assert!(Bed::live().press(Button::Clip).is_empty(), "nothing is remembered");
+}
+
+#[test]
+fn saving_takes_what_is_shown() {
+    let mut bed = Bed::live();
+    let Command::Save(live) = &bed.press(Button::Save)[0] else { panic!() };
+    assert_eq!((live.frame.sequence, live.objects.len()), (1, 0));
+    assert!(bed.press(Button::Save).is_empty(), "one at a time");
+    bed.on(Event::Saved(Ok("there".into())));
+    assert_eq!(bed.message(), "Saved to there");
+    bed.tap(5.0, 5.0);
+    let first = bed.encoded();
+    bed.answer(&first);
+    bed.press(Button::NextMask);
+    bed.tap(40.0, 30.0);
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    let object = &snapshot.objects[0];
+    assert_eq!((object.chosen, object.prompt.points.len()), (1, 1), "the prompt of that mask");
+    bed.on(Event::Saved(Err("disk full".into())));
+    assert_eq!(bed.message(), "Not saved: disk full");
 }

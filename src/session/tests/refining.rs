@@ -153,6 +153,42 @@ fn nothing_of_a_picture_that_was_let_go_comes_back() {
 }
 
 #[test]
+fn another_region_is_set_while_the_second_network_is_at_work() {
+    for asked_already in [false, true] {
+        let mut bed = bed();
+        let commands = bed.outlined();
+        let before = asked_already.then(|| asked(&bed.second_encoded(&commands)).0);
+        bed.press(Button::Region);
+        bed.on(Event::Drag(drag((2.0, 20.0), (12.0, 20.0))));
+        let commands = bed.press(Button::Apply);
+        assert!(encoded_sequence(&commands).is_some(), "{commands:?}");
+        let refine = commands.iter().filter(|c| matches!(c, Command::Refine(_)));
+        let refine: Vec<Command> = refine.cloned().collect();
+        before.into_iter().for_each(|request| bed.second(request, columns(22)));
+        assert_eq!((bed.area(), bed.refinement()), (20, Some(Refinement::Underway)), "outdated");
+        bed.encoded();
+        let (request, _) = asked(&bed.second_encoded(&refine));
+        bed.second(request, columns(28));
+        bed.wait(1000);
+        assert_eq!((bed.area(), bed.refinement()), (28, Some(Refinement::Done)));
+        assert!(bed.session.is_idle());
+    }
+}
+
+#[test]
+fn a_network_that_is_gone_is_not_waited_for() {
+    let mut bed = bed();
+    let commands = bed.outlined();
+    asked(&bed.second_encoded(&commands));
+    bed.on(Event::RefinerStopped);
+    assert_eq!(bed.message(), "Refining is off: its network broke down");
+    assert!(bed.session.is_idle() && bed.refinement().is_none());
+    let (request, _) = decode(&bed.tap(9.0, 9.0));
+    assert!(bed.first(request, columns(30)).is_empty());
+    assert!(bed.session.is_idle());
+}
+
+#[test]
 fn a_network_that_fails_is_told_and_not_asked_again() {
     let mut bed = bed();
     let commands = bed.outlined();

@@ -1,14 +1,7 @@
 //! What a person sets on the screen beside outlining: pages of buttons, hidden outlines, labels, the
-//! region, the guide, and what is remembered of it.
+//! region, and the guide.
 
 use super::*;
-use crate::measure::Ruler;
-
-fn with(options: SessionOptions) -> Bed {
-    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
-    bed.show(1);
-    bed
-}
 
 fn labelling() -> Bed {
     let labels = ["lesion", "cyst"].map(str::to_owned).to_vec();
@@ -26,11 +19,6 @@ fn buttons(bed: &Bed) -> Vec<Button> {
 fn label_of(bed: &Bed, button: Button) -> String {
     let scene = bed.scene();
     scene.buttons.iter().find(|state| state.button == button).unwrap().label.to_string()
-}
-
-fn drag(from: (f32, f32), to: (f32, f32)) -> Drag {
-    let point = |(x, y)| FramePoint::new(x, y);
-    Drag { from: point(from), to: point(to), reach: 1.0 }
 }
 
 /// The region of the last encoding that was asked for.
@@ -189,33 +177,4 @@ fn the_guide_goes_away_with_whatever_is_done() {
         bed.on(Event::Key(crate::screen::Key::Letter(key)));
         assert!(bed.scene().guide, "{key}");
     }
-}
-
-#[test]
-fn a_scale_is_remembered_until_its_ruler_changes() {
-    let ruler =
-        Ruler { from: FramePoint::new(55.0, 7.0), to: FramePoint::new(55.0, 40.0), steps: 3 };
-    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
-    let scale = |size, ruler| Some(Scale { size, spacing, ruler });
-    for (name, scale, lives, remembers) in [
-        ("of frames of this size", scale(Some(SIZE), None), true, false),
-        ("of any frames", scale(None, None), true, false),
-        ("of other frames", scale(Some(FrameSize::new(9, 9)), None), false, false),
-        ("from a ruler that is not there", scale(Some(SIZE), Some(ruler)), false, true),
-    ] {
-        let mut bed = with(SessionOptions { scale, ..SessionOptions::default() });
-        assert_eq!(bed.message(), "The scale is set: 0.200 mm a pixel", "{name}");
-        let commands = bed.press(Button::LiveFreeze);
-        let spacing_now = bed.scene().frame.unwrap().pixel_spacing;
-        assert_eq!(spacing_now, lives.then_some(spacing), "{name}");
-        let dropped = |c: &Command| matches!(c, Command::Remember(Memory::Scale(None)));
-        assert_eq!(commands.iter().any(dropped), remembers, "{name}");
-    }
-    let mut bed = Bed::live();
-    bed.press(Button::Scale);
-    bed.tap(20.0, 5.0);
-    bed.tap(20.0, 45.0);
-    let commands = bed.press(Button::Apply);
-    let Command::Remember(Memory::Scale(Some(set))) = &commands[0] else { panic!("{commands:?}") };
-    assert_eq!(set.size, Some(SIZE));
 }

@@ -23,6 +23,9 @@ enum Op {
     Encoded(u64, bool),
     Decoded(u64, usize),
     Searched(u64, usize),
+    SecondEncoded(u64, bool),
+    Refined(u64, usize),
+    RefinerStopped,
     Failed,
     Ended,
     Saved,
@@ -86,6 +89,9 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::Encoded(back, ok)),
         5 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Decoded(back, count)),
         4 => (0u64..3, 0usize..4).prop_map(|(back, count)| Op::Searched(back, count)),
+        3 => (0u64..3, any::<bool>()).prop_map(|(back, ok)| Op::SecondEncoded(back, ok)),
+        4 => (0u64..4, 0usize..4).prop_map(|(back, count)| Op::Refined(back, count)),
+        1 => Just(Op::RefinerStopped),
         1 => Just(Op::Failed),
         1 => Just(Op::Ended),
         1 => Just(Op::Saved),
@@ -96,6 +102,16 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn event(op: &Op, bed: &Bed) -> Option<Event> {
     let took = Duration::from_millis(1);
+    // A number that was given lately.
+    let recent = |back: u64| bed.session.last_id.saturating_sub(back);
+    let encoded = |ok: bool| match ok {
+        true => Ok(Encoded { took, cached: false, region: None }),
+        false => Err("no".to_owned()),
+    };
+    let decoded = |count: usize| match count {
+        0 => Err("no".to_owned()),
+        _ => Ok(Decoded { took, masks: masks(count, 0.0) }),
+    };
     let from = FramePoint::new(20.0, 20.0);
     let drag = |x, y| Drag { from, to: FramePoint::new(x, y), reach: 3.0 };
     Some(match *op {
@@ -110,23 +126,21 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Drag(x, y) => Event::Drag(drag(x, y)),
         Op::Cancel => Event::Cancelled,
         Op::Press(i) => Event::Pressed(button(i)),
-        Op::Encoded(back, ok) => Event::Encoded {
-            id: bed.session.last_id.saturating_sub(back),
-            result: if ok {
-                Ok(Encoded { took, cached: false, region: None })
-            } else {
-                Err("no".into())
-            },
-        },
-        Op::Decoded(back, count) => Event::Decoded {
-            request: bed.session.last_id.saturating_sub(back),
-            result: match count {
-                0 => Err("no".into()),
-                _ => Ok(Decoded { took, masks: masks(count, 0.0) }),
-            },
-        },
+        Op::Encoded(back, ok) => Event::Encoded { id: recent(back), result: encoded(ok) },
+        Op::Decoded(back, count) => {
+            Event::Decoded { request: recent(back), result: decoded(count) }
+        }
+        Op::SecondEncoded(back, ok) => {
+            // The first network's numbers come in between.
+            let asked = bed.session.refining_id().unwrap_or_default();
+            Event::RefinerEncoded { id: asked.saturating_sub(back / 2), result: encoded(ok) }
+        }
+        Op::Refined(back, count) => {
+            Event::Refined { request: recent(back), result: decoded(count) }
+        }
+        Op::RefinerStopped => Event::RefinerStopped,
         Op::Searched(back, count) => Event::Searched {
-            id: bed.session.last_id.saturating_sub(back),
+            id: recent(back),
             result: match count {
                 0 => Err("no".into()),
                 _ => Ok(masks(count, 0.0).candidates),
@@ -136,9 +150,7 @@ fn event(op: &Op, bed: &Bed) -> Option<Event> {
         Op::Ended => Event::FeedEnded,
         Op::Saved => Event::Saved(Ok("there".into())),
         Op::Clipped => Event::Clipped(Ok("there".into())),
-        Op::Told(back, count) => {
-            Event::Records(told(bed.session.last_id.saturating_sub(back), count))
-        }
+        Op::Told(back, count) => Event::Records(told(recent(back), count)),
     })
 }
 
@@ -149,10 +161,13 @@ proptest! {
     fn no_order_of_events_breaks_it(
         ops in prop::collection::vec(op(), 1..150),
         ahead in any::<bool>(),
+        refiner in any::<bool>(),
     ) {
         let mut bed = if ahead { Bed::ahead(1.0) } else { Bed::new(false) };
         bed.session.options.labels = vec!["cyst".into()];
         bed.session.guide = ahead;
+        bed.session.options.refiner = refiner.then(|| "large".into());
+        let mut refiner_is_there = refiner;
         let first = bed.on(Event::Frame(frame(1)));
         bed.present();
         let mut encode_succeeded = true;
@@ -165,8 +180,23 @@ proptest! {
             {
                 encode_succeeded = result.is_ok();
             }
+            refiner_is_there &= !matches!(event, Event::RefinerStopped);
             for command in bed.on(event) {
                 match command {
+                    Command::Refine(job) => {
+                        prop_assert!(refiner_is_there, "nobody is there to do it");
+                        let frozen = bed.session.frozen.as_ref().map(|f| &f.frame);
+                        match job {
+                            Job::Encode { frame, .. } => {
+                                prop_assert!(frozen.is_some_and(|f| same_picture(f, &frame)));
+                            }
+                            Job::Decode { encoding, prompt, .. } => {
+                                prop_assert_eq!(Some(encoding), bed.session.refining_id());
+                                prop_assert!(!prompt.is_empty());
+                            }
+                            other => prop_assert!(false, "not for the second: {other:?}"),
+                        }
+                    }
                     Command::Network(Job::Encode { frame, region, .. }) => {
                         let again = last_encoded
                             .is_some_and(|(last, of)| same_picture(&last, &frame) && of == region);
@@ -183,7 +213,7 @@ proptest! {
                         prop_assert!(frozen.is_some_and(|f| same_picture(&f.frame, &frame)));
                     }
                     Command::Network(Job::Stop) | Command::Save(_) => {}
-                    Command::Refine(_) | Command::Label(_) | Command::Remember(_) => {}
+                    Command::Label(_) | Command::Remember(_) => {}
                     Command::Clip { .. } | Command::Records(_) => {}
                 }
             }
@@ -191,6 +221,7 @@ proptest! {
             if let (Some(before), Some(now)) = (&before, frozen) {
                 prop_assert!(same_picture(before, &now.frame), "the frozen frame changed");
             }
+            prop_assert!(refiner_is_there || !bed.session.is_refining(), "there is no second");
             let scene = bed.scene();
             let live = matches!(bed.session.state(), State::Live | State::Tracking);
             prop_assert_eq!(live, frozen.is_none());

@@ -136,6 +136,10 @@ pub struct Person {
     heard: usize,
     answered: u64,
     live: bool,
+    /// Whether a picture is to come to the screen, since when, and how many had come before.
+    expected: bool,
+    asked: Instant,
+    seen: u64,
     /// When the last picture came to the screen, while it is live, and when the loop came by.
     shown: Option<Instant>,
     turned: Instant,
@@ -154,19 +158,27 @@ impl Person {
             heard: 0,
             answered: 0,
             live: false,
+            expected: false,
+            asked: Instant::now(),
+            seen: 0,
             shown: None,
             turned: Instant::now(),
             day: Day::default(),
         }
     }
 
-    /// The time goes on, with a frame, once the one before has come.
+    /// The time goes on, with a frame, once the one before has come, and is on the screen where that is live.
     fn pass(&mut self, ms: u64, with_frame: bool) -> bool {
-        if CAME.load(SeqCst) < ASKED.load(SeqCst) {
+        let unseen = self.live && self.expected && self.day.pictures == self.seen;
+        if CAME.load(SeqCst) < ASKED.load(SeqCst) || unseen {
+            assert!(self.asked.elapsed() < PATIENCE, "no picture for {:?}", self.asked.elapsed());
             std::thread::sleep(Duration::from_micros(200));
             return false;
         }
         NOW_MS.fetch_add(ms, SeqCst);
+        self.expected = with_frame && self.live;
+        self.seen = self.day.pictures;
+        self.asked = Instant::now();
         if with_frame {
             ASKED.fetch_add(1, SeqCst);
             self.ask.send(()).unwrap();
@@ -217,7 +229,7 @@ impl Person {
                 let answered = what == DECODED && ANSWERED.load(SeqCst) > self.answered;
                 if !answered && !told[self.heard..].iter().any(|(_, told)| told.contains(what)) {
                     assert!(
-                        self.since.elapsed() < Duration::from_secs(20),
+                        self.since.elapsed() < PATIENCE,
                         "{what:?} did not come in examination {}: {:?}",
                         self.day.examinations,
                         &told[self.heard..]

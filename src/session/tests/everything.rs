@@ -1,0 +1,63 @@
+//! The search for everything.
+
+use super::*;
+
+/// Two nested squares, the larger first.
+fn nested() -> Vec<MaskCandidate> {
+    let square = |side: u32| {
+        let inside = move |i: u32| u8::from(i % SIZE.width < side && i / SIZE.width < side);
+        let mask = Mask::from_pixels(SIZE, (0..SIZE.pixels() as u32).map(inside).collect());
+        MaskCandidate { mask, ..masks(1, 0.0).candidates.remove(0) }
+    };
+    vec![square(30), square(10)]
+}
+
+#[test]
+fn everything_is_found_and_taps_pick_the_smallest() {
+    let mut bed = Bed::live();
+    assert!(bed.press(Button::Everything).is_empty(), "nothing is frozen");
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let commands = bed.press(Button::Everything);
+    let [Command::Network(Job::Everything { id, .. })] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    assert!(!bed.session.is_idle());
+    bed.on(Event::Searching { id, done: 256, total: 1024 });
+    assert!(bed.message().contains("25 %"), "{}", bed.message());
+    // The outcome of another search is of no account.
+    bed.on(Event::Searched { id: id + 9, result: Ok(vec![]) });
+    assert!(matches!(bed.press(Button::Everything)[..], [Command::Network(Job::Stop)]));
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    assert!(bed.session.is_idle());
+    assert_eq!(bed.scene().objects.len(), 2);
+    assert!(bed.scene().objects.iter().all(|object| !object.active && object.mask.is_some()));
+
+    assert!(bed.tap(5.0, 5.0).is_empty(), "no network is needed");
+    let objects = bed.scene().objects;
+    assert_eq!(objects.len(), 2, "one left, one picked");
+    assert_eq!(objects[1].mask.as_ref().unwrap().area_px(), 100);
+    assert!(objects[1].active && objects[1].bounding_box.is_some());
+    bed.tap(50.0, 40.0);
+    assert!(bed.message().contains("Nothing was found there"), "{}", bed.message());
+    bed.tap(5.0, 5.0);
+    assert!(bed.message().contains("Nothing was found") || bed.scene().objects.len() == 2);
+
+    // Without the masks, taps point again, and prompts refine what was picked.
+    bed.press(Button::Everything);
+    assert_eq!(bed.scene().objects.len(), 2);
+    let (_, prompt) = decode(&bed.tap(20.0, 20.0));
+    assert!(prompt.bounding_box.is_some() && prompt.points.len() == 1);
+    bed.press(Button::LiveFreeze);
+    assert!(bed.scene().objects.is_empty());
+}
+
+#[test]
+fn going_live_stops_the_search() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    bed.press(Button::Everything);
+    assert!(matches!(bed.press(Button::LiveFreeze)[..], [Command::Network(Job::Stop)]));
+    assert!(bed.session.is_idle());
+}
