@@ -38,7 +38,7 @@ pub fn now() -> Duration {
 #[non_exhaustive]
 pub enum ScreenError {
     /// There is no display to open a window on.
-    #[error("no display: {reason}; use `--screen picture:DIR` to write PNG files instead")]
+    #[error("no display: {reason}")]
     NoDisplay {
         /// What the window system said.
         reason: String,
