@@ -129,7 +129,12 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         Self { cine, ..self }
     }
 
-    pub fn run(mut self) -> Result<Report, AppError> {
+    /// The session, as it was left.
+    pub fn into_session(self) -> S {
+        self.session
+    }
+
+    pub fn run(&mut self) -> Result<Report, AppError> {
         let mut events = Vec::new();
         loop {
             self.screen.poll(POLL, &mut events)?;
@@ -158,7 +163,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             draw: self.draw.timings(),
             present: self.present.timings(),
             latency: self.latency.timings(),
-            ..self.report
+            ..std::mem::take(&mut self.report)
         })
     }
 

@@ -178,6 +178,7 @@ mod tests {
             bounding_box: Some(FrameBox { x0: -3.0, y0: 0.0, x1: 1e20, y1: 5.0 }),
             colour: usize::MAX,
             active: true,
+            proposed: false,
             label: Some("a label that is too long for the picture ".repeat(3)),
         };
         let passive = SceneObject { active: false, colour: 1, ..object.clone() };

@@ -81,6 +81,7 @@ impl Tracking {
             bounding_box: None,
             colour: look.colour,
             active: false,
+            proposed: false,
             label: look.label,
         };
         self.found().map(object).collect()
