@@ -41,6 +41,7 @@ fn object(size: FrameSize, index: usize) -> SceneObject {
         bounding_box: Some(FrameBox::centred(centre, 2.2 * radius, 2.2 * radius)),
         colour: index,
         active: index == 0,
+        proposed: false,
         label: None,
     }
 }

@@ -57,6 +57,7 @@ mod nearest;
 mod onnx;
 mod ops;
 pub mod overlay;
+mod percentile;
 pub mod prompt;
 pub mod propagate;
 mod random;

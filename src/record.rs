@@ -228,6 +228,7 @@ fn overlay(snapshot: &Snapshot) -> Canvas {
         bounding_box: o.prompt.bounding_box,
         colour: o.colour,
         active: true,
+        proposed: false,
         label: o.label.clone(),
     };
     let objects = snapshot.objects.iter().map(object).collect();

@@ -14,7 +14,7 @@ mod worker;
 use crate::cine::{self, CineLimits};
 use crate::clock::Clock;
 use crate::feed::{Feed, Rest, spawn_latest_with};
-use crate::label::{self, Desk, DeskOptions, LabelError, LabelSet, Summary};
+use crate::label::{self, Desk, DeskOptions, LabelSet, Summary};
 use crate::machine::give_way;
 use crate::measure::Preset;
 use crate::overlay::{Arrangement, Hand, Theme};
@@ -136,9 +136,6 @@ pub enum AppError {
     /// The thread that keeps labels stopped.
     #[error("keeping the labels broke off; what was kept is on the disk")]
     LabelsStopped,
-    /// The dataset can't be closed.
-    #[error(transparent)]
-    Label(#[from] LabelError),
     /// The feed ended without a single picture.
     #[error("the feed showed no picture: {reason}")]
     NoPicture {
@@ -221,12 +218,13 @@ pub fn run_in_two_stages<P: Predictor + 'static>(
 }
 
 /// Shows the pictures of `set` on `screen`, one after the other, and lets a person, or a script, accept,
-/// correct and name masks that `predictor` proposes; everything on a new picture is outlined without being asked where `propose` says so. Of `options`, those
-/// of records and clips are of no account.
+/// correct and name masks that `predictor` proposes; everything on a new picture is outlined without
+/// being asked where `propose` says so. Of `options`, those of records and clips are of no account.
 ///
 /// # Errors
 /// [`AppError`]. What goes wrong with a picture, a prompt or a mask is told on the screen instead; what
-/// was kept is on the disk in any case.
+/// was kept is on the disk in any case, and what was accepted and could not be is among the summary's
+/// problems.
 pub fn label<P: Predictor + 'static>(
     set: LabelSet,
     propose: bool,
@@ -235,18 +233,25 @@ pub fn label<P: Predictor + 'static>(
     options: RunOptions,
 ) -> Result<(Report, Summary), AppError> {
     let desk = Desk::new(DeskOptions {
-        pictures: set.picture_names(),
-        finished: set.finished(),
+        pictures: set.pictures().to_vec(),
         names: set.names(),
         propose,
         refine_with_mask: options.refine_with_mask,
         model: predictor.name().to_owned(),
+        words: options.words.clone(),
     });
     let network = worker::spawn(predictor, options.cache_bytes, || ())?;
     let (errands, outcomes, clerk) = label::spawn(set)?;
     let run_loop = RunLoop::new(desk, screen, options, crossbeam_channel::never(), network);
-    let report = run_loop.with_errands((errands, outcomes)).run();
+    let mut run_loop = run_loop.with_errands((errands, outcomes.clone()));
+    let report = run_loop.run();
+    let mut desk = run_loop.into_session();
     // All that was asked for is done before the dataset is closed, however the run ended.
-    let summary = clerk.join().map_err(|_| AppError::LabelsStopped)?.close()?;
-    Ok((report?, summary))
+    let mut set = clerk.join().map_err(|_| AppError::LabelsStopped)?;
+    label::settle(&mut desk, &outcomes, &mut set);
+    let mut summary = set.close();
+    summary.problems.extend(desk.not_kept());
+    let report =
+        report.inspect_err(|_| summary.problems.iter().for_each(|p| log::error!("{p}")))?;
+    Ok((report, summary))
 }

@@ -145,7 +145,12 @@ impl<'a, S: Driven> RunLoop<'a, S> {
         Self { rest, ..self }
     }
 
-    pub fn run(mut self) -> Result<Report, AppError> {
+    /// The session, as it was left.
+    pub fn into_session(self) -> S {
+        self.session
+    }
+
+    pub fn run(&mut self) -> Result<Report, AppError> {
         let mut events = Vec::new();
         loop {
             self.screen.poll(POLL, &mut events)?;
@@ -177,7 +182,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             draw: self.draw.timings(),
             present: self.present.timings(),
             latency: self.latency.timings(),
-            ..self.report
+            ..std::mem::take(&mut self.report)
         })
     }
 

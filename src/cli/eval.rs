@@ -26,10 +26,10 @@ const NAMED: usize = 5;
 /// Tell how well a model's masks fit those of a dataset
 ///
 /// The dataset is a folder: pictures with masks (NAME.png with NAME_mask.png or NAME_mask0.png…, or
-/// folders images and masks), BUSI, HAM10000, or the .npz files of the CVPR 2024 challenge; or
-/// phantom:seed=1,count=20 for simulated ultrasound. Prints a table; confidence intervals are a
-/// bootstrap over pictures. With --csv or --report, an interrupted run goes on where it was when it is
-/// started again in the same way.
+/// folders images and masks), what tapseg label wrote, with its names as classes, BUSI, HAM10000, or
+/// the .npz files of the CVPR 2024 challenge; or phantom:seed=1,count=20 for simulated ultrasound.
+/// Prints a table; confidence intervals are a bootstrap over pictures. With --csv or --report, an
+/// interrupted run goes on where it was when it is started again in the same way.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg eval BUSI --protocol breastsam,survey --report busi.html --csv busi.csv\n          \

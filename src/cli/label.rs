@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use serde_json::json;
@@ -12,15 +12,18 @@ use tapseg::label::{LabelSet, Origin, Summary};
 use tapseg::model::PromptKind;
 use tapseg::region::RegionChoice;
 use tapseg::screen::window::WindowScreen;
+use tapseg::words::Words;
 
 use super::arguments::{ModelArguments, screen_size};
 use super::output;
+use super::service::Attended;
 
 /// Outline what is on the pictures of a folder, for a dataset
 ///
 /// Shows one picture after the other and proposes masks. Tap a proposal to take it, or a structure, or
 /// drag a box round it, correct it with further prompts, and accept it: it is on the disk then. Close
-/// the window at any time; the next run goes on with the first picture that is not done.
+/// the window at any time; the next run goes on with the first picture that is not done. The frames of a
+/// DICOM clip are shown one after the other; a picture that can't be read is told, and left out.
 ///
 /// Keys: Enter or space accepts, 1 to 9 choose a name and n the next one, + - b are the tools, m the
 /// next mask, o a new object, f finds all again, Backspace undoes, and the arrows go to the picture
@@ -48,6 +51,10 @@ pub struct Label {
     #[arg(long)]
     no_proposals: bool,
 
+    /// The language on the screen: en, zh, or a .toml file of one's own; English where not given
+    #[arg(long, value_name = "LANGUAGE", value_parser = Words::find)]
+    language: Option<Words>,
+
     /// The window's size in pixels
     #[arg(long, value_name = "WxH", value_parser = screen_size, default_value = "1280x800")]
     size: Size,
@@ -73,28 +80,43 @@ impl Label {
         let out = self.out.clone().unwrap_or_else(beside);
         let set = LabelSet::open(&self.pictures, &out, names)?;
         // The window first: without a display there is no point in loading a model.
-        let mut screen = WindowScreen::open(self.size)?;
+        let window = WindowScreen::open(self.size).context("labelling takes a window")?;
+        let mut screen = Attended::new(Box::new(window))?;
         let (segmenter, _) = self.model.load()?;
         let options = RunOptions {
             refine_with_mask: segmenter.manifest().was_trained_for(PromptKind::Mask),
+            words: self.language.unwrap_or_default(),
             ..RunOptions::default()
         };
         let predictor = RegionSegmenter::new(segmenter, RegionChoice::Auto);
         let (report, summary) =
             app::label(set, !self.no_proposals, predictor, &mut screen, options)?;
         if json {
-            return output::json(&json!({ "out": out, "labels": summary, "run": report }));
+            output::json(&json!({ "out": out, "labels": summary, "run": report }))?;
+        } else {
+            print_summary(&summary)?;
+            output::line(format_args!("all in {}", out.display()))?;
         }
-        print_summary(&summary)?;
-        output::line(format_args!("all in {}", out.display()))
+        let problems = &summary.problems;
+        ensure!(problems.is_empty(), "not all is on the disk: {}", problems.join("; "));
+        Ok(())
     }
 }
+
+/// How many pictures that can't be read are named; --json names all.
+const NAMED: usize = 5;
 
 fn print_summary(summary: &Summary) -> Result<()> {
     output::line(format_args!(
         "{} of {} pictures done, {} masks",
         summary.finished, summary.pictures, summary.masks
     ))?;
+    let unreadable = &summary.unreadable;
+    if !unreadable.is_empty() {
+        let named = unreadable[..unreadable.len().min(NAMED)].join(", ");
+        let more = if unreadable.len() > NAMED { ", …" } else { "" };
+        output::line(format_args!("{} can't be read: {named}{more}", unreadable.len()))?;
+    }
     for (name, count) in &summary.names {
         output::line(format_args!("{count:>6} {name}"))?;
     }

@@ -12,7 +12,7 @@ use tapseg::screen::framebuffer::Framebuffer;
 use tapseg::screen::panel::{Output, Panel};
 use tapseg::screen::picture::PictureScreen;
 use tapseg::screen::window::WindowScreen;
-use tapseg::screen::{DrmChoice, Rotation, Screen, ScreenSpec};
+use tapseg::screen::{DrmChoice, Rotation, Screen, ScreenError, ScreenSpec};
 use tapseg::touch::TouchSpec;
 use tapseg::touch::evdev::Touch;
 
@@ -106,7 +106,7 @@ impl ScreenArguments {
         let size = self.size.unwrap_or(DEFAULT_SIZE);
         match self.screen.as_ref().unwrap_or(&ScreenSpec::Window) {
             ScreenSpec::Auto => self.open_auto(size),
-            ScreenSpec::Window => Ok(Box::new(WindowScreen::open(size)?)),
+            ScreenSpec::Window => open_window(size),
             ScreenSpec::Picture(folder) => Ok(Box::new(PictureScreen::new(folder, size)?)),
             ScreenSpec::Framebuffer(device) => Ok(self.panel(Framebuffer::open(device)?)),
             ScreenSpec::Drm(choice) => Ok(self.panel(Drm::open(choice.clone())?)),
@@ -116,7 +116,7 @@ impl ScreenArguments {
     fn open_auto(&self, size: Size) -> Result<Box<dyn Screen>> {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         if set("DISPLAY") || set("WAYLAND_DISPLAY") {
-            return Ok(Box::new(WindowScreen::open(size)?));
+            return open_window(size);
         }
         let no_drm = match Drm::open(DrmChoice::default()) {
             Ok(drm) => return Ok(self.panel(drm)),
@@ -135,5 +135,15 @@ impl ScreenArguments {
     fn panel(&self, output: impl Output + 'static) -> Box<dyn Screen> {
         let touch = Touch::open(self.touch());
         Box::new(Panel::new(Box::new(output), touch, self.rotation()))
+    }
+}
+
+fn open_window(size: Size) -> Result<Box<dyn Screen>> {
+    match WindowScreen::open(size) {
+        Ok(window) => Ok(Box::new(window)),
+        Err(error @ ScreenError::NoDisplay { .. }) => {
+            Err(anyhow!("{error}; use `--screen picture:DIR` to write PNG files instead"))
+        }
+        Err(error) => Err(error.into()),
     }
 }

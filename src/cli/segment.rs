@@ -180,6 +180,7 @@ pub fn overlay_picture(frame: &Frame, prompt: Prompt, mask: &Mask) -> image::Rgb
         bounding_box: prompt.bounding_box,
         colour: 0,
         active: true,
+        proposed: false,
         label: None,
     };
     draw_still(frame, vec![object], Vec::new()).to_image()

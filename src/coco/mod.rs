@@ -48,6 +48,17 @@ pub struct Annotation {
     /// 1 where it is a crowd, on which nothing counts as wrong.
     #[serde(default)]
     pub iscrowd: u8,
+    /// Where the mask lies as a picture, in the dataset's folder; [`label`](crate::label) notes it.
+    pub mask_file: Option<String>,
+}
+
+/// What annotations can be of.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Category {
+    /// Its number.
+    pub id: u64,
+    /// What it is called.
+    pub name: String,
 }
 
 /// A mask as a dataset writes it.
@@ -81,6 +92,8 @@ pub struct Dataset {
     pub images: HashMap<u64, ImageEntry>,
     /// Boxes and masks, in the file's order.
     pub annotations: Vec<Annotation>,
+    /// What they are of; none where the file doesn't say it.
+    pub categories: Vec<Category>,
 }
 
 // An object is told from a list before it is read: serde's untagged enums hold everything twice and
@@ -91,14 +104,16 @@ impl<'de> Deserialize<'de> for Dataset {
         struct Whole {
             images: Vec<ImageEntry>,
             annotations: Vec<Annotation>,
+            #[serde(default)]
+            categories: Vec<Category>,
         }
         let file = deserializer.deserialize_any(EitherVisitor(PhantomData))?;
-        let (images, annotations) = match file {
-            Either::Object(Whole { images, annotations }) => (images, annotations),
-            Either::List(annotations) => (Vec::new(), annotations),
+        let Whole { images, annotations, categories } = match file {
+            Either::Object(whole) => whole,
+            Either::List(annotations) => Whole { images: vec![], annotations, categories: vec![] },
         };
         let images = images.into_iter().map(|image| (image.id, image)).collect();
-        Ok(Self { images, annotations })
+        Ok(Self { images, annotations, categories })
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Case {
     pub picture: String,
     /// The volume that it is a slice of, if it is one.
     pub volume: Option<String>,
-    /// Its class, where there are classes.
+    /// The structure's class, or else the picture's, where there are classes.
     pub class: Option<String>,
     /// The structure; `None` where it is all of the picture's.
     pub structure: Option<String>,
@@ -146,8 +146,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
                 let masks = self.predict(&prompt)?;
                 let truth = &structure.mask;
                 let best = masks.best();
-                let mut case =
-                    self.case(setting, Some(&structure.name), factors, &best.mask, truth);
+                let mut case = self.case(setting, Some(structure), factors, &best.mask, truth);
                 case.repeat = repeat;
                 case.predicted_iou = Some(best.predicted_iou);
                 case.oracle_dice = prompt.bounding_box.is_none().then(|| oracle(&masks, truth));
@@ -206,7 +205,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
                 clicks.iou.push(found.iou(truth));
             }
             let found = last.as_ref().map_or(&nothing, |candidate| &candidate.mask);
-            let mut case = self.case(Setting::Clicks, Some(&structure.name), factors, found, truth);
+            let mut case = self.case(Setting::Clicks, Some(structure), factors, found, truth);
             case.predicted_iou = last.as_ref().map(|candidate| candidate.predicted_iou);
             case.clicks = Some(clicks);
             (self.each)(Answer { case, prompt: &prompt, found, truth });
@@ -217,7 +216,7 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
     fn case(
         &self,
         setting: Setting,
-        structure: Option<&str>,
+        structure: Option<&Structure>,
         factors: Factors,
         found: &Mask,
         truth: &Mask,
@@ -225,8 +224,8 @@ impl<E: FnMut(Answer<'_>)> Asking<'_, E> {
         Case {
             picture: self.picture.name.clone(),
             volume: self.picture.volume.clone(),
-            class: self.picture.class.clone(),
-            structure: structure.map(str::to_owned),
+            class: structure.and_then(|s| s.class.clone()).or_else(|| self.picture.class.clone()),
+            structure: structure.map(|s| s.name.clone()),
             setting,
             repeat: 0,
             scores: Scores::of(found, truth, self.picture.frame.pixel_spacing),

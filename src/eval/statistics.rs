@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
+use crate::percentile::percentile;
 use crate::random::SplitMix64;
 
 /// How often a bootstrap draws anew.
@@ -43,17 +44,10 @@ impl Estimate {
         means.sort_by(f64::total_cmp);
         Some(Self {
             mean: mean(&mut sums.iter().copied()),
-            ci95: [percentile(&means, 0.025), percentile(&means, 0.975)],
+            ci95: [percentile(&means, 0.025)?, percentile(&means, 0.975)?],
             n: groups.iter().map(Vec::len).sum(),
         })
     }
-}
-
-/// Between the nearest two of sorted values, of which there is at least one.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (low, high) = (place.floor() as usize, place.ceil() as usize);
-    sorted[low] + (sorted[high] - sorted[low]) * place.fract()
 }
 
 /// A correlation and the probability of one as far from 0 by chance.

@@ -30,7 +30,7 @@ use std::time::Duration;
 use dicom_object::OpenFileOptions;
 
 use self::attributes::Attributes;
-use self::layout::{PixelData, Syntax, layout, mark_position};
+use self::layout::{PixelData, Syntax, header_range, layout, mark_position};
 use self::pixels::{Colours, Photometric, PixelFormat};
 use super::{Clip, FeedError, images::file_name};
 use crate::frame::{Frame, PixelSpacing};
@@ -50,6 +50,41 @@ pub fn looks_like_dicom(path: &Path) -> Result<bool, FeedError> {
     let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dcm"));
     Ok(named || mark_position(&start).is_some())
 }
+
+/// The number of frames that the DICOM file at `path` says it has. Its header alone is read.
+///
+/// # Errors
+/// [`FeedError::Io`] where the file can't be read, [`FeedError::Decode`] where it is no DICOM file,
+/// its header is damaged or uses what is not supported, or it is too short for so many frames.
+pub fn frame_count(path: &Path) -> Result<u64, FeedError> {
+    let io = |error| FeedError::io(path, error);
+    let decode = |reason: String| FeedError::decode(path, reason);
+    let mut file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len().min(DicomClip::MAX_FILE_BYTES);
+    let mut bytes = Vec::new();
+    // Most headers are short; a palette or somebody's own data may make them long.
+    let mut wanted = 1 << 16;
+    let header = loop {
+        (&mut file).take(wanted - bytes.len() as u64).read_to_end(&mut bytes).map_err(io)?;
+        match header_range(&bytes, length as usize) {
+            Err(_) if wanted < length => wanted = (wanted * 16).min(length),
+            header => break header.map_err(decode)?,
+        }
+    };
+    let object = OpenFileOptions::new()
+        .from_reader(&bytes[header])
+        .map_err(|error| decode(with_causes(&error)))?;
+    let count = Attributes::new(&object).frame_count().map_err(decode)?;
+    match count.checked_mul(LEAST_FRAME_BYTES) {
+        Some(least) if count == 1 || least <= length => Ok(count),
+        _ => Err(decode(format!(
+            "it says it has {count} frames, which don't fit into {length} bytes"
+        ))),
+    }
+}
+
+/// No frame is smaller: a native one of 8 x 8 pixels, a JPEG stream or the header of an RLE one.
+const LEAST_FRAME_BYTES: u64 = 64;
 
 /// A DICOM file as a clip. The file is held in memory as it is; frames are decoded when they are
 /// asked for.

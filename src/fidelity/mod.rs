@@ -11,6 +11,8 @@ mod plot;
 
 use serde::Serialize;
 
+use crate::percentile::percentile;
+
 pub use baseline::Baseline;
 pub use cases::{Case, CaseError, cases_in, phantom_cases};
 pub use layers::layer_noise;
@@ -70,14 +72,12 @@ impl Summary {
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let n = values.len();
-        let (Some(&min), Some(&max)) = (values.first(), values.last()) else {
-            return Self { n, mean: f64::NAN, p5: f64::NAN, min: f64::NAN };
-        };
-        let place = 0.05 * (n - 1) as f64;
-        let low = values.get(place as usize).copied().unwrap_or(max);
-        let high = values.get(place as usize + 1).copied().unwrap_or(max);
-        let p5 = low + (high - low) * place.fract();
-        Self { n, mean: values.iter().sum::<f64>() / n as f64, p5, min }
+        Self {
+            n,
+            mean: values.iter().sum::<f64>() / n as f64,
+            p5: percentile(&values, 0.05).unwrap_or(f64::NAN),
+            min: values.first().copied().unwrap_or(f64::NAN),
+        }
     }
 }
 

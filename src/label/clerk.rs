@@ -1,12 +1,13 @@
 //! The thread that runs errands.
 
+use std::collections::VecDeque;
 use std::io;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::{Errand, LabelSet, Outcome};
-use crate::session::Event;
+use super::{Desk, Errand, LabelSet, Outcome};
+use crate::session::{Command, Event};
 
 /// Starts a thread that runs errands one after the other. When the sender is dropped it finishes them
 /// and gives the dataset back.
@@ -26,12 +27,28 @@ pub(crate) fn spawn(
     Ok((errands, outcomes, handle))
 }
 
+/// Tells `desk` what came of its last errands when nobody stands at it any more, and does what it asks for
+/// then: something may have been pressed while it waited.
+pub(crate) fn settle(desk: &mut Desk, outcomes: &Receiver<Event>, set: &mut LabelSet) {
+    let mut events: VecDeque<Event> = outcomes.try_iter().collect();
+    while let Some(event) = events.pop_front() {
+        for command in desk.handle(event) {
+            match command {
+                // No picture is to be shown any more.
+                Command::Label(Errand::Show(_)) => {}
+                Command::Label(errand) => events.push_back(Event::Label(run(set, errand))),
+                _ => {}
+            }
+        }
+    }
+}
+
 fn run(set: &mut LabelSet, errand: Errand) -> Outcome {
     let text = |error: super::LabelError| error.to_string();
     match errand {
         Errand::Show(picture) => {
             let result = set.read(picture).map(|frame| (frame, set.masks_of(picture)));
-            Outcome::Shown { picture, result: result.map_err(text) }
+            Outcome::Shown { picture, result: result.map_err(|error| error.reason()) }
         }
         Errand::Keep { id, picture, frame, mask, about } => {
             Outcome::Kept { id, result: set.keep(picture, &frame, &mask, *about).map_err(text) }

@@ -25,6 +25,8 @@ struct Annotation<'a> {
     /// Left, top, width and height in pixels.
     bbox: [u32; 4],
     iscrowd: u8,
+    /// Where the mask lies as a picture, in the dataset's folder.
+    mask_file: &'a str,
     seconds: f64,
 }
 
@@ -72,6 +74,7 @@ impl<'a> File<'a> {
                 area: mask.segmentation.area_px(),
                 bbox,
                 iscrowd: 0,
+                mask_file: &mask.file,
                 seconds: mask.about.seconds,
             }
         });

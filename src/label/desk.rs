@@ -1,14 +1,17 @@
 //! What a person who labels sees and does; pure, as the [`Session`] is that it stands round.
 
+mod shown;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{About, Errand, KeptMask, Origin, Outcome};
+use super::{About, Errand, KeptMask, Origin, Outcome, Picture};
 use crate::frame::Frame;
 use crate::mask::Mask;
-use crate::overlay::{Button, ButtonState, Scene, SceneObject};
+use crate::overlay::Button;
 use crate::screen::Key;
 use crate::session::{Command, Event, Session, SessionOptions, State, Taken};
+use crate::words::{Word, Words};
 
 /// Proposals that are this much the same as a kept mask, by IoU, are left out.
 const SAME: f64 = 0.8;
@@ -16,10 +19,8 @@ const SAME: f64 = 0.8;
 /// What is to be labelled.
 #[derive(Clone, Debug, Default)]
 pub struct DeskOptions {
-    /// The pictures' names.
-    pub pictures: Vec<String>,
-    /// For each whether it is done; the first that is not comes first.
-    pub finished: Vec<bool>,
+    /// The pictures; at least one. The first that is not done and can be read comes first.
+    pub pictures: Vec<Picture>,
     /// The names that a mask can get; at least one.
     pub names: Vec<String>,
     /// Whether everything on a new picture is outlined without being asked.
@@ -28,6 +29,8 @@ pub struct DeskOptions {
     pub refine_with_mask: bool,
     /// The model's name.
     pub model: String,
+    /// The words on the screen.
+    pub words: Words,
 }
 
 /// Where the picture is.
@@ -52,7 +55,8 @@ struct Accepted {
     about: About,
     /// Its number, once it is on the disk.
     id: Option<u64>,
-    failed: bool,
+    /// Why it could not be kept.
+    failed: Option<String>,
 }
 
 /// A person's desk: one picture after the other, with a [`Session`] on each.
@@ -81,14 +85,17 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk with the first picture that is not done.
+    /// A desk with the first picture that is not done and can be read, or else the first that can.
     pub fn new(options: DeskOptions) -> Self {
         let session = Session::new(SessionOptions {
             refine_with_mask: options.refine_with_mask,
             model: options.model.clone(),
+            words: options.words.clone(),
             ..SessionOptions::default()
         });
-        let at = options.finished.iter().position(|finished| !finished).unwrap_or(0);
+        let first = |wanted: fn(&Picture) -> bool| options.pictures.iter().position(wanted);
+        let new = first(|picture| !picture.finished && !picture.unreadable);
+        let at = new.or_else(|| first(|picture| !picture.unreadable)).unwrap_or(0);
         Self {
             options,
             session,
@@ -195,24 +202,26 @@ impl Desk {
                 match result {
                     Ok(number) => kept.id = Some(number),
                     Err(reason) => {
-                        kept.failed = true;
-                        self.session.say(format!("Not kept: {reason}; Accept tries again"));
+                        kept.failed = Some(reason.clone());
+                        self.say_reason(Word::NotKept, reason);
                     }
                 }
             }
             // What could not be taken back is still in the dataset, and so on the screen.
             Outcome::Withdrawn { mask, result } => match result {
                 Ok(()) => self.accepted.retain(|a| a.id != Some(mask)),
-                Err(reason) => self.session.say(reason),
+                Err(reason) => self.say_reason(Word::NotWithdrawn, reason),
             },
-            Outcome::Finished { result: Err(reason), .. } => self.session.say(reason),
+            Outcome::Finished { result: Err(reason), .. } => {
+                self.say_reason(Word::NotFinished, reason);
+            }
             Outcome::Finished { picture, .. } => {
-                if let Some(finished) = self.options.finished.get_mut(picture) {
-                    *finished = true;
+                if let Some(picture) = self.options.pictures.get_mut(picture) {
+                    picture.finished = true;
                 }
                 match picture + 1 < self.options.pictures.len() {
                     true => self.show(picture + 1, commands),
-                    false => self.session.say("That was the last picture"),
+                    false => self.say(Word::LastPicture),
                 }
             }
         }
@@ -231,7 +240,7 @@ impl Desk {
         self.stage = Stage::Open(frame);
         self.since = self.now;
         commands.extend(self.session.handle(Event::Pressed(Button::LiveFreeze)));
-        let is_new = self.accepted.is_empty() && !self.options.finished[self.at];
+        let is_new = self.accepted.is_empty() && !self.options.pictures[self.at].finished;
         if self.options.propose && is_new {
             commands.extend(self.session.handle(Event::Pressed(Button::Everything)));
         }
@@ -289,9 +298,9 @@ impl Desk {
     /// Accepts the active mask, or tries again what could not be written.
     fn accept(&mut self, commands: &mut Vec<Command>) {
         let Stage::Open(frame) = self.stage.clone() else { return };
-        if self.accepted.iter().all(|a| !a.failed) {
+        if self.accepted.iter().all(|a| a.failed.is_none()) {
             let Some(taken) = self.session.take_active() else {
-                return self.session.say("The mask is not there yet, or it is empty");
+                return self.say(Word::NoMaskYet);
             };
             let accepted = self.accepted_mask(taken);
             self.accepted.push(accepted);
@@ -299,7 +308,7 @@ impl Desk {
             self.warned = false;
         }
         let Some(accepted) = self.accepted.iter_mut().find(|a| a.id.is_none()) else { return };
-        accepted.failed = false;
+        accepted.failed = None;
         let errand = Errand::Keep {
             id: accepted.errand,
             picture: self.at,
@@ -329,7 +338,7 @@ impl Desk {
             seconds: self.now.saturating_sub(self.since).as_secs_f64(),
         };
         let (errand, mask) = (self.last_errand, candidate.mask);
-        Accepted { errand, mask, about, id: None, failed: false }
+        Accepted { errand, mask, about, id: None, failed: None }
     }
 
     /// Takes the newest accepted mask back.
@@ -344,14 +353,11 @@ impl Desk {
 
     /// Goes to another picture, unless something would be lost that the person was not told of.
     fn leave(&mut self, button: Button, commands: &mut Vec<Command>) {
-        if self.accepted.iter().any(|a| a.failed) {
-            return self
-                .session
-                .say("A mask is not on the disk: Accept tries again, Undo drops it");
+        if self.has_failed() {
+            return self.say(Word::NotOnDisk);
         }
         if self.session.state() == State::Prompting && !std::mem::replace(&mut self.warned, true) {
-            let text = "A mask is not accepted: Accept keeps it, once more leaves without it";
-            return self.session.say(text);
+            return self.say(Word::NotAccepted);
         }
         match button {
             Button::Next if matches!(self.stage, Stage::Open(_)) => {
@@ -360,17 +366,40 @@ impl Desk {
             Button::Next if self.at + 1 < self.options.pictures.len() => {
                 self.show(self.at + 1, commands);
             }
-            Button::Next => self.session.say("That was the last picture"),
+            Button::Next => self.say(Word::LastPicture),
             _ => self.show(self.at - 1, commands),
         }
+    }
+
+    /// Whether a mask was accepted that could not be kept.
+    fn has_failed(&self) -> bool {
+        self.accepted.iter().any(|accepted| accepted.failed.is_some())
+    }
+
+    /// What was accepted and is not on the disk, a sentence each.
+    pub fn not_kept(&self) -> Vec<String> {
+        let picture = self.options.pictures[self.at].name();
+        let lost = self.accepted.iter().filter(|accepted| accepted.id.is_none());
+        let told = lost.map(|Accepted { about, failed, .. }| {
+            let reason = failed.as_deref().unwrap_or("it was not written");
+            format!("{picture}: a mask that was accepted as {} is lost: {reason}", about.name)
+        });
+        told.collect()
+    }
+
+    fn say(&mut self, word: Word) {
+        self.session.say(self.options.words.get(word));
+    }
+
+    fn say_reason(&mut self, word: Word, reason: String) {
+        self.session.say(self.options.words.fill(word, &[("reason", &reason)]));
     }
 
     fn is_enabled(&self, button: Button) -> bool {
         let open = matches!(self.stage, Stage::Open(_));
         match button {
             Button::Accept => {
-                let failed = self.accepted.iter().any(|a| a.failed);
-                open && (failed || self.session.state() == State::Prompting)
+                open && (self.has_failed() || self.session.state() == State::Prompting)
             }
             Button::Name => self.options.names.len() > 1,
             Button::Previous => self.at > 0 && !matches!(self.stage, Stage::Coming(_)),
@@ -379,77 +408,11 @@ impl Desk {
             _ => open && self.session.is_enabled(button),
         }
     }
-
-    /// Everything on the screen, as of the last tick.
-    pub fn scene(&self) -> Scene {
-        let mut scene = self.session.scene();
-        let kept = self.accepted.iter().map(|accepted| SceneObject {
-            mask: Some(accepted.mask.clone()),
-            points: vec![],
-            bounding_box: None,
-            colour: self.colour(&accepted.about.name),
-            active: false,
-            label: None,
-        });
-        scene.objects = kept.chain(scene.objects).collect();
-        let tools = std::mem::take(&mut scene.buttons);
-        let button = |button| {
-            let of_session = tools.iter().find(|state| state.button == button);
-            let label = match button {
-                Button::Accept => "Accept".into(),
-                Button::Name => self.options.names[self.name].clone().into(),
-                Button::Previous => "Previous".into(),
-                Button::Next => "Next picture".into(),
-                _ => of_session.map_or("".into(), |state| state.label.clone()),
-            };
-            let active = of_session.is_some_and(|state| state.active);
-            ButtonState { button, label, enabled: self.is_enabled(button), active }
-        };
-        scene.buttons = Button::LABELLING.map(button).to_vec();
-        let (number, count) = (self.at + 1, self.options.pictures.len());
-        scene.status.source = format!("{number}/{count} {}", self.options.pictures[self.at]);
-        scene.status.feed_fps = None;
-        let of_session =
-            scene.status.message.take().filter(|_| {
-                self.session.state() != State::Live && self.session.proposals().is_none()
-            });
-        // What was said of the picture before is old news on one that can't be read.
-        let failed = matches!(self.stage, Stage::Failed(_));
-        let notice = self.session.notice().filter(|_| !failed).map(str::to_owned);
-        scene.status.message = Some(notice.or(of_session).unwrap_or_else(|| self.message()));
-        scene
-    }
-
-    fn colour(&self, name: &str) -> usize {
-        self.options.names.iter().position(|known| known == name).unwrap_or(0)
-    }
-
-    /// What is done, and what can be.
-    fn message(&self) -> String {
-        let done = if self.options.finished[self.at] { "done, " } else { "" };
-        match &self.stage {
-            Stage::Reading | Stage::Coming(_) => "Reading the picture".into(),
-            Stage::Failed(reason) => reason.clone(),
-            Stage::Open(_) if self.session.state() == State::Prompting => {
-                format!("Accept keeps it as {}", self.options.names[self.name])
-            }
-            Stage::Open(_) if self.accepted.is_empty() => match self.session.proposals() {
-                Some(1..) => format!("{done}nothing kept here; tap a proposal to take it"),
-                _ => format!("{done}nothing kept here; tap a structure, or drag a box round it"),
-            },
-            Stage::Open(_) => {
-                let names: Vec<&str> = self.accepted.iter().map(|a| &*a.about.name).collect();
-                let last = self.accepted.last().map_or(0.0, |a| a.about.seconds);
-                let (count, names) = (names.len(), names.join(", "));
-                format!("{done}{count} kept here: {names}; the last took {last:.1} s")
-            }
-        }
-    }
 }
 
 impl From<KeptMask> for Accepted {
     fn from(kept: KeptMask) -> Self {
         let mask = kept.segmentation.to_mask();
-        Self { errand: 0, mask, about: kept.about, id: Some(kept.id), failed: false }
+        Self { errand: 0, mask, about: kept.about, id: Some(kept.id), failed: None }
     }
 }

@@ -10,7 +10,11 @@
 mod clerk;
 mod coco;
 mod desk;
+mod error;
+mod journal;
+mod pictures;
 mod set;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +25,12 @@ use crate::mask::Mask;
 use crate::prompt::PromptPoint;
 use crate::{FrameBox, rle::Rle};
 
-pub(crate) use clerk::spawn;
+pub(crate) use clerk::{settle, spawn};
 pub use desk::{Desk, DeskOptions};
-pub use set::{LabelError, LabelSet, Summary};
+pub use error::LabelError;
+pub use pictures::{FrameOf, Picture};
+pub use set::LabelSet;
+pub use summary::Summary;
 
 /// How a mask came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,132 +5,43 @@
 //! for all that is accepted. That line is what counts: it is on the disk before a mask is said to be
 //! kept, and holds the mask itself, so that the other files can be made of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use image::ExtendedColorType;
-use serde::{Deserialize, Serialize};
 
-use super::{About, KeptMask, Origin, coco};
-use crate::eval::{is_mask, name_in};
-use crate::feed::{FeedError, read_still};
-use crate::files::{self, files_below, is_picture};
+use super::error::{LabelError, io_error};
+use super::journal::{Journal, Line};
+use super::pictures::{self, Picture, Reader};
+use super::summary::Summary;
+use super::{About, KeptMask, coco};
+use crate::files;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
 use crate::mask::Mask;
 use crate::rle::Rle;
 
-/// What was accepted, line by line.
-const JOURNAL: &str = "labels.jsonl";
 /// COCO's JSON.
 const ANNOTATIONS: &str = "annotations.json";
 
-/// Why pictures can't be labelled.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabelError {
-    /// A file or folder can't be read or written.
-    #[error("{path}: {source}", path = .path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A picture can't be read.
-    #[error(transparent)]
-    Picture(#[from] FeedError),
-    /// There is nothing to label.
-    #[error("{0}: no pictures are there; known are PNG, JPEG, BMP, TIFF and DICOM files")]
-    NoPictures(String),
-    /// The dataset is damaged.
-    #[error("{path}, line {line}: {reason}; mend or remove the line", path = .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Its line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The dataset is of other pictures.
-    #[error(
-        "{out} holds labels of other pictures ({picture} is not in {pictures}); give another folder \
-         with --out"
-    )]
-    OtherPictures {
-        /// The dataset's folder.
-        out: String,
-        /// A picture of it.
-        picture: String,
-        /// The folder of pictures.
-        pictures: String,
-    },
-    /// Somebody else is at it.
-    #[error("{0} is being labelled by another tapseg; close that first")]
-    Busy(String),
-    /// A picture can't be encoded.
-    #[error("{file}: {reason}")]
-    Encode {
-        /// Which.
-        file: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A line of the journal.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line {
-    Kept(KeptMask),
-    Withdrawn(u64),
-    Finished(String),
-    Names(Vec<String>),
-}
-
-/// A picture of the folder.
-struct Picture {
-    /// Its path in the folder, with `/` between its parts.
-    name: String,
-    path: PathBuf,
-    /// What its files in the dataset are called after.
-    stem: String,
-    finished: bool,
-}
-
-/// What a dataset holds, and how long it took.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Summary {
-    /// Pictures in the folder.
-    pub pictures: usize,
-    /// Pictures that are done.
-    pub finished: usize,
-    /// Masks.
-    pub masks: usize,
-    /// Masks by name.
-    pub names: BTreeMap<String, usize>,
-    /// Masks by how they came about.
-    pub origins: BTreeMap<Origin, usize>,
-    /// The median of the seconds that masks took; `None` without masks.
-    pub median_seconds: Option<f64>,
-    /// The seconds that all masks took.
-    pub total_seconds: f64,
-}
-
 /// A dataset that is being made.
 pub struct LabelSet {
+    folder: PathBuf,
     out: PathBuf,
     pictures: Vec<Picture>,
+    /// Their places in the list, by name.
+    places: HashMap<String, usize>,
+    reader: Reader,
     names: Vec<String>,
-    journal: File,
-    /// Bytes of the journal that are whole lines.
-    good: u64,
+    journal: Journal,
     masks: BTreeMap<u64, KeptMask>,
     /// Masks that were taken back.
     withdrawn: Vec<KeptMask>,
+    /// What the files of a picture, by its name, are called after, since it has had masks: other
+    /// pictures may come and go.
+    stems: BTreeMap<String, String>,
     /// How many masks each picture ever had, so that files are never named twice.
     numbers: BTreeMap<String, usize>,
     last_id: u64,
@@ -145,55 +56,34 @@ impl LabelSet {
     /// [`LabelError`] where there are no pictures, or the dataset can't be read or written, is another's,
     /// or damaged. A last line that was cut short was never said to be kept, and is dropped.
     pub fn open(folder: &Path, out: &Path, names: Vec<String>) -> Result<Self, LabelError> {
-        let pictures = pictures(folder, out)?;
-        if pictures.is_empty() {
-            return Err(LabelError::NoPictures(folder.display().to_string()));
-        }
-        fs::create_dir_all(out).map_err(io_error(out))?;
-        let path = out.join(JOURNAL);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut journal = options.open(&path).map_err(io_error(&path))?;
-        match journal.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LabelError::Busy(out.display().to_string()));
-            }
-            Err(TryLockError::Error(source)) => return Err(io_error(&path)(source)),
-        }
-        let mut text = Vec::new();
-        journal.read_to_end(&mut text).map_err(io_error(&path))?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let pictures = pictures::list(folder, out)?;
+        let not_writable = |source| LabelError::NotWritable { path: out.to_path_buf(), source };
+        fs::create_dir_all(out).map_err(not_writable)?;
+        let (journal, lines) = Journal::open(out)?;
         let mut set = Self {
+            folder: folder.to_path_buf(),
             out: out.to_path_buf(),
+            places: pictures.iter().zip(0..).map(|(picture, at)| (picture.name(), at)).collect(),
             pictures,
+            reader: Reader::default(),
             names: vec![],
             journal,
-            good: whole as u64,
             masks: BTreeMap::new(),
             withdrawn: Vec::new(),
+            stems: BTreeMap::new(),
             numbers: BTreeMap::new(),
             last_id: 0,
         };
-        let lines = text[..whole].split(|&byte| byte == b'\n');
-        for (at, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
-            let line = serde_json::from_slice(line).map_err(|error| LabelError::Damaged {
-                path: path.clone(),
-                line: at + 1,
-                reason: error.to_string(),
-            })?;
-            set.replay(line);
-        }
-        set.check_pictures(folder)?;
+        lines.into_iter().for_each(|line| set.replay(line));
+        set.check_pictures()?;
         if !names.is_empty() && names != set.names {
-            set.append(&Line::Names(names.clone()))?;
+            set.journal.append(&Line::Names(names.clone()))?;
             set.names = names;
         } else if set.names.is_empty() {
             set.names.push("structure".to_owned());
         }
         set.files_follow()?;
+        set.look_again();
         Ok(set)
     }
 
@@ -202,34 +92,41 @@ impl LabelSet {
             Line::Kept(mask) => {
                 self.last_id = self.last_id.max(mask.id);
                 *self.numbers.entry(mask.picture.clone()).or_default() += 1;
+                if let Some(stem) = stem_of(&mask.file) {
+                    self.stems.entry(mask.picture.clone()).or_insert_with(|| stem.to_owned());
+                }
                 self.masks.insert(mask.id, mask);
             }
             Line::Withdrawn(id) => self.withdrawn.extend(self.masks.remove(&id)),
             Line::Names(names) => self.names = names,
             Line::Finished(name) => {
-                if let Some(picture) = self.pictures.iter_mut().find(|p| p.name == name) {
-                    picture.finished = true;
+                if let Some(&at) = self.places.get(&name) {
+                    self.pictures[at].finished = true;
+                }
+            }
+            Line::Unreadable(name) => {
+                if let Some(&at) = self.places.get(&name) {
+                    self.pictures[at].unreadable = true;
                 }
             }
         }
     }
 
     /// Refuses labels of which no picture is in the folder.
-    fn check_pictures(&self, folder: &Path) -> Result<(), LabelError> {
-        let there: BTreeSet<&str> = self.pictures.iter().map(|p| &*p.name).collect();
-        let known = self.masks.values().any(|mask| there.contains(&*mask.picture));
+    fn check_pictures(&self) -> Result<(), LabelError> {
+        let known = self.masks.values().any(|mask| self.places.contains_key(&mask.picture));
         match self.masks.values().next() {
             Some(mask) if !known => Err(LabelError::OtherPictures {
                 out: self.out.display().to_string(),
                 picture: mask.picture.clone(),
-                pictures: folder.display().to_string(),
+                pictures: self.folder.display().to_string(),
             }),
             _ => Ok(()),
         }
     }
 
     /// Writes the masks' files that are missing, and removes those of masks that were taken back: the
-    /// program was cut off before that was done.
+    /// program was cut off before that was done. COCO's JSON is of the last time that it was not.
     fn files_follow(&self) -> Result<(), LabelError> {
         self.withdrawn.iter().try_for_each(|mask| self.remove_files(mask))?;
         for mask in self.masks.values() {
@@ -239,17 +136,26 @@ impl LabelSet {
                 files::finish(&partial, &path).map_err(io_error(&path))?;
             }
         }
-        Ok(())
+        let had_masks = self.last_id > 0;
+        match had_masks && self.journal.is_newer_than(&self.out.join(ANNOTATIONS)) {
+            true => self.write_annotations(),
+            false => Ok(()),
+        }
     }
 
-    /// How many pictures there are.
-    pub fn picture_names(&self) -> Vec<String> {
-        self.pictures.iter().map(|picture| picture.name.clone()).collect()
+    /// Looks whether pictures that could not be read can be by now.
+    fn look_again(&mut self) {
+        for at in 0..self.pictures.len() {
+            if self.pictures[at].unreadable {
+                // Why it can't is told when it is its turn.
+                let _ = self.read(at);
+            }
+        }
     }
 
-    /// For each picture whether it is done.
-    pub fn finished(&self) -> Vec<bool> {
-        self.pictures.iter().map(|picture| picture.finished).collect()
+    /// The pictures, by name.
+    pub fn pictures(&self) -> &[Picture] {
+        &self.pictures
     }
 
     /// The names given, then those that masks have.
@@ -263,20 +169,34 @@ impl LabelSet {
         names
     }
 
-    /// Reads a picture; its sequence number is its index.
+    /// Reads a picture; its sequence number is its index. One that can't be read is noted as such.
     ///
     /// # Errors
     /// [`LabelError::Picture`] where it can't be read.
-    pub fn read(&self, picture: usize) -> Result<Frame, LabelError> {
-        let mut frame = read_still(&self.pictures[picture].path)?;
-        frame.sequence = picture as u64;
-        Ok(frame)
+    pub fn read(&mut self, picture: usize) -> Result<Frame, LabelError> {
+        match self.reader.read(&self.folder, &self.pictures[picture]) {
+            Ok(mut frame) => {
+                frame.sequence = picture as u64;
+                self.pictures[picture].unreadable = false;
+                Ok(frame)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.pictures[picture].unreadable, true) {
+                    let line = Line::Unreadable(self.pictures[picture].name());
+                    // The error that is reported is the one that matters.
+                    if let Err(error) = self.journal.append(&line) {
+                        log::warn!("{error}");
+                    }
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// The masks of a picture, in the order in which they were accepted.
     pub fn masks_of(&self, picture: usize) -> Vec<KeptMask> {
-        let name = &self.pictures[picture].name;
-        self.masks.values().filter(|mask| mask.picture == *name).cloned().collect()
+        let name = self.pictures[picture].name();
+        self.masks.values().filter(|mask| mask.picture == name).cloned().collect()
     }
 
     /// Keeps a mask of a picture, and gives its number. It is on the disk then.
@@ -290,24 +210,28 @@ impl LabelSet {
         mask: &Mask,
         about: About,
     ) -> Result<u64, LabelError> {
-        let Picture { name, stem, .. } = &self.pictures[picture];
-        let image = self.out.join("images").join(format!("{stem}.png"));
+        let name = self.pictures[picture].name();
+        let stem = match self.stems.get(&name) {
+            Some(stem) => stem.clone(),
+            None => self.free_stem(picture),
+        };
+        let image = self.image(&stem);
         if !image.exists() {
             let png = png(&image, frame.rgb(), frame.size(), ExtendedColorType::Rgb8)?;
             let partial = write_beside(&image, &png)?;
             files::finish(&partial, &image).map_err(io_error(&image))?;
         }
-        let number = self.numbers.get(name).copied().unwrap_or(0);
+        let number = self.numbers.get(&name).copied().unwrap_or(0);
         let kept = KeptMask {
             id: self.last_id + 1,
-            picture: name.clone(),
+            picture: name,
             file: format!("masks/{stem}_mask{number}.png"),
             segmentation: Rle::of(mask),
             about,
         };
         let path = self.out.join(&kept.file);
         let partial = self.write_mask(&path, mask)?;
-        if let Err(error) = self.append(&Line::Kept(kept.clone())) {
+        if let Err(error) = self.journal.append(&Line::Kept(kept.clone())) {
             // Best effort: the error that is reported is the one that matters.
             let _ = fs::remove_file(&partial);
             return Err(error);
@@ -321,13 +245,26 @@ impl LabelSet {
         Ok(id)
     }
 
+    /// What the files of a picture that has had no masks yet are called after: nothing that those of
+    /// another are, wherever capitals don't count.
+    fn free_stem(&self, picture: usize) -> String {
+        let taken = |stem: &str| self.stems.values().any(|other| other.eq_ignore_ascii_case(stem));
+        let mut stems = self.pictures[picture].stems(&self.pictures);
+        stems.find(|stem| !taken(stem)).unwrap_or_default()
+    }
+
+    /// The file of the picture whose files are called after `stem`.
+    fn image(&self, stem: &str) -> PathBuf {
+        self.out.join("images").join(format!("{stem}.png"))
+    }
+
     /// Takes a mask back: its files go, and the journal still has it.
     ///
     /// # Errors
     /// [`LabelError`] where that can't be written.
     pub fn withdraw(&mut self, id: u64) -> Result<(), LabelError> {
         let Some(mask) = self.masks.get(&id).cloned() else { return Ok(()) };
-        self.append(&Line::Withdrawn(id))?;
+        self.journal.append(&Line::Withdrawn(id))?;
         self.replay(Line::Withdrawn(id));
         self.remove_files(&mask)
     }
@@ -341,9 +278,9 @@ impl LabelSet {
         };
         remove(self.out.join(&mask.file))?;
         if self.masks.values().all(|other| other.picture != mask.picture)
-            && let Some(picture) = self.pictures.iter().find(|p| p.name == mask.picture)
+            && let Some(stem) = self.stems.get(&mask.picture)
         {
-            remove(self.out.join("images").join(format!("{}.png", picture.stem)))?;
+            remove(self.image(stem))?;
         }
         Ok(())
     }
@@ -353,70 +290,40 @@ impl LabelSet {
     /// # Errors
     /// [`LabelError`] where that can't be written.
     pub fn finish(&mut self, picture: usize) -> Result<(), LabelError> {
-        if !self.pictures[picture].finished {
-            self.append(&Line::Finished(self.pictures[picture].name.clone()))?;
-            self.pictures[picture].finished = true;
+        let picture = &mut self.pictures[picture];
+        if !picture.finished {
+            self.journal.append(&Line::Finished(picture.name()))?;
+            picture.finished = true;
         }
         Ok(())
     }
 
-    /// Writes `annotations.json`, and says what the dataset holds.
-    ///
-    /// # Errors
-    /// [`LabelError`] where it can't be written.
-    pub fn close(self) -> Result<Summary, LabelError> {
+    /// Writes `annotations.json`, and says what the dataset holds, and what could not be written.
+    pub fn close(self) -> Summary {
+        let mut summary = Summary::of(&self.pictures, self.masks.values());
+        summary.problems.extend(self.write_annotations().err().map(|error| error.to_string()));
+        summary
+    }
+
+    fn write_annotations(&self) -> Result<(), LabelError> {
         let path = self.out.join(ANNOTATIONS);
-        let stems: BTreeMap<&str, &str> =
-            self.pictures.iter().map(|p| (&*p.name, &*p.stem)).collect();
-        let file = |name: &str| format!("{}.png", stems.get(name).copied().unwrap_or(name));
+        let file = |name: &str| format!("{}.png", self.stems.get(name).map_or(name, |stem| stem));
         let content = coco::File::of(self.masks.values(), file, &self.names);
         let encode = |error: serde_json::Error| io_error(&path)(error.into());
         let json = serde_json::to_vec(&content).map_err(encode)?;
         let partial = files::write_beside(&path, &json).map_err(io_error(&path))?;
-        files::finish(&partial, &path).map_err(io_error(&path))?;
-        Ok(self.summary())
-    }
-
-    fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            pictures: self.pictures.len(),
-            finished: self.pictures.iter().filter(|picture| picture.finished).count(),
-            masks: self.masks.len(),
-            ..Summary::default()
-        };
-        let mut seconds: Vec<f64> = Vec::with_capacity(self.masks.len());
-        for KeptMask { about, .. } in self.masks.values() {
-            *summary.names.entry(about.name.clone()).or_default() += 1;
-            *summary.origins.entry(about.origin).or_default() += 1;
-            seconds.push(about.seconds);
-        }
-        seconds.sort_by(f64::total_cmp);
-        summary.median_seconds = seconds.get(seconds.len() / 2).copied();
-        summary.total_seconds = seconds.iter().sum();
-        summary
-    }
-
-    /// Adds a line to the journal, and has it written to the disk.
-    fn append(&mut self, line: &Line) -> Result<(), LabelError> {
-        let path = self.out.join(JOURNAL);
-        let mut text = serde_json::to_vec(line).map_err(|error| io_error(&path)(error.into()))?;
-        text.push(b'\n');
-        let (good, journal) = (self.good, &mut self.journal);
-        let written = journal
-            .set_len(good)
-            .and_then(|()| journal.seek(SeekFrom::Start(good)))
-            .and_then(|_| journal.write_all(&text))
-            .and_then(|()| journal.sync_all())
-            .and_then(|()| if good == 0 { files::sync_folder(&self.out) } else { Ok(()) });
-        written.map_err(io_error(&path))?;
-        self.good += text.len() as u64;
-        Ok(())
+        files::finish(&partial, &path).map_err(io_error(&path))
     }
 
     fn write_mask(&self, path: &Path, mask: &Mask) -> Result<PathBuf, LabelError> {
         let png = png(path, &mask.to_grey(), mask.size(), ExtendedColorType::L8)?;
         write_beside(path, &png)
     }
+}
+
+/// What a mask's file is called after.
+fn stem_of(file: &str) -> Option<&str> {
+    Some(file.strip_prefix("masks/")?.rsplit_once("_mask")?.0)
 }
 
 fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, LabelError> {
@@ -433,36 +340,4 @@ fn png(
 ) -> Result<Vec<u8>, LabelError> {
     let file = path.display().to_string();
     files::png(pixels, size, colour).map_err(|reason| LabelError::Encode { file, reason })
-}
-
-fn io_error(path: &Path) -> impl Fn(io::Error) -> LabelError {
-    let path = path.to_path_buf();
-    move |source| LabelError::Io { path: path.clone(), source }
-}
-
-/// The pictures below `folder`, but for masks and what lies in `out`.
-fn pictures(folder: &Path, out: &Path) -> Result<Vec<Picture>, LabelError> {
-    let found = files_below(folder).map_err(|(path, source)| LabelError::Io { path, source })?;
-    let own = out.canonicalize().ok();
-    let is_own = |path: &Path| {
-        let whole = path.canonicalize().ok();
-        own.as_ref().zip(whole).is_some_and(|(own, path)| path.starts_with(own))
-    };
-    let mut pictures: Vec<Picture> = Vec::new();
-    for path in found.into_iter().filter(|path| is_picture(path) && !is_own(path)) {
-        let name = name_in(folder, &path);
-        if !is_mask(&name) {
-            let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem).to_owned();
-            pictures.push(Picture { name, path, stem, finished: false });
-        }
-    }
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    pictures.iter().for_each(|p| *counts.entry(p.stem.clone()).or_default() += 1);
-    for picture in &mut pictures {
-        // NAME.jpg beside NAME.png.
-        if counts[&picture.stem] > 1 {
-            picture.stem = picture.name.clone();
-        }
-    }
-    Ok(pictures)
 }

@@ -1,18 +1,12 @@
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+mod desk;
 
-use ndarray::Array2;
+use std::path::Path;
 
 use super::*;
 use crate::coco;
-use crate::eval::{Dataset, Problem};
+use crate::eval::{Dataset, Problem, ProblemKind};
 use crate::files;
 use crate::geometry::FrameSize;
-use crate::model::{MaskCandidate, Masks};
-use crate::overlay::Button;
-use crate::screen::Key;
-use crate::session::{Command, Decoded, Encoded, Event, Job};
 
 const SIZE: FrameSize = FrameSize::new(40, 30);
 
@@ -51,11 +45,28 @@ fn keep(set: &mut LabelSet, picture: usize, side: u32, name: &str) -> u64 {
     set.keep(picture, &frame, &square(side), about(name)).unwrap()
 }
 
+fn coco_of(out: &Path) -> coco::Dataset {
+    serde_json::from_slice(&std::fs::read(out.join("annotations.json")).unwrap()).unwrap()
+}
+
+fn open(folder: &Path, out: &Path, names: &[&str]) -> Result<LabelSet, LabelError> {
+    LabelSet::open(folder, out, names.iter().map(|&name| name.to_owned()).collect())
+}
+
+/// The files of masks and pictures in a dataset, by name.
+fn files_in(out: &Path) -> Vec<String> {
+    let found = files::files_below(out).unwrap();
+    let names = found.iter().map(|path| crate::eval::name_in(out, path));
+    names.filter(|name| name.ends_with(".png")).collect()
+}
+
 /// Names and areas of the structures of each picture, as `eval` reads them.
 fn read_back(out: &Path) -> Vec<(String, Vec<(String, u64)>)> {
     let dataset = Dataset::open(out.to_str().unwrap()).unwrap();
     let mut found = Vec::new();
+    // COCO's JSON is written when the dataset is closed, and the classes are in it.
     let mut problems: Vec<Problem> = dataset.problems.clone();
+    problems.retain(|problem| problem.kind != ProblemKind::NoClass);
     for item in &dataset.items {
         item.read(&mut problems, |picture| {
             assert_eq!(picture.frame.rgb()[0], 90);
@@ -77,7 +88,8 @@ fn what_is_kept_is_a_dataset_for_eval_and_for_training() {
     let out = out.path().join("labels");
     let names = vec!["cyst".to_owned(), "nerve".to_owned()];
     let mut set = LabelSet::open(folder.path(), &out, names).unwrap();
-    assert_eq!(set.picture_names(), ["a.bmp", "a.png", "more/b (1).png"]);
+    let names: Vec<String> = set.pictures().iter().map(Picture::name).collect();
+    assert_eq!(names, ["a.bmp", "a.png", "more/b (1).png"]);
     assert_eq!([keep(&mut set, 0, 10, "nerve"), keep(&mut set, 2, 8, "cyst")], [1, 2]);
     assert_eq!(keep(&mut set, 2, 12, "nerve"), 3);
     let expected = [
@@ -97,12 +109,12 @@ fn what_is_kept_is_a_dataset_for_eval_and_for_training() {
         ["masks/more/b (1)_mask1.png", "masks/more/b (1)_mask2.png"]
     );
     set.finish(2).unwrap();
-    let summary = set.close().unwrap();
+    let summary = set.close();
+    assert!(summary.problems.is_empty(), "{:?}", summary.problems);
     assert_eq!((summary.pictures, summary.finished, summary.masks), (3, 1, 3));
     assert_eq!((summary.names["cyst"], summary.names["nerve"]), (1, 2));
     assert_eq!((summary.median_seconds, summary.total_seconds), (Some(2.5), 7.5));
-    let text = std::fs::read(out.join("annotations.json")).unwrap();
-    let coco: coco::Dataset = serde_json::from_slice(&text).unwrap();
+    let coco = coco_of(&out);
     assert_eq!((coco.images.len(), coco.annotations.len()), (2, 3));
     for annotation in &coco.annotations {
         let image = &coco.images[&annotation.image_id];
@@ -120,10 +132,7 @@ fn what_is_kept_is_a_dataset_for_eval_and_for_training() {
 fn labelling_goes_on_where_it_was_cut_off() {
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     pictures(folder.path());
-    let open = |names: &[&str]| {
-        let names = names.iter().map(|&name| name.to_owned()).collect();
-        LabelSet::open(folder.path(), out.path(), names)
-    };
+    let open = |names: &[&str]| open(folder.path(), out.path(), names);
     let mut set = open(&["cyst", "vein"]).unwrap();
     keep(&mut set, 1, 10, "cyst");
     set.finish(0).unwrap();
@@ -137,7 +146,8 @@ fn labelling_goes_on_where_it_was_cut_off() {
     std::fs::write(&journal, [&whole[..], b"{\"kept\":{\"id\":2,\"pic"].concat()).unwrap();
     let mut set = open(&[]).unwrap();
     assert_eq!(set.names(), ["cyst", "vein"]);
-    assert_eq!(set.finished(), [true, false, false]);
+    let finished: Vec<bool> = set.pictures().iter().map(|picture| picture.finished).collect();
+    assert_eq!(finished, [true, false, false]);
     assert_eq!(set.masks_of(1)[0].segmentation.to_mask(), square(10));
     assert_eq!(read_back(out.path())[0].1, [("a.png_mask0".to_owned(), 100)]);
     assert_eq!(keep(&mut set, 1, 5, "vein"), 2);
@@ -166,190 +176,165 @@ fn labelling_goes_on_where_it_was_cut_off() {
     assert!(none.contains("no pictures"), "{none}");
 }
 
-/// A desk, and what it asked for that was not answered.
-struct Bed {
-    desk: Desk,
-    todo: Vec<Command>,
-    now: Duration,
+#[test]
+fn what_was_named_once_keeps_its_name_whatever_comes_and_goes() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, out) = (folder.path(), out.path());
+    pictures(folder);
+    let away = folder.with_extension("away");
+    std::fs::rename(folder.join("a.bmp"), &away).unwrap();
+    let mut set = open(folder, out, &[]).unwrap();
+    keep(&mut set, 0, 10, "structure");
+    drop(set);
+    std::fs::rename(&away, folder.join("a.bmp")).unwrap();
+    let mut set = open(folder, out, &[]).unwrap();
+    keep(&mut set, 0, 10, "structure");
+    keep(&mut set, 1, 12, "structure");
+    drop(set);
+    let expected = [
+        "images/a.bmp.png",
+        "images/a.png",
+        "masks/a.bmp_mask0.png",
+        "masks/a_mask0.png",
+        "masks/a_mask1.png",
+    ];
+    assert_eq!(files_in(out), expected);
+    // A picture that has gone keeps its masks, and a power cut none from COCO's JSON.
+    std::fs::remove_file(folder.join("a.png")).unwrap();
+    drop(open(folder, out, &[]).unwrap());
+    let coco = coco_of(out);
+    let mut files: Vec<_> = coco.images.values().map(|image| &*image.file_name).collect();
+    files.sort_unstable();
+    assert_eq!((files, coco.annotations.len()), (vec!["a.bmp.png", "a.png"], 3));
+    // What differs from another in its capitals alone is told apart, wherever they don't count.
+    std::fs::copy(folder.join("a.bmp"), folder.join("A.BMP")).unwrap();
+    let mut set = open(folder, out, &[]).unwrap();
+    keep(&mut set, 0, 9, "structure");
+    assert_eq!(set.masks_of(0)[0].file, "masks/A.BMP-2_mask0.png");
 }
 
-impl Bed {
-    fn new(finished: &[bool], propose: bool) -> Self {
-        let desk = Desk::new(DeskOptions {
-            pictures: (0..finished.len()).map(|i| format!("{i}.png")).collect(),
-            finished: finished.to_vec(),
-            names: vec!["cyst".into(), "nerve".into()],
-            propose,
-            ..DeskOptions::default()
-        });
-        let mut bed = Self { desk, todo: vec![], now: Duration::ZERO };
-        bed.pass(1);
-        bed
-    }
-
-    fn on(&mut self, event: Event) {
-        self.todo.extend(self.desk.handle(event));
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        self.now += Duration::from_secs(seconds);
-        self.on(Event::Tick(self.now));
-    }
-
-    fn press(&mut self, button: Button) {
-        self.on(Event::Pressed(button));
-    }
-
-    fn tap(&mut self) {
-        self.on(Event::Touched);
-        self.on(Event::Tap { at: crate::FramePoint::new(5.0, 5.0), reach: 1.0 });
-    }
-
-    /// Answers all that was asked for: errands in `kept`, and proposals and prompts with a square of
-    /// 10 pixels.
-    fn answer(&mut self, kept: &mut Vec<(usize, About)>) {
-        while !self.todo.is_empty() {
-            let event = match self.todo.remove(0) {
-                Command::Label(Errand::Show(picture)) => {
-                    let mut frame = Frame::from_rgb(SIZE, vec![7; SIZE.pixels() * 3]).unwrap();
-                    frame.sequence = picture as u64;
-                    let result = Ok((frame.clone(), vec![]));
-                    self.on(Event::Label(Outcome::Shown { picture, result }));
-                    Event::Presented(frame)
-                }
-                Command::Label(Errand::Keep { id, picture, about, .. }) => {
-                    kept.push((picture, *about));
-                    Event::Label(Outcome::Kept { id, result: Ok(kept.len() as u64) })
-                }
-                Command::Label(Errand::Withdraw(mask)) => {
-                    kept.remove(mask as usize - 1);
-                    Event::Label(Outcome::Withdrawn { mask, result: Ok(()) })
-                }
-                Command::Label(Errand::Finish(picture)) => {
-                    Event::Label(Outcome::Finished { picture, result: Ok(()) })
-                }
-                Command::Network(Job::Encode { id, .. }) => {
-                    let took = Duration::from_millis(1);
-                    Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) }
-                }
-                Command::Network(Job::Everything { id, .. }) => {
-                    Event::Searched { id, result: Ok(vec![candidate(10)]) }
-                }
-                Command::Network(Job::Decode { request, .. }) => {
-                    let masks = Masks { candidates: vec![candidate(10)] };
-                    let took = Duration::from_millis(1);
-                    Event::Decoded { request, result: Ok(Decoded { took, masks }) }
-                }
-                Command::Network(Job::Stop) | Command::Refine(_) | Command::Remember(_) => continue,
-                Command::Save(_) | Command::Clip { .. } | Command::Records(_) => continue,
-            };
-            self.on(event);
+#[test]
+fn the_names_are_the_classes_for_eval() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let out = out.path();
+    pictures(folder.path());
+    let mut set = open(folder.path(), out, &["cyst", "nerve"]).unwrap();
+    keep(&mut set, 0, 10, "nerve");
+    keep(&mut set, 0, 4, "cyst");
+    keep(&mut set, 2, 8, "nerve");
+    set.close();
+    let classes = || {
+        let dataset = Dataset::open(out.to_str().unwrap()).unwrap();
+        let (mut classes, mut problems) = (vec![], dataset.problems.clone());
+        for item in &dataset.items {
+            let read = item.read(&mut problems, |picture| {
+                classes.extend(picture.structures.into_iter().map(|s| (s.name, s.class)));
+                Ok::<_, ()>(())
+            });
+            read.unwrap();
         }
-        assert!(self.desk.is_idle());
-    }
-
-    fn message(&self) -> String {
-        self.desk.scene().status.message.unwrap()
-    }
-}
-
-fn candidate(side: u32) -> MaskCandidate {
-    MaskCandidate {
-        mask: square(side),
-        low_res_logits: Arc::new(Array2::zeros((4, 4))),
-        predicted_iou: 0.8,
-        stability_score: 1.0,
-    }
-}
-
-#[test]
-fn proposals_are_taken_corrected_and_named() {
-    let mut kept = Vec::new();
-    let mut bed = Bed::new(&[true, false, false], true);
-    bed.answer(&mut kept);
-    let scene = bed.desk.scene();
-    assert_eq!((scene.objects.len(), &*scene.status.source), (1, "2/3 1.png"));
-    bed.press(Button::Accept);
-    assert!(bed.todo.is_empty(), "a proposal that nobody tapped is not accepted");
-
-    bed.tap();
-    bed.pass(3);
-    bed.on(Event::Key(Key::Enter));
-    bed.answer(&mut kept);
-    let (picture, about) = &kept[0];
-    assert_eq!((*picture, &*about.name, about.prompts), (1, "cyst", 0));
-    assert_eq!((about.origin, about.seconds), (Origin::Proposed, 3.0));
-    assert!(bed.message().contains("1 kept here: cyst"), "{}", bed.message());
-
-    bed.on(Event::Key(Key::Letter('+')));
-    bed.on(Event::Key(Key::Letter('2')));
-    bed.tap();
-    bed.answer(&mut kept);
-    bed.pass(5);
-    bed.press(Button::Next);
-    assert!(bed.message().contains("not accepted"), "{}", bed.message());
-    bed.on(Event::Key(Key::Letter(' ')));
-    bed.on(Event::Key(Key::Right));
-    bed.answer(&mut kept);
-    assert_eq!((&*kept[1].1.name, kept[1].1.origin), ("nerve", Origin::Pointed));
-    assert_eq!((kept[1].1.seconds, kept[1].1.points.len()), (5.0, 1));
-    let scene = bed.desk.scene();
-    assert_eq!((scene.status.source, scene.objects.len()), ("3/3 2.png".into(), 1));
-
-    // The proposal is taken and corrected; then all is taken back, step by step.
-    bed.tap();
-    bed.press(Button::Positive);
-    bed.on(Event::Tap { at: crate::FramePoint::new(20.0, 20.0), reach: 1.0 });
-    bed.answer(&mut kept);
-    bed.press(Button::Accept);
-    bed.answer(&mut kept);
-    assert_eq!((kept[2].1.origin, kept[2].1.prompts), (Origin::Corrected, 1));
-    bed.on(Event::Key(Key::Backspace));
-    bed.answer(&mut kept);
-    assert_eq!(kept.len(), 2);
-    bed.press(Button::Next);
-    bed.answer(&mut kept);
-    assert!(bed.message().contains("last picture"), "{}", bed.message());
-    bed.press(Button::Previous);
-    bed.answer(&mut kept);
-    assert!(bed.desk.scene().objects.is_empty(), "done: nothing is proposed");
-}
-
-#[test]
-fn what_can_not_be_written_or_read_is_told_and_stays() {
-    let mut bed = Bed::new(&[false, false], false);
-    bed.answer(&mut vec![]);
-    bed.tap();
-    bed.answer(&mut vec![]);
-    bed.press(Button::Accept);
-    let fail = |bed: &mut Bed| {
-        let Some(Command::Label(Errand::Keep { id, .. })) = bed.todo.pop() else { panic!() };
-        bed.on(Event::Label(Outcome::Kept { id, result: Err("the disk is full".into()) }));
+        (classes, problems.into_iter().map(|problem| problem.kind).collect::<Vec<_>>())
     };
-    fail(&mut bed);
-    assert!(bed.message().contains("Not kept: the disk is full"), "{}", bed.message());
-    bed.press(Button::Next);
-    assert!(bed.todo.is_empty() && bed.message().contains("not on the disk"));
-    bed.press(Button::Accept);
-    fail(&mut bed);
-    assert_eq!(bed.desk.scene().objects.len(), 1);
-    bed.press(Button::Accept);
-    let mut kept = Vec::new();
-    bed.answer(&mut kept);
-    assert_eq!(kept.len(), 1);
-    bed.press(Button::Next);
-    bed.todo.truncate(1);
-    let outcome = Outcome::Finished { picture: 0, result: Ok(()) };
-    bed.todo.clear();
-    bed.on(Event::Label(outcome));
-    bed.todo.clear();
-    let result = Err("1.png: no PNG file".to_owned());
-    bed.on(Event::Label(Outcome::Shown { picture: 1, result }));
-    assert!(bed.message().contains("no PNG file"), "{}", bed.message());
-    assert!(bed.desk.is_idle());
-    bed.tap();
-    assert!(bed.todo.is_empty());
-    bed.press(Button::Previous);
-    bed.answer(&mut kept);
-    assert_eq!(bed.desk.scene().status.source, "1/2 0.png");
+    let class = |name: &str| Some(name.to_owned());
+    let mut expected = vec![
+        ("a.bmp_mask0".to_owned(), class("nerve")),
+        ("a.bmp_mask1".to_owned(), class("cyst")),
+        ("b (1)_mask0".to_owned(), class("nerve")),
+    ];
+    assert_eq!(classes(), (expected.clone(), vec![]));
+    // Without names, and with names that can't be read, structures have none, which is told.
+    let annotations = out.join("annotations.json");
+    let text = std::fs::read_to_string(&annotations).unwrap();
+    std::fs::write(&annotations, text.replace("masks/a.bmp_mask1", "masks/other")).unwrap();
+    expected[1].1 = None;
+    assert_eq!(classes(), (expected.clone(), vec![ProblemKind::NoClass]));
+    std::fs::write(&annotations, &text[..text.len() - 1]).unwrap();
+    expected.iter_mut().for_each(|(_, class)| *class = None);
+    assert_eq!(classes(), (expected.clone(), vec![ProblemKind::Unreadable]));
+    std::fs::remove_file(&annotations).unwrap();
+    assert_eq!(classes(), (expected, vec![]));
+}
+
+#[test]
+fn what_can_not_be_read_is_left_out_until_it_can() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    pictures(folder.path());
+    let first = folder.path().join("a.bmp");
+    let whole = std::fs::read(&first).unwrap();
+    for content in [&b""[..], b"no picture", &whole[..40]] {
+        std::fs::write(&first, content).unwrap();
+        let mut set = open(folder.path(), out.path(), &[]).unwrap();
+        let reason = set.read(0).err().unwrap().reason();
+        assert!(!reason.contains("a.bmp") && reason.contains(": "), "{reason}");
+        assert!(set.pictures()[0].unreadable && !set.pictures()[1].unreadable);
+        let summary = set.close();
+        assert_eq!((summary.unreadable, summary.problems.len()), (vec!["a.bmp".to_owned()], 0));
+        let set = open(folder.path(), out.path(), &[]).unwrap();
+        assert!(set.pictures()[0].unreadable);
+    }
+    std::fs::write(&first, whole).unwrap();
+    let set = open(folder.path(), out.path(), &[]).unwrap();
+    assert!(!set.pictures()[0].unreadable);
+}
+
+#[test]
+fn the_frames_of_a_clip_are_pictures() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/rle_rgb.dcm");
+    let clip = folder.path().join("clip.dcm");
+    std::fs::copy(&source, &clip).unwrap();
+    std::fs::write(folder.path().join("broken.dcm"), "DICM").unwrap();
+    let mut set = open(folder.path(), out.path(), &[]).unwrap();
+    let frames = set.pictures().iter().map(|picture| (picture.name(), picture.frame.is_some()));
+    let frames: Vec<_> = frames.collect();
+    let expected = [("broken.dcm", false), ("clip.dcm", true), ("clip.dcm#2", true)];
+    assert_eq!(frames[..3], expected.map(|(name, clip)| (name.to_owned(), clip)));
+    let count = frames.len() as u64 - 1;
+    assert_eq!(set.pictures()[2].frame, Some(FrameOf { number: 2, count }));
+    assert!(set.read(0).is_err());
+    let mut dicom = crate::feed::dicom::DicomClip::open(&source).unwrap();
+    for number in [1, count, 2] {
+        let frame = set.read(number as usize).unwrap();
+        let expected = crate::feed::Clip::frame(&mut dicom, number - 1).unwrap();
+        assert!(frame.rgb() == expected.rgb() && frame.sequence == number, "frame {number}");
+    }
+    let frame = set.read(2).unwrap();
+    let all = Mask::from_pixels(frame.size(), vec![1; frame.size().pixels()]);
+    set.keep(2, &frame, &all, about("structure")).unwrap();
+    assert_eq!(files_in(out.path()), ["images/clip_frame2.png", "masks/clip_frame2_mask0.png"]);
+    // The file is another by now.
+    std::fs::write(&clip, "DICM").unwrap();
+    assert!(set.read(0).is_err() && set.read(2).is_err());
+    assert_eq!(set.close().unreadable, ["broken.dcm", "clip.dcm#2"]);
+}
+
+#[test]
+fn the_median_of_an_even_number_lies_between_the_middle_two() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    pictures(folder.path());
+    let mut set = open(folder.path(), out.path(), &[]).unwrap();
+    let frame = set.read(0).unwrap();
+    for seconds in [9.0, 1.0, 4.0, 2.0] {
+        set.keep(0, &frame, &square(5), About { seconds, ..about("structure") }).unwrap();
+    }
+    assert_eq!(set.close().median_seconds, Some(3.0));
+}
+
+#[test]
+fn folders_that_will_not_do_are_told_with_what_will() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, out) = (folder.path(), out.path());
+    let told = |folder: &Path, out: &Path| open(folder, out, &[]).err().unwrap().to_string();
+    assert!(told(&folder.join("none"), out).contains("none: "));
+    assert!(told(folder, out).contains("no pictures are there"));
+    std::fs::write(folder.join("a_mask0.png"), "").unwrap();
+    assert!(told(folder, out).contains("1 are masks by their names"));
+    std::fs::remove_file(folder.join("a_mask0.png")).unwrap();
+    pictures(folder);
+    assert!(told(&folder.join("a.png"), out).contains("give the folder that it is in"));
+    assert!(told(folder, folder).contains("give another folder"));
+    assert!(told(&folder.join("more"), folder).contains("give another folder"));
+    let file = out.join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(told(folder, &file).contains("--out"));
 }

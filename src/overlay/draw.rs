@@ -97,7 +97,9 @@ impl Overlay {
             draw_working(elapsed, area, unit, &mut picture)?;
         }
         if let Some(alert) = &scene.alert {
-            draw_alert(alert, area, unit, &mut picture)?;
+            // Without a picture, where one would be.
+            let area = if scene.frame.is_some() { area } else { layout.room() };
+            draw_alert(alert, area, unit, target)?;
         }
         if scene.guide {
             draw_guide(&scene.words, layout.room(), unit, target)?;
@@ -178,6 +180,7 @@ mod tests {
             bounding_box: Some(FrameBox { x0: -3.0, y0: 0.0, x1: 1e20, y1: 5.0 }),
             colour: usize::MAX,
             active: true,
+            proposed: false,
             label: Some("a label that is too long for the picture ".repeat(3)),
         };
         let passive = SceneObject { active: false, colour: 1, ..object.clone() };
@@ -241,6 +244,23 @@ mod tests {
             Overlay::new().draw(&scene(frame), &Layout::new(screen, frame), &mut canvas).unwrap();
             assert!(!canvas.pixels().contains(&untouched.into_storage()), "{w}x{h}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_written_without_a_picture_too() {
+        let screen = Size::new(320, 200);
+        let drawn = |alert: Option<&str>| {
+            let mut canvas = Canvas::new(screen);
+            let scene = Scene { alert: alert.map(str::to_owned), ..Scene::default() };
+            let layout = Layout::new(screen, FrameSize::new(0, 0));
+            Overlay::new().draw(&scene, &layout, &mut canvas).unwrap();
+            canvas
+        };
+        let letters = |canvas: &Canvas| {
+            let bright = |word: &&u32| **word & 0xFF > 0xA0;
+            canvas.pixels().iter().filter(bright).count()
+        };
+        assert!(letters(&drawn(Some("a.png can't be read: damaged"))) > letters(&drawn(None)) + 50);
     }
 
     /// A display with another pixel format that knows single pixels alone.

@@ -34,6 +34,7 @@ struct KeptOutline {
     to: FrameSize,
     stroke: Stroke,
     spacing: Option<PixelSpacing>,
+    proposed: bool,
     outline: Outline,
     sizes: Option<Measurements>,
 }
@@ -42,6 +43,7 @@ impl KeptOutline {
     fn is_of(
         &self,
         mask: &Mask,
+        proposed: bool,
         region: Region,
         to: FrameSize,
         stroke: Stroke,
@@ -50,6 +52,7 @@ impl KeptOutline {
         // The kept mask shares its pixels, so nothing else can have come to lie at their address.
         let same_mask = std::ptr::eq(self.mask.pixels(), mask.pixels());
         same_mask
+            && self.proposed == proposed
             && self.spacing == spacing
             && self.region == region
             && self.to == to
@@ -98,8 +101,9 @@ impl PictureLayer {
             scaler.row(frame, y, &mut self.row);
             for (outline, paint) in &layers {
                 for span in outline.row(y) {
-                    let pixels = &mut self.row[span.start as usize..span.end as usize];
-                    paint.part(span.part).over(pixels);
+                    if let Some(glaze) = paint.part(span.part) {
+                        glaze.over(&mut self.row[span.start as usize..span.end as usize]);
+                    }
                 }
             }
             let row =
@@ -110,7 +114,8 @@ impl PictureLayer {
         Ok(())
     }
 
-    /// The measurements of each of the objects drawn last that has a mask, by its index.
+    /// The measurements of each of the objects drawn last that has a mask and is no proposal, by its
+    /// index.
     pub fn sizes(&self) -> impl Iterator<Item = (usize, &Measurements)> {
         let kept = self.outlines.iter().enumerate();
         kept.filter_map(|(index, kept)| Some((index, kept.as_ref()?.sizes.as_ref()?)))
@@ -129,9 +134,9 @@ impl PictureLayer {
         for (object, kept) in objects.iter().zip(&mut self.outlines) {
             let stroke = stroke(object.active, unit);
             let current = object.mask.as_ref().filter(|mask| mask.size().pixels() > 0);
-            let spacing = frame.pixel_spacing;
+            let (spacing, proposed) = (frame.pixel_spacing, object.proposed);
             let wanted = |kept: &KeptOutline| {
-                current.is_some_and(|m| kept.is_of(m, region, to, stroke, spacing))
+                current.is_some_and(|m| kept.is_of(m, proposed, region, to, stroke, spacing))
             };
             if !kept.as_ref().is_some_and(wanted) {
                 *kept = current.map(|mask| {
@@ -140,9 +145,9 @@ impl PictureLayer {
                     let part =
                         mask.cropped(left, top, size).filter(|_| mask.size() == frame.size());
                     let outline = Outline::new(part.as_ref().unwrap_or(mask), to, stroke);
-                    let sizes = Measurements::on(frame, mask);
+                    let sizes = (!proposed).then(|| Measurements::on(frame, mask)).flatten();
                     let mask = mask.clone();
-                    KeptOutline { mask, region, to, stroke, spacing, outline, sizes }
+                    KeptOutline { mask, region, to, stroke, spacing, proposed, outline, sizes }
                 });
             }
         }
@@ -162,7 +167,8 @@ struct Paint {
     halo: Glaze,
     line: Glaze,
     inner: Glaze,
-    tint: Glaze,
+    /// None where the picture is to be seen as it is.
+    tint: Option<Glaze>,
 }
 
 impl Paint {
@@ -173,16 +179,16 @@ impl Paint {
             halo: Glaze::new(BLACK, 170),
             line: Glaze::new(colour, line),
             inner: Glaze::new(BLACK, 110),
-            tint: Glaze::new(colour, tint),
+            tint: (!object.proposed).then(|| Glaze::new(colour, tint)),
         }
     }
 
-    fn part(&self, part: Part) -> &Glaze {
+    fn part(&self, part: Part) -> Option<&Glaze> {
         match part {
-            Part::Halo => &self.halo,
-            Part::Line => &self.line,
-            Part::Inner => &self.inner,
-            Part::Tint => &self.tint,
+            Part::Halo => Some(&self.halo),
+            Part::Line => Some(&self.line),
+            Part::Inner => Some(&self.inner),
+            Part::Tint => self.tint.as_ref(),
         }
     }
 }
@@ -245,8 +251,15 @@ mod tests {
     }
 
     fn object(mask: Mask, colour: usize, active: bool) -> SceneObject {
-        let (points, label) = (vec![], None);
-        SceneObject { mask: Some(mask), points, bounding_box: None, colour, active, label }
+        SceneObject {
+            mask: Some(mask),
+            points: vec![],
+            bounding_box: None,
+            colour,
+            active,
+            proposed: false,
+            label: None,
+        }
     }
 
     /// The picture put together pixel by pixel.
@@ -263,8 +276,10 @@ mod tests {
             for (i, pixel) in pixels.iter_mut().enumerate() {
                 let (x, y) = (i as u32 % to.width, i as u32 / to.width);
                 let at = |span: &&super::super::outline::Span| (span.start..span.end).contains(&x);
-                if let Some(span) = outline.row(y).iter().find(at) {
-                    Paint::of(object).part(span.part).over(std::slice::from_mut(pixel));
+                if let Some(span) = outline.row(y).iter().find(at)
+                    && let Some(glaze) = Paint::of(object).part(span.part)
+                {
+                    glaze.over(std::slice::from_mut(pixel));
                 }
             }
         }
@@ -294,6 +309,12 @@ mod tests {
                 "two",
                 frame(91),
                 vec![object(second, 9, true), object(first.clone(), 1, false)],
+                (40, 30),
+            ),
+            (
+                "proposed",
+                frame(91),
+                vec![SceneObject { proposed: true, ..object(first.clone(), 0, false) }],
                 (40, 30),
             ),
             ("another size", frame(91), vec![object(first.clone(), 0, true)], (24, 18)),

@@ -169,6 +169,9 @@ pub struct SceneObject {
     pub colour: usize,
     /// Whether further prompts go to it.
     pub active: bool,
+    /// Whether nobody has taken it yet: it is outlined, and neither tinted nor measured, so that many
+    /// don't hide the picture.
+    pub proposed: bool,
     /// What it was called.
     pub label: Option<String>,
 }

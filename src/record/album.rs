@@ -118,7 +118,8 @@ pub fn album_view(parent: &Path, name: &str, words: &Words) -> Result<AlbumView,
         let inside = grey.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
         let mask = Some(Mask::from_pixels(grey.size(), inside));
         let (points, bounding_box) = (Vec::new(), None);
-        Ok(SceneObject { mask, points, bounding_box, colour, active: true, label })
+        let (active, proposed) = (true, false);
+        Ok(SceneObject { mask, points, bounding_box, colour, active, proposed, label })
     };
     Ok(AlbumView {
         title: format!("{}: {}", title(&kept, zone()), note(&kept, words)),

@@ -55,7 +55,7 @@ pub fn pixels_per_mm(pixels: Size, mm: (f32, f32)) -> Option<f32> {
 #[non_exhaustive]
 pub enum ScreenError {
     /// There is no display to open a window on.
-    #[error("no display: {reason}; use `--screen picture:DIR` to write PNG files instead")]
+    #[error("no display: {reason}")]
     NoDisplay {
         /// What the window system said.
         reason: String,

@@ -119,7 +119,15 @@ impl Tracking {
             let mask = Some(self.shown(tracked, now)?);
             let Look { colour, label } = self.look(tracked.id);
             let (points, bounding_box) = (vec![], None);
-            Some(SceneObject { mask, points, bounding_box, colour, active: false, label })
+            Some(SceneObject {
+                mask,
+                points,
+                bounding_box,
+                colour,
+                active: false,
+                proposed: false,
+                label,
+            })
         };
         self.now.iter().filter_map(object).collect()
     }

@@ -79,6 +79,7 @@ impl Everything {
             bounding_box: None,
             colour: *colour,
             active: false,
+            proposed: true,
             label: None,
         };
         masks.iter().map(object).collect()

@@ -57,6 +57,7 @@ impl Session {
             bounding_box,
             colour: object.colour,
             active,
+            proposed: false,
             label: object.label.clone(),
         }
     }

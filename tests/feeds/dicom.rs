@@ -170,6 +170,7 @@ fn every_encoding_shows_the_same_clip() {
     for (name, grey, mean_limit, limit) in cases {
         let mut clip = open_clip(&[data(name).display().to_string()]).unwrap();
         assert_eq!(clip.frame_count(), Some(3), "{name}");
+        assert_eq!(frame_count(&data(name)).unwrap(), 3, "{name}");
         assert_eq!(clip.frame_interval(), Some(Duration::from_millis(40)), "{name}");
         // Any order will do.
         for t in [2, 0, 1] {
@@ -182,6 +183,32 @@ fn every_encoding_shows_the_same_clip() {
             assert!(mean <= mean_limit && most <= limit, "{name}: mean {mean}, most {most}");
         }
         assert_eq!(&*clip.frame(0).unwrap().source, name);
+    }
+}
+
+#[test]
+fn frames_are_counted_by_the_header_alone() {
+    let count = |more: Vec<Vec<u8>>, cut: usize| {
+        let picture = Picture { more, ..picture("MONOCHROME2", 64, &[7; 192]) };
+        let bytes = picture.file();
+        frame_count(&written(&bytes[..bytes.len() - cut]).1)
+    };
+    let stated = |frames: &str| element(0x28, 8, "IS", frames.as_bytes());
+    assert_eq!(count(vec![], 0).unwrap(), 1);
+    assert_eq!(count(vec![stated("3")], 0).unwrap(), 3);
+    // What somebody else put before the pixels, of any length.
+    for length in [65_000, 100_000, 2_000_000] {
+        let own = element(0x29, 0x1010, "OB", &vec![1; length]);
+        assert_eq!(count(vec![own, stated("3")], 0).unwrap(), 3, "{length}");
+    }
+    for (more, cut, told) in [
+        (vec![stated("2000000000")], 0, "2000000000 frames"),
+        (vec![stated("none")], 0, "number of frames"),
+        (vec![stated("3")], 150, "cut short"),
+        (vec![stated("3")], 500, "DICM"),
+    ] {
+        let error = count(more, cut).unwrap_err().to_string();
+        assert!(error.contains(told), "{told}: {error}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
-use tapseg::feed::dicom::{DicomClip, looks_like_dicom};
+use tapseg::feed::dicom::{DicomClip, frame_count, looks_like_dicom};
 use tapseg::feed::images::ImageClip;
 use tapseg::feed::{
     Clip, FeedError, FeedEvent, Playback, Player, Rate, open_clip, read_still, spawn_latest,

@@ -80,3 +80,22 @@ fn the_guide_is_shown_once_and_the_scale_is_there_again() {
     assert_eq!((scene.guide, scene.objects.len()), (false, 1));
     assert_eq!(scene.frame.as_ref().unwrap().pixel_spacing, Some(spacing));
 }
+
+#[test]
+fn a_mask_that_could_not_be_kept_is_told_when_the_window_closes() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let picture = image::RgbImage::from_pixel(SIZE.width, SIZE.height, image::Rgb([40; 3]));
+    picture.save(folder.path().join("a.png")).unwrap();
+    let set = LabelSet::open(folder.path(), out.path(), vec!["cyst".into()]).unwrap();
+    // As on a disk that fails: nothing goes where the masks should.
+    std::fs::write(out.path().join("masks"), "").unwrap();
+    let steps = [(When::Shown(0), TAP), (When::Answered, Action::Key(Key::Enter))];
+    let mut screen = Memory::new(nobody);
+    let options = scripted(&steps, Until::ScriptDone);
+    let (report, summary) = label(set, false, Sleeper::default(), &mut screen, options).unwrap();
+    let message = report.steps[1].scene.status.message.as_ref().unwrap();
+    assert!(message.contains("Not kept"), "{message}");
+    assert_eq!((summary.masks, summary.problems.len()), (0, 1));
+    let problem = &summary.problems[0];
+    assert!(problem.contains("a.png") && problem.contains("cyst"), "{problem}");
+}

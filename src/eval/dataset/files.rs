@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::{DatasetError, Item, Layout, Problem, ProblemKind, Source};
+use super::{DatasetError, Item, Layout, MaskFile, Problem, ProblemKind, Source};
+use crate::coco;
 use crate::files::{files_below, is_picture};
 
 /// BUSI's classes, which are its folders.
@@ -34,6 +35,10 @@ pub(super) fn open(path: &Path) -> Result<(Layout, Vec<Item>, Vec<Problem>), Dat
         return Ok((Layout::Npz, archives.into_iter().map(item).collect(), vec![]));
     }
     let table = classes_in(path, &files)?;
+    let (names, problem) = match names_in(path) {
+        Ok(names) => (names, None),
+        Err(reason) => (None, Some(Problem::new(ProblemKind::Unreadable, reason))),
+    };
     let layout = if table.is_some() {
         Layout::Ham10000
     } else if BUSI[..2].iter().any(|class| path.join(class).is_dir()) {
@@ -55,14 +60,25 @@ pub(super) fn open(path: &Path) -> Result<(Layout, Vec<Item>, Vec<Problem>), Dat
             _ => pair.masks.push(file),
         }
     }
-    items(path, pairs, layout, table.unwrap_or_default())
+    let classes = Classes { of_pictures: table.unwrap_or_default(), of_masks: names };
+    let (layout, items, mut problems) = items(path, pairs, layout, &classes)?;
+    problems.extend(problem);
+    Ok((layout, items, problems))
+}
+
+/// What a dataset says about classes.
+struct Classes {
+    /// By the picture's key.
+    of_pictures: HashMap<String, String>,
+    /// By the mask's path in the dataset, where it says it of masks.
+    of_masks: Option<HashMap<String, String>>,
 }
 
 fn items(
     folder: &Path,
     pairs: BTreeMap<String, Pair>,
     layout: Layout,
-    table: HashMap<String, String>,
+    classes: &Classes,
 ) -> Result<(Layout, Vec<Item>, Vec<Problem>), DatasetError> {
     let (mut items, mut problems) = (Vec::new(), Vec::new());
     let (mut pictures, mut masks) = (0, 0);
@@ -83,14 +99,23 @@ fn items(
         }
         let class = match layout {
             Layout::Busi => key.split('/').next().map(str::to_owned),
-            Layout::Ham10000 => table.get(&key).cloned(),
+            Layout::Ham10000 => classes.of_pictures.get(&key).cloned(),
             _ => None,
         };
         if layout == Layout::Ham10000 && class.is_none() {
             problems.push(Problem::new(ProblemKind::NoClass, what));
         }
         let name = name_in(folder, &picture);
-        items.push(Item { name, class, source: Source::Files { picture, masks: pair.masks } });
+        let mask = |path: PathBuf| {
+            let of_masks = classes.of_masks.as_ref();
+            let class = of_masks.and_then(|names| names.get(&name_in(folder, &path)).cloned());
+            if of_masks.is_some() && class.is_none() {
+                problems.push(Problem::new(ProblemKind::NoClass, path.display().to_string()));
+            }
+            MaskFile { path, class }
+        };
+        let masks = pair.masks.into_iter().map(mask).collect();
+        items.push(Item { name, class, source: Source::Files { picture, masks } });
     }
     if items.is_empty() {
         return Err(DatasetError::Empty { path: folder.to_path_buf(), pictures, masks });
@@ -121,6 +146,25 @@ fn key(name: &str, layout: Layout) -> (String, bool) {
 /// Whether a file called `name`, a path in a dataset, is a mask of another.
 pub(crate) fn is_mask(name: &str) -> bool {
     key(name, Layout::Pairs).1
+}
+
+/// The classes by the mask's path in the dataset, from COCO's JSON where that names masks as files; or
+/// what is wrong with it.
+fn names_in(folder: &Path) -> Result<Option<HashMap<String, String>>, String> {
+    let path = folder.join("annotations.json");
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read(&path).map_err(|error| failed(&error))?;
+    let coco: coco::Dataset = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+    let categories: HashMap<u64, String> =
+        coco.categories.into_iter().map(|category| (category.id, category.name)).collect();
+    let named = coco.annotations.into_iter().filter_map(|annotation| {
+        Some((annotation.mask_file?, categories.get(&annotation.category_id)?.clone()))
+    });
+    let names: HashMap<String, String> = named.collect();
+    Ok((!names.is_empty()).then_some(names))
 }
 
 /// The classes by picture, from the first table that has the columns `image_id` and `dx`.

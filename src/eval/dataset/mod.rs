@@ -32,7 +32,9 @@ pub enum Layout {
     /// a table (CSV or tab-separated) whose columns `image_id` and `dx` give the classes.
     Ham10000,
     /// `NAME_mask.png`, or `NAME_mask0.png`, `NAME_mask1.png`…, beside `NAME.png`; or the folders
-    /// `images` and `masks` with files of the same names. Folders in folders are searched too.
+    /// `images` and `masks` with files of the same names. Folders in folders are searched too. Where an
+    /// `annotations.json` (COCO) has the masks as its `mask_file`s, as [`label`](crate::label) writes it,
+    /// its categories are the structures' classes.
     Pairs,
     /// Files of the CVPR 2024 challenge "Segment Anything in medical images on laptop":
     /// NumPy archives (`.npz`) with `imgs`, `gts`, and maybe `boxes` and `spacing`.
@@ -68,7 +70,8 @@ pub enum ProblemKind {
     WrongSize,
     /// A file that can't be read.
     Unreadable,
-    /// A picture that the table of classes doesn't have; it is evaluated all the same.
+    /// A picture that the table of classes doesn't have, or a mask that `annotations.json` doesn't; it is
+    /// evaluated all the same.
     NoClass,
 }
 
@@ -141,6 +144,8 @@ pub enum DatasetError {
 pub struct Structure {
     /// Tells it from the others of its picture.
     pub name: String,
+    /// Its class, where structures have their own.
+    pub class: Option<String>,
     /// Its outline, never empty, at frame resolution.
     pub mask: Mask,
     /// The box that the dataset gives as a prompt, if it does.
@@ -171,9 +176,16 @@ pub struct Item {
     source: Source,
 }
 
+/// A picture of a mask, and the class of what is outlined on it.
+#[derive(Clone, Debug)]
+struct MaskFile {
+    path: PathBuf,
+    class: Option<String>,
+}
+
 #[derive(Clone, Debug)]
 enum Source {
-    Files { picture: PathBuf, masks: Vec<PathBuf> },
+    Files { picture: PathBuf, masks: Vec<MaskFile> },
     Archive(PathBuf),
     Phantom(PhantomOptions),
 }
@@ -259,12 +271,12 @@ impl Item {
     fn read_files(
         &self,
         path: &Path,
-        masks: &[PathBuf],
+        masks: &[MaskFile],
         problems: &mut Vec<Problem>,
     ) -> Result<Option<Picture>, FeedError> {
         let frame = read_still(path)?;
         let mut structures = Vec::new();
-        for path in masks {
+        for MaskFile { path, class } in masks {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let labels = match masks::read(path) {
                 Ok(labels) => labels,
@@ -284,7 +296,7 @@ impl Item {
                 let one = labels.len() == 1;
                 structures.extend(labels.into_iter().map(|(label, mask)| {
                     let name = if one { name.to_string() } else { format!("{name}#{label}") };
-                    Structure { name, mask, given_box: None }
+                    Structure { name, class: class.clone(), mask, given_box: None }
                 }));
             }
         }
@@ -294,7 +306,7 @@ impl Item {
     fn simulate(&self, options: PhantomOptions) -> Result<Option<Picture>, FeedError> {
         let mut phantom = Phantom::new(options)?;
         let mask = phantom.truth(0);
-        let lesion = Structure { name: "lesion".into(), mask, given_box: None };
+        let lesion = Structure { name: "lesion".into(), class: None, mask, given_box: None };
         Ok(self.picture(phantom.frame(0)?, vec![lesion]))
     }
 

@@ -56,6 +56,7 @@ pub(super) fn read<E>(
         outlined = true;
         let structure = |label: u16| Structure {
             name: format!("label {label}"),
+            class: None,
             mask: Mask::from_pixels(size, labels.iter().map(|l| u8::from(*l == label)).collect()),
             given_box: given_box(volume.boxes.as_ref(), label, z),
         };

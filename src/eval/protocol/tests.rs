@@ -7,7 +7,7 @@ fn picture(name: &str) -> Picture {
     let inside = |at: i64| (at % 1000 - 300).pow(2) + (at / 1000 - 200).pow(2) <= 100 * 100;
     let pixels = (0..600_000).map(|at| u8::from(inside(at))).collect();
     let mask = Mask::from_pixels(size, pixels);
-    let structures = vec![Structure { name: "disc".into(), mask, given_box: None }];
+    let structures = vec![Structure { name: "disc".into(), class: None, mask, given_box: None }];
     let frame = Frame::from_rgb(size, vec![0; size.pixels() * 3]).unwrap();
     Picture { name: name.into(), volume: None, class: None, frame, structures }
 }
@@ -75,7 +75,7 @@ fn the_smallest_structures_can_be_asked_about() {
         pixels[at] = 1;
         let mask = Mask::from_pixels(size, pixels);
         let frame = Frame::from_rgb(size, vec![0; 135]).unwrap();
-        let structures = vec![Structure { name: "dot".into(), mask, given_box: None }];
+        let structures = vec![Structure { name: "dot".into(), class: None, mask, given_box: None }];
         let picture = Picture { name: "dots".into(), volume: None, class: None, frame, structures };
         for setting in Protocol::ALL.iter().flat_map(|protocol| protocol.settings()) {
             for prompt in prompts(*setting, &picture, 3) {

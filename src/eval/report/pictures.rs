@@ -122,6 +122,7 @@ fn png(picture: &Picture, answer: &Answer<'_>) -> Vec<u8> {
         bounding_box: None,
         colour: 1,
         active: false,
+        proposed: false,
         label: None,
     };
     let found = SceneObject {
@@ -130,6 +131,7 @@ fn png(picture: &Picture, answer: &Answer<'_>) -> Vec<u8> {
         bounding_box: answer.prompt.bounding_box,
         colour: 0,
         active: true,
+        proposed: false,
         label: None,
     };
     let drawn =

@@ -59,20 +59,41 @@ pub(super) fn mark_position(bytes: &[u8]) -> Option<usize> {
 
 /// Finds the parts of a file, or says what is wrong with it.
 pub(super) fn layout(bytes: &[u8]) -> Result<Layout, String> {
+    let Header { range, syntax, length, mut walker } = header(bytes, bytes.len())?;
+    let pixel_data = match (syntax, length) {
+        (Syntax::Native, Some(length)) => PixelData::Native(walker.at..walker.at + length),
+        (Syntax::Rle | Syntax::JpegBaseline, None) => PixelData::Encapsulated(walker.fragments()?),
+        _ => return Err("its pixel data is not stored as its transfer syntax says".into()),
+    };
+    Ok(Layout { syntax, header: range, pixel_data })
+}
+
+/// Where the header is in a file of `length` bytes that begins with `bytes`, or what is wrong with it,
+/// which may be that `bytes` end within it.
+pub(super) fn header_range(bytes: &[u8], length: usize) -> Result<Range<usize>, String> {
+    header(bytes, length).map(|header| header.range)
+}
+
+/// What comes before the pixel data.
+struct Header<'a> {
+    /// From the `DICM` mark on.
+    range: Range<usize>,
+    syntax: Syntax,
+    /// That of the pixel data, where it is stated.
+    length: Option<usize>,
+    /// At the pixel data's value.
+    walker: Walker<'a>,
+}
+
+fn header(bytes: &[u8], length: usize) -> Result<Header<'_>, String> {
     let mark = mark_position(bytes).ok_or(
         "no DICOM file: the mark DICM is missing; a bare data set needs file meta information first",
     )?;
     let mut walker = Walker { bytes, at: mark + 4, explicit: true };
     let (syntax, explicit) = walker.meta()?;
     walker.explicit = explicit;
-    let (pixel_start, length) =
-        walker.pixel_data_of(bytes.len(), 0)?.ok_or("it has no pixel data")?;
-    let pixel_data = match (syntax, length) {
-        (Syntax::Native, Some(length)) => PixelData::Native(walker.at..walker.at + length),
-        (Syntax::Rle | Syntax::JpegBaseline, None) => PixelData::Encapsulated(walker.fragments()?),
-        _ => return Err("its pixel data is not stored as its transfer syntax says".into()),
-    };
-    Ok(Layout { syntax, header: mark..pixel_start, pixel_data })
+    let (pixel_start, length) = walker.pixel_data_of(length, 0)?.ok_or("it has no pixel data")?;
+    Ok(Header { range: mark..pixel_start, syntax, length, walker })
 }
 
 /// The start of a data element.

@@ -2,6 +2,8 @@
 
 use nifti::{Endianness, NiftiHeader, NiftiType};
 
+use crate::percentile::percentile;
+
 /// How a voxel is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct VoxelType {
@@ -152,7 +154,8 @@ impl Window {
             return Self::SOFT_TISSUE;
         }
         values.retain(|&v| v != 0.0);
-        Self { black: percentile(&values, 0.5), white: percentile(&values, 99.5) }
+        let [black, white] = [0.005, 0.995].map(|share| percentile(&values, share).unwrap_or(0.0));
+        Self { black, white }
     }
 
     /// The shade of a value: 0 where it is no number.
@@ -163,15 +166,6 @@ impl Window {
         // The cast saturates, and makes 0 of what is no number.
         ((value - self.black) / (self.white - self.black) * 255.0).round() as u8
     }
-}
-
-/// Percentile `p` of sorted values, linear between neighbours (NumPy's default); 0 of none.
-fn percentile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let position = p / 100.0 * last as f64;
-    let below = position as usize;
-    let (a, b) = (sorted[below], sorted[(below + 1).min(last)]);
-    a + (b - a) * (position - below as f64)
 }
 
 #[cfg(test)]

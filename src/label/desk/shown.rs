@@ -1,0 +1,104 @@
+//! What a desk has to show and to say.
+
+use super::{Desk, Stage};
+use crate::label::FrameOf;
+use crate::overlay::{Button, ButtonState, Scene, SceneObject};
+use crate::session::State;
+use crate::words::Word;
+
+impl Desk {
+    /// Everything on the screen, as of the last tick.
+    pub fn scene(&self) -> Scene {
+        let mut scene = self.session.scene();
+        let kept = self.accepted.iter().map(|accepted| SceneObject {
+            mask: Some(accepted.mask.clone()),
+            points: vec![],
+            bounding_box: None,
+            colour: self.colour(&accepted.about.name),
+            active: false,
+            proposed: false,
+            label: None,
+        });
+        scene.objects = kept.chain(scene.objects).collect();
+        let tools = std::mem::take(&mut scene.buttons);
+        let button = |button| {
+            let of_session = tools.iter().find(|state| state.button == button);
+            let word = |word| self.options.words.get(word).to_owned().into();
+            let label = match button {
+                Button::Accept => word(Word::Accept),
+                Button::Name => self.options.names[self.name].clone().into(),
+                Button::Previous => word(Word::PreviousPicture),
+                Button::Next => word(Word::NextPicture),
+                _ => of_session.map_or("".into(), |state| state.label.clone()),
+            };
+            let active = of_session.is_some_and(|state| state.active);
+            ButtonState { button, label, enabled: self.is_enabled(button), active }
+        };
+        scene.buttons = Button::LABELLING.map(button).to_vec();
+        let (number, count) = (self.at + 1, self.options.pictures.len());
+        scene.status.source = format!("{number}/{count} {}", self.title());
+        scene.status.feed_fps = None;
+        if let Stage::Failed(reason) = &self.stage {
+            // The picture before it is not the one that is named.
+            scene.frame = None;
+            let words = &self.options.words;
+            let unreadable = words.fill(Word::Unreadable, &[("name", &self.title())]);
+            scene.alert = Some(format!("{unreadable}: {reason}"));
+            scene.status.message = Some(words.get(Word::Skip).to_owned());
+            return scene;
+        }
+        let of_session =
+            scene.status.message.take().filter(|_| {
+                self.session.state() != State::Live && self.session.proposals().is_none()
+            });
+        let notice = self.session.notice().map(str::to_owned);
+        scene.status.message = Some(notice.or(of_session).unwrap_or_else(|| self.message()));
+        scene
+    }
+
+    fn colour(&self, name: &str) -> usize {
+        self.options.names.iter().position(|known| known == name).unwrap_or(0)
+    }
+
+    /// What the picture is called.
+    pub(super) fn title(&self) -> String {
+        let picture = &self.options.pictures[self.at];
+        match picture.frame {
+            Some(FrameOf { number, count }) => {
+                // The name last: it may have braces of its own.
+                let frame: [(&str, &dyn std::fmt::Display); 3] =
+                    [("frame", &number), ("all", &count), ("name", &picture.file)];
+                self.options.words.fill(Word::FrameOfClip, &frame)
+            }
+            None => picture.file.clone(),
+        }
+    }
+
+    /// What is done, and what can be.
+    fn message(&self) -> String {
+        let words = &self.options.words;
+        let said = match &self.stage {
+            Stage::Open(_) if self.session.state() == State::Prompting => {
+                return words.fill(Word::KeepsAs, &[("name", &self.options.names[self.name])]);
+            }
+            Stage::Open(_) if self.accepted.is_empty() => match self.session.proposals() {
+                Some(1..) => words.get(Word::NoneKeptTake).to_owned(),
+                _ => words.get(Word::NoneKeptPoint).to_owned(),
+            },
+            Stage::Open(_) => {
+                let names: Vec<&str> = self.accepted.iter().map(|a| &*a.about.name).collect();
+                let last = self.accepted.last().map_or(0.0, |a| a.about.seconds);
+                let (count, seconds) = (names.len(), format!("{last:.1}"));
+                let names = names.join(", ");
+                let kept: [(&str, &dyn std::fmt::Display); 3] =
+                    [("count", &count), ("seconds", &seconds), ("names", &names)];
+                words.fill(Word::KeptHere, &kept)
+            }
+            _ => return words.get(Word::ReadingPicture).to_owned(),
+        };
+        match self.options.pictures[self.at].finished {
+            true => words.fill(Word::Done, &[("rest", &said)]),
+            false => said,
+        }
+    }
+}

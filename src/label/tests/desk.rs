@@ -1,0 +1,269 @@
+//! What a person at the desk sees and does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ndarray::Array2;
+
+use super::*;
+use crate::model::{MaskCandidate, Masks};
+use crate::overlay::Button;
+use crate::screen::Key;
+use crate::session::{Command, Decoded, Encoded, Event, Job};
+use crate::words::Words;
+
+/// A desk, and what it asked for that was not answered.
+struct Bed {
+    desk: Desk,
+    todo: Vec<Command>,
+    now: Duration,
+}
+
+impl Bed {
+    fn new(finished: &[bool], propose: bool) -> Self {
+        let desk = Desk::new(DeskOptions {
+            pictures: (0..).zip(finished).map(|(i, finished)| picture(i, *finished)).collect(),
+            names: vec!["cyst".into(), "nerve".into()],
+            propose,
+            ..DeskOptions::default()
+        });
+        let mut bed = Self { desk, todo: vec![], now: Duration::ZERO };
+        bed.pass(1);
+        bed
+    }
+
+    fn on(&mut self, event: Event) {
+        self.todo.extend(self.desk.handle(event));
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.on(Event::Tick(self.now));
+    }
+
+    fn press(&mut self, button: Button) {
+        self.on(Event::Pressed(button));
+    }
+
+    fn tap(&mut self) {
+        self.on(Event::Touched);
+        self.on(Event::Tap { at: crate::FramePoint::new(5.0, 5.0), reach: 1.0 });
+    }
+
+    /// Answers all that was asked for: errands in `kept`, and proposals and prompts with a square of
+    /// 10 pixels.
+    fn answer(&mut self, kept: &mut Vec<(usize, About)>) {
+        while !self.todo.is_empty() {
+            let event = match self.todo.remove(0) {
+                Command::Label(Errand::Show(picture)) => {
+                    let mut frame = Frame::from_rgb(SIZE, vec![7; SIZE.pixels() * 3]).unwrap();
+                    frame.sequence = picture as u64;
+                    let result = Ok((frame.clone(), vec![]));
+                    self.on(Event::Label(Outcome::Shown { picture, result }));
+                    Event::Presented(frame)
+                }
+                Command::Label(Errand::Keep { id, picture, about, .. }) => {
+                    kept.push((picture, *about));
+                    Event::Label(Outcome::Kept { id, result: Ok(kept.len() as u64) })
+                }
+                Command::Label(Errand::Withdraw(mask)) => {
+                    kept.remove(mask as usize - 1);
+                    Event::Label(Outcome::Withdrawn { mask, result: Ok(()) })
+                }
+                Command::Label(Errand::Finish(picture)) => {
+                    Event::Label(Outcome::Finished { picture, result: Ok(()) })
+                }
+                Command::Network(Job::Encode { id, .. }) => {
+                    let took = Duration::from_millis(1);
+                    Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) }
+                }
+                Command::Network(Job::Everything { id, .. }) => {
+                    Event::Searched { id, result: Ok(vec![candidate(10)]) }
+                }
+                Command::Network(Job::Decode { request, .. }) => {
+                    let masks = Masks { candidates: vec![candidate(10)] };
+                    let took = Duration::from_millis(1);
+                    Event::Decoded { request, result: Ok(Decoded { took, masks }) }
+                }
+                Command::Network(Job::Stop) | Command::Refine(_) | Command::Remember(_) => continue,
+                Command::Save(_) | Command::Clip { .. } | Command::Records(_) => continue,
+            };
+            self.on(event);
+        }
+        assert!(self.desk.is_idle());
+    }
+
+    fn message(&self) -> String {
+        self.desk.scene().status.message.unwrap()
+    }
+}
+
+fn picture(number: usize, finished: bool) -> Picture {
+    Picture { file: format!("{number}.png"), finished, ..Picture::default() }
+}
+
+fn candidate(side: u32) -> MaskCandidate {
+    MaskCandidate {
+        mask: square(side),
+        low_res_logits: Arc::new(Array2::zeros((4, 4))),
+        predicted_iou: 0.8,
+        stability_score: 1.0,
+    }
+}
+
+#[test]
+fn proposals_are_taken_corrected_and_named() {
+    let mut kept = Vec::new();
+    let mut bed = Bed::new(&[true, false, false], true);
+    bed.answer(&mut kept);
+    let scene = bed.desk.scene();
+    assert_eq!((scene.objects.len(), &*scene.status.source), (1, "2/3 1.png"));
+    bed.press(Button::Accept);
+    assert!(bed.todo.is_empty(), "a proposal that nobody tapped is not accepted");
+
+    bed.tap();
+    bed.pass(3);
+    bed.on(Event::Key(Key::Enter));
+    bed.answer(&mut kept);
+    let (picture, about) = &kept[0];
+    assert_eq!((*picture, &*about.name, about.prompts), (1, "cyst", 0));
+    assert_eq!((about.origin, about.seconds), (Origin::Proposed, 3.0));
+    assert!(bed.message().contains("1 kept here: cyst"), "{}", bed.message());
+
+    bed.on(Event::Key(Key::Letter('+')));
+    bed.on(Event::Key(Key::Letter('2')));
+    bed.tap();
+    bed.answer(&mut kept);
+    bed.pass(5);
+    bed.press(Button::Next);
+    assert!(bed.message().contains("not accepted"), "{}", bed.message());
+    bed.on(Event::Key(Key::Letter(' ')));
+    bed.on(Event::Key(Key::Right));
+    bed.answer(&mut kept);
+    assert_eq!((&*kept[1].1.name, kept[1].1.origin), ("nerve", Origin::Pointed));
+    assert_eq!((kept[1].1.seconds, kept[1].1.points.len()), (5.0, 1));
+    let scene = bed.desk.scene();
+    assert_eq!((scene.status.source, scene.objects.len()), ("3/3 2.png".into(), 1));
+
+    // The proposal is taken and corrected; then all is taken back, step by step.
+    bed.tap();
+    bed.press(Button::Positive);
+    bed.on(Event::Tap { at: crate::FramePoint::new(20.0, 20.0), reach: 1.0 });
+    bed.answer(&mut kept);
+    bed.press(Button::Accept);
+    bed.answer(&mut kept);
+    assert_eq!((kept[2].1.origin, kept[2].1.prompts), (Origin::Corrected, 1));
+    bed.on(Event::Key(Key::Backspace));
+    bed.answer(&mut kept);
+    assert_eq!(kept.len(), 2);
+    bed.press(Button::Next);
+    bed.answer(&mut kept);
+    assert!(bed.message().contains("last picture"), "{}", bed.message());
+    bed.press(Button::Previous);
+    bed.answer(&mut kept);
+    assert!(bed.desk.scene().objects.is_empty(), "done: nothing is proposed");
+}
+
+#[test]
+fn what_can_not_be_written_or_read_is_told_and_stays() {
+    let mut bed = Bed::new(&[false, false], false);
+    bed.answer(&mut vec![]);
+    bed.tap();
+    bed.answer(&mut vec![]);
+    bed.press(Button::Accept);
+    let fail = |bed: &mut Bed| {
+        let Some(Command::Label(Errand::Keep { id, .. })) = bed.todo.pop() else { panic!() };
+        bed.on(Event::Label(Outcome::Kept { id, result: Err("the disk is full".into()) }));
+    };
+    fail(&mut bed);
+    assert!(bed.message().contains("Not kept: the disk is full"), "{}", bed.message());
+    bed.press(Button::Next);
+    assert!(bed.todo.is_empty() && bed.message().contains("not on the disk"));
+    bed.press(Button::Accept);
+    fail(&mut bed);
+    assert_eq!(bed.desk.scene().objects.len(), 1);
+    bed.press(Button::Accept);
+    let mut kept = Vec::new();
+    bed.answer(&mut kept);
+    assert_eq!(kept.len(), 1);
+    bed.press(Button::Next);
+    bed.todo.truncate(1);
+    let outcome = Outcome::Finished { picture: 0, result: Ok(()) };
+    bed.todo.clear();
+    bed.on(Event::Label(outcome));
+    bed.todo.clear();
+    let result = Err("no PNG file".to_owned());
+    bed.on(Event::Label(Outcome::Shown { picture: 1, result }));
+    let scene = bed.desk.scene();
+    assert_eq!(scene.alert.as_deref(), Some("1.png can't be read: no PNG file"));
+    assert!(scene.frame.is_none(), "the picture before is not this one");
+    assert_eq!(bed.message(), "Next picture leaves it out");
+    assert!(bed.desk.is_idle() && bed.desk.not_kept().is_empty());
+    bed.tap();
+    assert!(bed.todo.is_empty());
+    bed.press(Button::Previous);
+    bed.answer(&mut kept);
+    assert_eq!(bed.desk.scene().status.source, "1/2 0.png");
+}
+
+#[test]
+fn what_can_not_be_read_is_not_begun_with() {
+    let at = |finished: &[bool], unreadable: &[bool]| {
+        let pictures = (0..).zip(finished).zip(unreadable).map(|((i, finished), unreadable)| {
+            Picture { unreadable: *unreadable, ..picture(i, *finished) }
+        });
+        let options = DeskOptions {
+            pictures: pictures.collect(),
+            names: vec!["cyst".into()],
+            ..DeskOptions::default()
+        };
+        Desk::new(options).scene().status.source
+    };
+    assert_eq!(at(&[true, false, false], &[false, true, false]), "3/3 2.png");
+    assert_eq!(at(&[false, true, true], &[true, false, false]), "2/3 1.png");
+    assert_eq!(at(&[false, false], &[true, true]), "1/2 0.png");
+}
+
+#[test]
+fn what_was_accepted_and_is_not_kept_when_all_ends_is_told() {
+    let mut bed = Bed::new(&[false, false], false);
+    let mut kept = Vec::new();
+    bed.answer(&mut kept);
+    bed.tap();
+    bed.answer(&mut kept);
+    bed.press(Button::Accept);
+    let Some(Command::Label(Errand::Keep { id, .. })) = bed.todo.pop() else { panic!() };
+    let told = bed.desk.not_kept();
+    assert_eq!(told.len(), 1, "it is under way");
+    bed.on(Event::Label(Outcome::Kept { id, result: Err("the disk is full".into()) }));
+    let told = bed.desk.not_kept();
+    assert!(told.len() == 1 && told[0].contains("0.png"), "{told:?}");
+    assert!(told[0].contains("cyst") && told[0].contains("the disk is full"), "{told:?}");
+    bed.press(Button::Undo);
+    assert!(bed.desk.not_kept().is_empty(), "it was dropped");
+}
+
+#[test]
+fn all_is_said_in_the_language_that_was_chosen() {
+    let frame = Some(FrameOf { number: 3, count: 20 });
+    let mut desk = Desk::new(DeskOptions {
+        pictures: vec![Picture { frame, ..picture(1, false) }, picture(2, false)],
+        names: vec!["cyst".into()],
+        words: Words::find("zh").unwrap(),
+        ..DeskOptions::default()
+    });
+    desk.handle(Event::Tick(Duration::from_secs(1)));
+    let result = Err("damaged".to_owned());
+    desk.handle(Event::Label(Outcome::Shown { picture: 0, result }));
+    let scene = desk.scene();
+    assert_eq!(scene.status.source, "1/2 1.png，第 3 帧，共 20 帧");
+    assert_eq!(scene.status.message.as_deref(), Some("按“下一幅”跳过此图像"));
+    let labels: Vec<&str> = scene.buttons.iter().map(|state| &*state.label).collect();
+    assert!(labels.contains(&"接受") && labels.contains(&"下一幅"), "{labels:?}");
+    assert!(
+        labels.iter().all(|label| *label == "cyst"
+            || !label.contains(char::is_alphabetic)
+            || !label.is_ascii()),
+        "{labels:?}"
+    );
+}
