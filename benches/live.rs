@@ -1,6 +1,6 @@
 //! What the live picture takes while nobody touches it: frames of a capture device in memory are
 //! converted, drawn and written to a panel in memory, by the loop of `tapseg run`. Prints the processor
-//! time of a frame; `benches/arm/live.py` counts its instructions on arm64.
+//! time of a frame; `benches/arm_live` counts its instructions on arm64.
 //!
 //! `cargo bench --bench live -- WIDTHxHEIGHT FPS FRAMES`
 
