@@ -21,7 +21,7 @@ pub enum Event {
     Tick(Duration),
     /// The feed's newest frame.
     Frame(Frame),
-    /// This frame is on the screen now.
+    /// This frame, which is that of a [scene](super::Session::scene), is on the screen now.
     Presented(Frame),
     /// The feed could not deliver a frame; others may follow.
     FeedFailed(String),

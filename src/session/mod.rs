@@ -28,7 +28,8 @@
 //! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
-//!   ruler is seen to have changed.
+//!   ruler is seen to have changed, when a picture is frozen or kept. One from before the session
+//!   ([`SessionOptions::scale`]) holds from when its ruler is seen.
 //! - [`Button::Region`] tells which part of the picture the network looks at, by dragging its edges.
 //! - [`Button::Hide`] takes the outlines off the picture, until it or anything else is pressed or pointed at.
 //! - [`Button::Label`] names the active object, one of [`SessionOptions::labels`].
@@ -84,7 +85,7 @@ pub(crate) use objects::Taken;
 pub use options::SessionOptions;
 use refining::Refining;
 pub use scaling::Scale;
-use scaling::Scaling;
+use scaling::{Earlier, Scaling};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,10 +145,9 @@ pub struct Session {
     /// The first corner of a box, or end of a calliper, that is placed with two taps.
     corner: Option<FramePoint>,
     grip: Option<Grip>,
-    /// The scale that was set on the screen, or before the session began and is still to be told: what was
-    /// set before is to be known to whoever measures with it.
+    /// The scale that holds.
     scale: Option<Scale>,
-    scale_untold: bool,
+    earlier: Option<Earlier>,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
     regions: Regions,
@@ -203,13 +203,12 @@ impl Session {
     /// A session that has seen no frame yet.
     pub fn new(mut options: SessionOptions) -> Self {
         options.labels.truncate(Self::MAX_LABELS);
-        let scale = options.scale.take();
         Self {
             feed: FeedWatch::new(options.frame_interval),
             theme: options.theme,
             guide: options.guide,
-            scale_untold: scale.is_some(),
-            scale,
+            scale: None,
+            earlier: options.scale.take().map(Earlier::from),
             options,
             now: Duration::ZERO,
             newest: None,

@@ -45,6 +45,7 @@ pub struct SessionOptions {
     pub labels: Vec<String>,
     /// Whether the guide is shown at first.
     pub guide: bool,
-    /// The scale that was set before.
+    /// The scale that was set before: it holds, and is told, from the first frame of its size, or else
+    /// from when the ruler that it was read from is seen on one.
     pub scale: Option<Scale>,
 }

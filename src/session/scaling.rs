@@ -1,6 +1,7 @@
 //! How large a pixel is, from the ruler on the picture or a preset.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::measure::{Preset, Ruler};
 use crate::overlay::Button;
 use crate::words::Word;
 
+use super::ahead::Tracking;
 use super::event::{Command, Memory};
 use super::{Frozen, Session};
 
@@ -25,6 +27,9 @@ const DEEPEST_MM: f32 = 300.0;
 
 /// Rulers of two frames are the same if their steps differ by less than this share.
 const SAME: f32 = 0.02;
+
+/// How often the ruler of an [`Earlier`] scale is looked for on live frames.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is being set.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +73,21 @@ impl Scale {
             let found = Ruler::between(frame, ruler.from, ruler.to);
             found.is_some_and(|found| (length(&found) / length(&ruler) - 1.0).abs() < SAME)
         })
+    }
+}
+
+/// A scale from before the session: it holds from when its ruler is seen, as the scanner's depth may be
+/// another by now.
+#[derive(Clone, Debug)]
+pub(super) struct Earlier {
+    scale: Scale,
+    /// When its ruler is looked for next on a live frame.
+    due: Duration,
+}
+
+impl From<Scale> for Earlier {
+    fn from(scale: Scale) -> Self {
+        Self { scale, due: Duration::ZERO }
     }
 }
 
@@ -156,7 +176,7 @@ impl Session {
         let Some(Frozen { frame, .. }) = &self.frozen else { return };
         let (size, stated) = (frame.size(), frame.stated_spacing);
         let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
-        self.scale_untold = false;
+        self.earlier = None;
         self.scale = match (scaling.choice, scaling.ruler) {
             (Some(choice), _) => {
                 let preset = self.options.presets.get(choice);
@@ -185,19 +205,37 @@ impl Session {
         }
     }
 
-    /// A frame of the feed, with the scale that was set. One that was set before the session began is told
-    /// on the first frame that it holds for.
+    /// A frame of the feed, with the scale that holds for it.
     pub(super) fn scaled(&mut self, mut frame: Frame) -> Frame {
         frame.stated_spacing = frame.pixel_spacing;
-        frame.pixel_spacing = spacing_of(&self.scale, &frame);
-        if self.scale_untold
-            && let Some(spacing) = self.scale_of(&frame)
-            && self.scale.as_ref().is_some_and(|scale| scale.has_its_ruler(&frame))
-        {
-            self.scale_untold = false;
-            self.say(self.with_pixel(Word::ScaleSet, spacing));
+        if self.earlier.as_ref().is_some_and(|earlier| earlier.due <= self.now) {
+            self.look_for_ruler(&frame);
         }
+        frame.pixel_spacing = spacing_of(&self.scale, &frame);
         frame
+    }
+
+    /// Has the scale from before hold, and tells it, if its ruler is on `frame`.
+    fn look_for_ruler(&mut self, frame: &Frame) {
+        let is_for = |earlier: &mut Earlier| earlier.scale.is_for(frame.size());
+        let Some(Earlier { scale, .. }) = self.earlier.take_if(is_for) else { return };
+        if scale.has_its_ruler(frame) {
+            self.say(self.with_pixel(Word::ScaleSet, scale.spacing));
+            self.scale = Some(scale);
+            self.rescale();
+        } else {
+            self.earlier = Some(Earlier { scale, due: self.now + LOOK });
+        }
+    }
+
+    /// The picture that the person means, with its scale: the frozen one, or that with the tracked
+    /// structures, or that on the screen.
+    pub(super) fn at_hand(&self) -> Option<Frame> {
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.frame);
+        let tracked = self.tracking.as_ref().map(Tracking::frame);
+        let mut frame = frozen.or(tracked).or(self.presented.as_ref())?.clone();
+        frame.pixel_spacing = spacing_of(&self.scale, &frame);
+        Some(frame)
     }
 
     /// The scale that was set, where it holds for `frame`.
@@ -205,12 +243,14 @@ impl Session {
         self.scale.as_ref().filter(|scale| scale.is_for(frame.size())).map(|scale| scale.spacing)
     }
 
-    /// Lets go of a scale whose ruler is not on the frozen frame any more: whoever changes the
-    /// scanner's depth is not to be told wrong millimetres.
+    /// Lets go of a scale whose ruler is not on the picture at hand: whoever changes the scanner's depth
+    /// is not to be told, and nothing is to be kept with, wrong millimetres.
     pub(super) fn check_scale(&mut self, commands: &mut Vec<Command>) {
-        let Some((frozen, scale)) = self.frozen.as_ref().zip(self.scale.as_ref()) else { return };
-        if scale.is_for(frozen.frame.size()) && !scale.has_its_ruler(&frozen.frame) {
-            self.scale = None;
+        let Some(frame) = self.at_hand() else { return };
+        self.look_for_ruler(&frame);
+        let scale = self.scale.as_ref().or(self.earlier.as_ref().map(|earlier| &earlier.scale));
+        if scale.is_some_and(|scale| scale.is_for(frame.size()) && !scale.has_its_ruler(&frame)) {
+            (self.scale, self.earlier) = (None, None);
             commands.push(Command::Remember(Memory::Scale(None)));
             self.say_word(Word::ScaleChanged);
         }

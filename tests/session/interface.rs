@@ -86,7 +86,8 @@ impl Bedside {
         for sequence in 0..3 {
             bedside.at(40 * sequence);
             bedside.on(Event::Frame(eye(sequence)));
-            bedside.on(Event::Presented(eye(sequence)));
+            let shown = bedside.session.scene().frame.expect("the frame");
+            bedside.on(Event::Presented(shown));
         }
         bedside
     }

@@ -17,7 +17,7 @@ fn scaled_by_ruler() -> Bed {
         name: "linear".into(),
         spacing: PixelSpacing { row_mm: 0.5, column_mm: 0.5 },
     }];
-    let options = SessionOptions { presets, ..SessionOptions::default() };
+    let options = SessionOptions { presets, clips: true, ..SessionOptions::default() };
     let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
     bed.on(Event::Frame(with_ruler(20)));
     bed.present();
@@ -141,6 +141,95 @@ fn a_scale_from_before_is_told_once_and_on_the_frames_that_it_holds_for() {
     bed.on(Event::Tick(Duration::from_secs(60)));
     bed.show(3);
     assert!(!told(&bed));
+}
+
+/// The spacing that the only record among `commands` gets.
+fn kept(commands: &[Command]) -> Option<PixelSpacing> {
+    let kept = commands.iter().filter_map(|command| match command {
+        Command::Save(snapshot) => Some(snapshot.frame.pixel_spacing),
+        Command::Clip { scale, .. } => Some(*scale),
+        _ => None,
+    });
+    let kept: Vec<_> = kept.collect();
+    assert_eq!(kept.len(), 1, "{commands:?}");
+    kept[0]
+}
+
+#[test]
+fn nothing_is_kept_with_a_scale_whose_ruler_has_changed() {
+    let dropped = |c: &Command| matches!(c, Command::Remember(Memory::Scale(None)));
+    for (button, done) in [
+        (Button::Save, Event::Saved(Ok("/kept".into()))),
+        (Button::Clip, Event::Clipped(Ok("/kept".into()))),
+    ] {
+        let mut bed = scaled_by_ruler();
+        bed.press(Button::Apply);
+        let set = spacing(&bed);
+        bed.press(Button::LiveFreeze);
+        bed.on(Event::Frame(with_ruler(20)));
+        bed.present();
+        let commands = bed.press(button);
+        assert_eq!(kept(&commands).map(|spacing| spacing.row_mm), set, "{button:?}");
+        assert!(set.is_some() && !commands.iter().any(dropped));
+        bed.on(done.clone());
+
+        bed.on(Event::Frame(with_ruler(14)));
+        bed.present();
+        let commands = bed.press(button);
+        assert_eq!((kept(&commands), spacing(&bed)), (None, None), "{button:?}");
+        assert!(commands.iter().any(dropped), "{commands:?}");
+        // Its being kept is told, and doesn't hide why it has no scale.
+        bed.on(done);
+        let message = bed.message();
+        assert!(message.contains("set the scale again") && message.contains("/kept"), "{message}");
+    }
+}
+
+/// A session that remembers a scale by a ruler, and has seen another ruler.
+fn with_a_scale_from_before() -> Bed {
+    let ends = (FramePoint::new(55.0, 7.0), FramePoint::new(56.0, 203.0));
+    let size = Some(with_ruler(20).size());
+    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
+    let ruler = Ruler::between(&with_ruler(20), ends.0, ends.1);
+    let scale = Some(Scale { size, spacing, ruler });
+    let options = SessionOptions { scale, ..SessionOptions::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.on(Event::Frame(with_ruler(14)));
+    bed.present();
+    bed
+}
+
+#[test]
+fn a_scale_from_before_holds_from_when_its_ruler_is_seen() {
+    let mut bed = with_a_scale_from_before();
+    let told = |bed: &Bed| bed.message().contains("The scale is set");
+    assert_eq!((spacing(&bed), told(&bed)), (None, false));
+    // It is not looked for on every frame.
+    bed.on(Event::Tick(Duration::from_millis(500)));
+    bed.on(Event::Frame(with_ruler(20)));
+    bed.present();
+    assert_eq!((spacing(&bed), told(&bed)), (None, false));
+    bed.on(Event::Tick(Duration::from_secs(1)));
+    bed.on(Event::Frame(with_ruler(20)));
+    assert_eq!((spacing(&bed), told(&bed)), (Some(0.2), true));
+    let presented = bed.session.presented.as_ref().unwrap();
+    assert!(presented.pixel_spacing.is_some(), "what is on the screen has it, too");
+    bed.on(Event::Tick(Duration::from_secs(60)));
+    bed.on(Event::Frame(with_ruler(20)));
+    assert_eq!((spacing(&bed), told(&bed)), (Some(0.2), false));
+}
+
+#[test]
+fn the_ruler_of_a_scale_from_before_is_looked_for_on_what_stays() {
+    for button in [Button::LiveFreeze, Button::Save] {
+        let mut bed = with_a_scale_from_before();
+        bed.on(Event::Frame(with_ruler(20)));
+        bed.present();
+        assert_eq!(spacing(&bed), None);
+        bed.press(button);
+        assert_eq!(spacing(&bed), Some(0.2), "{button:?}");
+        assert!(bed.message().contains("The scale is set"), "{button:?}: {}", bed.message());
+    }
 }
 
 /// A scanner may state another spacing with every frame.
