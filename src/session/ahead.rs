@@ -158,14 +158,15 @@ impl Tracking {
 impl Session {
     /// Follows the objects of the frozen frame on the live picture, or stops following.
     pub(super) fn toggle_tracking(&mut self) {
-        let tracking = self.frozen.as_ref().map(|frozen| {
-            let mut tracking = Tracking::new(&frozen.frame, &frozen.objects.snapshot());
-            if let Some(newest) = self.newest.as_ref().filter(|n| !same_picture(n, &frozen.frame)) {
-                tracking.advance(newest);
-            }
-            tracking
-        });
+        let followed = self.frozen.as_ref();
+        let mut tracking = followed.map(|f| Tracking::new(&f.frame, &f.objects.snapshot()));
+        // Which picture is shown live from now on, which may be the frozen one, is known only then.
         self.go_live();
+        if let Some((tracking, newest)) = tracking.as_mut().zip(self.newest.as_ref())
+            && !same_picture(newest, tracking.frame())
+        {
+            tracking.advance(newest);
+        }
         self.tracking = tracking;
     }
 

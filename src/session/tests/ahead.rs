@@ -1,6 +1,8 @@
 //! What the network does while the picture is live.
 
 use super::*;
+use crate::PixelSpacing;
+use crate::measure::Ruler;
 
 /// A picture with something to be recognised by, moved to the right by `moved` pixels.
 fn textured(sequence: u64, moved: u32) -> Frame {
@@ -253,11 +255,53 @@ fn only_what_is_outlined_can_be_tracked() {
 fn what_is_tracked_is_saved() {
     let mut bed = tracking();
     bed.shows(textured(2, 1));
-    let commands = bed.press(Button::Save);
+    let saved = saved(&bed.press(Button::Save));
+    assert_eq!((saved.frame.sequence, saved.objects.len()), (2, 1));
+}
+
+fn saved(commands: &[Command]) -> Snapshot {
     let saved = commands.iter().find_map(|command| match command {
-        Command::Save(snapshot) => Some(snapshot),
+        Command::Save(snapshot) => Some(snapshot.clone()),
         _ => None,
     });
-    let saved = saved.unwrap();
-    assert_eq!((saved.frame.sequence, saved.objects.len()), (2, 1));
+    saved.unwrap()
+}
+
+#[test]
+fn what_is_tracked_is_saved_without_a_scale_whose_ruler_is_gone() {
+    let mut bed = tracking();
+    let (from, to) = (FramePoint::new(60.0, 2.0), FramePoint::new(60.0, 42.0));
+    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
+    let ruler = Some(Ruler { from, to, steps: 4 });
+    bed.session.scale = Some(Scale { size: None, spacing, ruler });
+    bed.shows(textured(2, 1));
+    assert_eq!(bed.scene().frame.unwrap().pixel_spacing, Some(spacing));
+    let saved = saved(&bed.press(Button::Save));
+    assert_eq!((saved.frame.sequence, saved.frame.pixel_spacing), (2, None));
+    assert_eq!(saved.objects.len(), 1);
+}
+
+/// While a picture stays, frames of a live source come rarely: the frozen one is shown until the next is
+/// there, and outlines are where it has them.
+#[test]
+fn the_tracked_are_on_the_picture_that_is_shown() {
+    for (ms, shown) in [(240, 1), (40, 2)] {
+        let live = |sequence, moved| {
+            let mut frame = textured(sequence, moved);
+            frame.taken_at = Some(std::time::Instant::now());
+            frame
+        };
+        let mut bed = Bed::new(false);
+        bed.shows(live(1, 0));
+        bed.tap(24.0, 24.0);
+        let (request, _) = decode(&bed.encoded());
+        bed.decoded(request, disc(0));
+        bed.on(Event::Frame(live(2, 6)));
+        bed.tick(ms);
+        bed.press(Button::Track);
+        assert_eq!(bed.scene().frame.unwrap().sequence, shown, "after {ms} ms");
+        let expected = &disc(if shown == 1 { 0 } else { 6 }).candidates[0].mask;
+        let mask = bed.scene().objects[0].mask.clone().unwrap();
+        assert!(mask.dice(expected) > 0.9, "after {ms} ms: {:?}", mask.bounding_box());
+    }
 }
