@@ -160,7 +160,11 @@ impl Desk {
             }
             // The picture is the one that was asked for, and no other.
             Event::Frame(_) | Event::FeedFailed(_) | Event::FeedEnded => {}
-            Event::Touched | Event::Tap { .. } | Event::DragMoved(_) | Event::Drag(_)
+            Event::Touched
+            | Event::Tap { .. }
+            | Event::LongPress { .. }
+            | Event::DragMoved(_)
+            | Event::Drag(_)
                 if !matches!(self.stage, Stage::Open(_)) => {}
             event => commands = self.session.handle(event),
         }

@@ -9,7 +9,7 @@ use super::*;
 use crate::model::{MaskCandidate, Masks};
 use crate::overlay::Button;
 use crate::screen::Key;
-use crate::session::{Command, Decoded, Encoded, Event, Job};
+use crate::session::{Command, Decoded, Drag, Encoded, Event, Job};
 use crate::words::Words;
 
 /// A desk, and what it asked for that was not answered.
@@ -204,6 +204,30 @@ fn what_can_not_be_written_or_read_is_told_and_stays() {
     bed.press(Button::Previous);
     bed.answer(&mut kept);
     assert_eq!(bed.desk.scene().status.source, "1/2 0.png");
+}
+
+/// The picture before is still on the screen then, and would stay.
+#[test]
+fn nothing_is_pointed_at_while_a_picture_is_read() {
+    let at = crate::FramePoint::new(5.0, 5.0);
+    let drag = Drag { from: at, to: crate::FramePoint::new(20.0, 20.0), reach: 1.0 };
+    for event in [
+        Event::Tap { at, reach: 1.0 },
+        Event::LongPress { at, reach: 1.0 },
+        Event::DragMoved(drag),
+        Event::Drag(drag),
+    ] {
+        let mut bed = Bed::new(&[false, false], false);
+        bed.answer(&mut vec![]);
+        bed.press(Button::Next);
+        bed.todo.clear();
+        bed.on(Event::Label(Outcome::Finished { picture: 0, result: Ok(()) }));
+        bed.on(event.clone());
+        let asked = &bed.todo[..];
+        assert!(matches!(asked, [Command::Label(Errand::Show(1))]), "{event:?}: {asked:?}");
+        bed.answer(&mut vec![]);
+        assert_eq!(bed.desk.scene().frame.unwrap().sequence, 1, "{event:?}");
+    }
 }
 
 #[test]
