@@ -8,6 +8,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tapseg::app::{self, RegionSegmenter, Remembered, Report, RunOptions, Timings, Until};
 use tapseg::board::Profile;
+use tapseg::feed::capture::CaptureSpec;
 use tapseg::feed::{self, Feed, Rate};
 use tapseg::measure::Preset;
 use tapseg::model::{PromptKind, user_data_folder};
@@ -242,11 +243,12 @@ pub fn print_report(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The name a feed is remembered by: files by their whole paths, since many have the same name.
+/// The name a feed is remembered by: files by their whole paths, since many have the same name, and capture
+/// devices by the place that was given, since what it leads to has another number after each plugging in.
 fn whole_name(feed: &[String]) -> String {
-    let whole = |spec: &String| match fs::canonicalize(spec) {
-        Ok(path) => path.display().to_string(),
-        Err(_) => spec.clone(),
+    let whole = |spec: &String| match CaptureSpec::parse(spec) {
+        Ok(Some(device)) => device.place.to_string(),
+        _ => fs::canonicalize(spec).map_or(spec.clone(), |path| path.display().to_string()),
     };
     feed.iter().map(whole).collect::<Vec<_>>().join("\n")
 }
@@ -283,5 +285,26 @@ fn rate(text: &str) -> Result<Rate, String> {
             Ok(fps) if fps > 0.0 && f64::is_finite(fps) => Ok(Rate::Fps(fps)),
             _ => Err("give a number greater than 0, or max".into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_are_remembered_by_what_stays_the_same() {
+        let name = |spec: &str| whole_name(&[spec.to_owned()]);
+        let by_id = "/dev/v4l/by-id/usb-Grabber-index0";
+        assert_eq!(name("v4l:by-id/usb-Grabber-index0,size=640x480,fps=30"), by_id);
+        assert_eq!(name(by_id), by_id);
+        // A link, as those of devices are.
+        assert_eq!(name("/dev/fd"), "/dev/fd");
+        assert_eq!(name("no/such/file"), "no/such/file");
+        let folder = env::current_dir().unwrap().canonicalize().unwrap();
+        let file = folder.join("Cargo.toml").display().to_string();
+        assert_eq!(name("src/../Cargo.toml"), file);
+        let several = whole_name(&["Cargo.toml".into(), "no/such/file".into()]);
+        assert_eq!(several, format!("{file}\nno/such/file"));
     }
 }
