@@ -19,7 +19,7 @@ pub enum Blanking {
 }
 
 impl Blanking {
-    /// What a person is told where nothing could be blanked.
+    /// What `record.json` says where nothing could be blanked; the screen has words of its own.
     pub const NOTHING: &str =
         "nothing was blanked: no picture was found on the screen, or it fills it";
 
@@ -29,8 +29,9 @@ impl Blanking {
         Self::outside(picture(frame, choice))
     }
 
-    /// That of a clip: outside of where the picture is on any of its frames. A frame without one, as
-    /// where the probe was lifted, is blanked like the others; nothing, where none has any.
+    /// That of a clip: outside of where the picture is on any of its frames, and so nothing where it fills
+    /// one of them. A frame without any, as where the screen was black, is blanked like the others; nothing
+    /// is, where none has any.
     ///
     /// # Errors
     /// [`RecordError::Encode`] where a frame can't be read.

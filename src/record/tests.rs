@@ -473,12 +473,17 @@ fn a_clip_is_blanked_outside_of_where_the_picture_ever_is() {
         // JPEG rounds what is beside an edge.
         assert!(off.unwrap() <= 40, "frame {i}: {off:?}");
     }
-    let grey = Frame::from_rgb(frames[0].size(), vec![90; frames[0].rgb().len()]).unwrap();
-    let full = crate::cine::CineFrame::of(&grey);
-    let mut mixed = vec![full.unwrap()];
-    mixed.extend(frames.iter().map(|f| crate::cine::CineFrame::of(f).unwrap()));
-    assert_eq!(Blanking::of_clip(&mixed, RegionChoice::Auto).unwrap(), blanking);
-    assert_eq!(Blanking::of_clip(&mixed[..1], RegionChoice::Auto).unwrap(), Blanking::Nothing);
+    // Before them one that is black, or filled by a picture, of which nothing may be lost.
+    let of_clip = |grey: u8, frames: &[Frame]| {
+        let first = frames[0].repainted(vec![grey; frames[0].rgb().len()]);
+        let frames = std::iter::once(&first).chain(&frames[1..]);
+        let clip: Vec<_> = frames.map(|f| crate::cine::CineFrame::of(f).unwrap()).collect();
+        Blanking::of_clip(&clip, RegionChoice::Auto).unwrap()
+    };
+    let again = [&frames[..1], &frames].concat();
+    assert_eq!(of_clip(0, &again), blanking);
+    assert_eq!(of_clip(0, &frames[..1]), Blanking::Nothing);
+    assert_eq!(of_clip(90, &again), Blanking::Nothing);
 }
 
 #[test]

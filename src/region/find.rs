@@ -33,10 +33,14 @@ const LEAST: f32 = 0.04;
 /// to be seen.
 pub fn find_region(frame: &Frame) -> Option<Region> {
     let Lit { bounds: b, .. } = lit(frame)?;
-    widened(b, MARGIN * (b.x1 - b.x0).max(b.y1 - b.y0), WORTHWHILE, frame.size())
+    let margin = MARGIN * (b.x1 - b.x0).max(b.y1 - b.y0);
+    let (x0, y0, x1, y1) = (b.x0 - margin, b.y0 - margin, b.x1 + margin, b.y1 + margin);
+    let region = Region::of(FrameBox { x0, y0, x1, y1 }, frame.size())?;
+    (LEAST..=WORTHWHILE).contains(&share(&region)).then_some(region)
 }
 
-/// The picture on `frame` to its outermost rows and columns; `None` as for [`find_region`].
+/// The picture on `frame` to its outermost rows and columns: the whole frame where it fills that, `None` where
+/// nothing is to be seen.
 pub fn find_picture(frame: &Frame) -> Option<Region> {
     let Lit { bounds, cell, within } = lit(frame)?;
     let exact = exact(frame, bounds, cell);
@@ -47,7 +51,12 @@ pub fn find_picture(frame: &Frame) -> Option<Region> {
         x1: exact.x1.min(within.x1),
         y1: exact.y1.min(within.y1),
     };
-    widened(bounds, 0.0, FILLS, frame.size())
+    let region = Region::of(bounds, frame.size())?;
+    match share(&region) {
+        ..LEAST => None,
+        FILLS.. => Some(Region::whole(frame.size())),
+        _ => Some(region),
+    }
 }
 
 /// `b`, which is exact to a `cell`, to the outermost rows and columns of what is lit there. It ends before
@@ -78,12 +87,9 @@ fn exact(frame: &Frame, b: FrameBox, cell: i64) -> FrameBox {
     FrameBox { x0, y0: edge(y0, -1, &row), x1, y1: edge(y1, 1, &row) }
 }
 
-/// `b` with a margin, where it is no more than a share of the frame.
-fn widened(b: FrameBox, margin: f32, most: f32, size: FrameSize) -> Option<Region> {
-    let (x0, y0, x1, y1) = (b.x0 - margin, b.y0 - margin, b.x1 + margin, b.y1 + margin);
-    let region = Region::of(FrameBox { x0, y0, x1, y1 }, size)?;
-    let share = region.size().pixels() as f32 / size.pixels() as f32;
-    (LEAST..=most).contains(&share).then_some(region)
+/// The share of the frame that a region takes.
+fn share(region: &Region) -> f32 {
+    region.size().pixels() as f32 / region.frame_size().pixels() as f32
 }
 
 /// Where the picture is lit.

@@ -34,6 +34,11 @@ impl Region {
         Some(Self { left, top, size, frame })
     }
 
+    /// All of frames of size `frame`.
+    fn whole(frame: FrameSize) -> Self {
+        Self { left: 0, top: 0, size: frame, frame }
+    }
+
     /// Its box, through the centres of its outermost pixels.
     pub fn bounding_box(&self) -> FrameBox {
         let (left, top) = (self.left as f32, self.top as f32);
