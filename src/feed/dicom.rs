@@ -67,8 +67,8 @@ pub fn frame_count(path: &Path) -> Result<u64, FeedError> {
     let header = loop {
         (&mut file).take(wanted - bytes.len() as u64).read_to_end(&mut bytes).map_err(io)?;
         match header_range(&bytes, length as usize) {
-            Err(_) if wanted < length => wanted = (wanted * 16).min(length),
-            header => break header.map_err(decode)?,
+            Err(no) if no.goes_on && wanted < length => wanted = (wanted * 16).min(length),
+            header => break header.map_err(|no| decode(no.reason))?,
         }
     };
     let object = OpenFileOptions::new()

@@ -59,7 +59,8 @@ pub(super) fn mark_position(bytes: &[u8]) -> Option<usize> {
 
 /// Finds the parts of a file, or says what is wrong with it.
 pub(super) fn layout(bytes: &[u8]) -> Result<Layout, String> {
-    let Header { range, syntax, length, mut walker } = header(bytes, bytes.len())?;
+    let mut walker = Walker::new(bytes, bytes.len())?;
+    let Header { range, syntax, length } = walker.header()?;
     let pixel_data = match (syntax, length) {
         (Syntax::Native, Some(length)) => PixelData::Native(walker.at..walker.at + length),
         (Syntax::Rle | Syntax::JpegBaseline, None) => PixelData::Encapsulated(walker.fragments()?),
@@ -68,32 +69,31 @@ pub(super) fn layout(bytes: &[u8]) -> Result<Layout, String> {
     Ok(Layout { syntax, header: range, pixel_data })
 }
 
-/// Where the header is in a file of `length` bytes that begins with `bytes`, or what is wrong with it,
-/// which may be that `bytes` end within it.
-pub(super) fn header_range(bytes: &[u8], length: usize) -> Result<Range<usize>, String> {
-    header(bytes, length).map(|header| header.range)
+/// Why there is no header to be read.
+#[derive(Debug)]
+pub(super) struct NoHeader {
+    /// What is wrong.
+    pub reason: String,
+    /// Whether nothing is, but that the bytes end within it.
+    pub goes_on: bool,
+}
+
+/// Where the header is in a file of `length` bytes that begins with `bytes`.
+pub(super) fn header_range(bytes: &[u8], length: usize) -> Result<Range<usize>, NoHeader> {
+    let no_mark = |reason| NoHeader { reason, goes_on: false };
+    let mut walker = Walker::new(bytes, length).map_err(no_mark)?;
+    let header = walker.header();
+    let goes_on = walker.ran_out && bytes.len() < length;
+    header.map(|header| header.range).map_err(|reason| NoHeader { reason, goes_on })
 }
 
 /// What comes before the pixel data.
-struct Header<'a> {
+struct Header {
     /// From the `DICM` mark on.
     range: Range<usize>,
     syntax: Syntax,
     /// That of the pixel data, where it is stated.
     length: Option<usize>,
-    /// At the pixel data's value.
-    walker: Walker<'a>,
-}
-
-fn header(bytes: &[u8], length: usize) -> Result<Header<'_>, String> {
-    let mark = mark_position(bytes).ok_or(
-        "no DICOM file: the mark DICM is missing; a bare data set needs file meta information first",
-    )?;
-    let mut walker = Walker { bytes, at: mark + 4, explicit: true };
-    let (syntax, explicit) = walker.meta()?;
-    walker.explicit = explicit;
-    let (pixel_start, length) = walker.pixel_data_of(length, 0)?.ok_or("it has no pixel data")?;
-    Ok(Header { range: mark..pixel_start, syntax, length, walker })
 }
 
 /// The start of a data element.
@@ -106,16 +106,48 @@ struct Element {
 }
 
 struct Walker<'a> {
+    /// What the file begins with.
     bytes: &'a [u8],
+    /// The file's length.
+    length: usize,
+    /// Where the `DICM` mark is.
+    mark: usize,
     at: usize,
     explicit: bool,
+    /// Whether something was wanted that lies behind `bytes`.
+    ran_out: bool,
 }
 
 impl<'a> Walker<'a> {
+    /// Behind the mark of a file of `length` bytes that begins with `bytes`.
+    fn new(bytes: &'a [u8], length: usize) -> Result<Self, String> {
+        let mark = mark_position(bytes).ok_or(
+            "no DICOM file: the mark DICM is missing; a bare data set needs file meta information first",
+        )?;
+        Ok(Self { bytes, length, mark, at: mark + 4, explicit: true, ran_out: false })
+    }
+
+    /// Reads up to the pixel data's value.
+    fn header(&mut self) -> Result<Header, String> {
+        let (syntax, explicit) = self.meta()?;
+        self.explicit = explicit;
+        let pixel_data = self.pixel_data_of(self.length, 0)?;
+        let (pixel_start, length) = pixel_data.ok_or("it has no pixel data")?;
+        Ok(Header { range: self.mark..pixel_start, syntax, length })
+    }
+
+    /// The next `count` bytes.
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let found = self.bytes.get(self.at..).and_then(|rest| rest.get(..count));
+        self.ran_out |= found.is_none();
+        self.at += count;
+        found.ok_or_else(|| format!("it ends before byte {}: {ENDS_EARLY}", self.at))
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let found = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
-        self.at += N;
-        found.copied().ok_or_else(|| format!("it ends before byte {}: {ENDS_EARLY}", self.at))
+        let mut taken = [0; N];
+        taken.copy_from_slice(self.bytes(N)?);
+        Ok(taken)
     }
 
     fn u16(&mut self) -> Result<u16, String> {
@@ -150,14 +182,21 @@ impl<'a> Walker<'a> {
         Ok(Element { tag, sequence, length })
     }
 
+    /// Whether the next element is of the file meta information.
+    fn is_meta(&mut self) -> Result<bool, String> {
+        let start = self.at;
+        let group = if start < self.length { self.u16()? } else { 0 };
+        self.at = start;
+        Ok(group == 2)
+    }
+
     /// Reads the file meta information: the transfer syntax, and whether it is explicit.
     fn meta(&mut self) -> Result<(Syntax, bool), String> {
         let (mut uid, mut stated_end, mut found) = (None, None, None);
-        while self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(&[2, 0])) {
-            let element = self.element(self.bytes.len())?;
+        while self.is_meta()? {
+            let element = self.element(self.length)?;
             let length = element.length.ok_or("its file meta information is damaged")?;
-            let value = &self.bytes[self.at..self.at + length];
-            self.at += length;
+            let value = self.bytes(length)?;
             match element.tag {
                 META_LENGTH => {
                     let stated = value.first_chunk().map(|b| u32::from_le_bytes(*b) as usize);
@@ -232,7 +271,7 @@ impl<'a> Walker<'a> {
     fn fragments(&mut self) -> Result<Vec<Range<usize>>, String> {
         let mut items = Vec::new();
         loop {
-            let element = self.element(self.bytes.len())?;
+            let element = self.element(self.length)?;
             match (element.tag, element.length) {
                 (ITEM, Some(length)) => items.push(self.at..self.at + length),
                 (SEQUENCE_END, _) => break,
@@ -243,5 +282,39 @@ impl<'a> Walker<'a> {
             self.at += items.last().map_or(0, |item| item.len());
         }
         Ok(items.into_iter().skip(1).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More is read of a file where that may help, and of no other: it may be very large.
+    #[test]
+    fn a_header_goes_on_where_the_bytes_end_within_it_and_nothing_else_is_wrong() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/feeds/rle_rgb.dcm");
+        let bytes = std::fs::read(path).unwrap();
+        let whole = header_range(&bytes, bytes.len()).unwrap();
+        let goes_on = |bytes: &[u8], length| header_range(bytes, length).unwrap_err().goes_on;
+        for cut in whole.start + 4..whole.end {
+            assert!(goes_on(&bytes[..cut], bytes.len()), "{cut}");
+            assert!(!goes_on(&bytes[..cut], cut), "{cut}: there is no more");
+        }
+        assert_eq!(header_range(&bytes[..whole.end + 12], bytes.len()).unwrap(), whole);
+
+        let changed = |from: &[u8], to: &[u8]| {
+            let mut changed = bytes[..whole.end].to_vec();
+            let at = changed.windows(from.len()).position(|part| part == from).unwrap();
+            changed[at..][..to.len()].copy_from_slice(to);
+            changed
+        };
+        for (name, damaged) in [
+            ("no mark", changed(b"DICM", b"JPEG")),
+            ("another transfer syntax", changed(b"1.2.840.10008.1.2.5", b"1.2.840.10008.1.2.9")),
+            ("the length of the meta information", changed(b"UL\x04\0", b"UL\x04\0\xFF")),
+            ("a value of 4 GB", changed(b"OB\0\0", b"OB\0\0\0\0\0\xFF")),
+        ] {
+            assert!(!goes_on(&damaged, 1 << 30), "{name}");
+        }
     }
 }
