@@ -128,7 +128,7 @@ impl LabelSet {
     /// Writes the masks' files that are missing, and removes those of masks that were taken back: the
     /// program was cut off before that was done. COCO's JSON is of the last time that it was not.
     fn files_follow(&self) -> Result<(), LabelError> {
-        self.withdrawn.iter().try_for_each(|mask| self.remove_files(mask))?;
+        self.withdrawn.iter().for_each(|mask| self.remove_files(mask));
         for mask in self.masks.values() {
             let path = self.out.join(&mask.file);
             if !path.exists() {
@@ -266,23 +266,26 @@ impl LabelSet {
         let Some(mask) = self.masks.get(&id).cloned() else { return Ok(()) };
         self.journal.append(&Line::Withdrawn(id))?;
         self.replay(Line::Withdrawn(id));
-        self.remove_files(&mask)
+        self.remove_files(&mask);
+        Ok(())
     }
 
-    /// Removes the file of a mask that was taken back, and its picture's where that has no other; what
-    /// is gone already is fine.
-    fn remove_files(&self, mask: &KeptMask) -> Result<(), LabelError> {
+    /// Removes the file of a mask that was taken back, and its picture's where that has no other. What is
+    /// gone already is fine; what can't be removed is tried again when the dataset is opened, as the
+    /// journal is what counts.
+    fn remove_files(&self, mask: &KeptMask) {
         let remove = |path: PathBuf| match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path)(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::warn!("{}: {error}", path.display());
+            }
+            _ => {}
         };
-        remove(self.out.join(&mask.file))?;
+        remove(self.out.join(&mask.file));
         if self.masks.values().all(|other| other.picture != mask.picture)
             && let Some(stem) = self.stems.get(&mask.picture)
         {
-            remove(self.image(stem))?;
+            remove(self.image(stem));
         }
-        Ok(())
     }
 
     /// Notes that a picture is done.

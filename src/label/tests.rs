@@ -214,6 +214,24 @@ fn what_was_named_once_keeps_its_name_whatever_comes_and_goes() {
 }
 
 #[test]
+fn a_mask_is_taken_back_even_where_its_file_stays() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, out) = (folder.path(), out.path());
+    pictures(folder);
+    let mut set = open(folder, out, &[]).unwrap();
+    let id = keep(&mut set, 0, 10, "structure");
+    // What can't be removed as a file is.
+    let file = out.join(&set.masks_of(0)[0].file);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    set.withdraw(id).unwrap();
+    assert!(set.masks_of(0).is_empty());
+    drop(set);
+    assert!(file.exists() && files_in(out).is_empty(), "the picture's file has gone");
+    assert!(open(folder, out, &[]).unwrap().masks_of(0).is_empty());
+}
+
+#[test]
 fn the_names_are_the_classes_for_eval() {
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let out = out.path();
