@@ -53,8 +53,9 @@ pub struct RunOptions {
     pub cache_bytes: usize,
     /// The hand that points; the right one.
     pub hand: Hand,
-    /// Width and height of the screen's lit area in millimetres, where the screen is not to be asked. By
-    /// its scale buttons get their size, and what counts as a finger's wobble.
+    /// Width and height of the screen's lit area in millimetres, where the screen is not to be asked, as it
+    /// is where they don't fit the display that is there. By its scale buttons get their size, and what
+    /// counts as a finger's wobble.
     pub panel_mm: Option<(f32, f32)>,
     /// See [`SessionOptions::theme`].
     pub theme: Theme,
@@ -88,10 +89,8 @@ impl RunOptions {
 
     /// How `screen`, as it is now, is arranged: another display may be plugged in at any time.
     fn arrangement(&self, screen: &dyn Screen) -> Arrangement {
-        let pixels_per_mm = match self.panel_mm {
-            Some(mm) => pixels_per_mm(screen.size(), mm),
-            None => screen.pixels_per_mm(),
-        };
+        let told = self.panel_mm.and_then(|mm| pixels_per_mm(screen.size(), mm));
+        let pixels_per_mm = told.or_else(|| screen.pixels_per_mm());
         Arrangement { hand: self.hand, pixels_per_mm }
     }
 }
@@ -254,4 +253,44 @@ pub fn label<P: Predictor + 'static>(
     let report =
         report.inspect_err(|_| summary.problems.iter().for_each(|p| log::error!("{p}")))?;
     Ok((report, summary))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use embedded_graphics::geometry::Size;
+
+    use super::*;
+    use crate::screen::{Canvas, ScreenEvent};
+
+    /// A display that states 5 pixels to the millimetre.
+    struct Stated(Size);
+
+    impl Screen for Stated {
+        fn size(&self) -> Size {
+            self.0
+        }
+        fn pixels_per_mm(&self) -> Option<f32> {
+            Some(5.0)
+        }
+        fn poll(&mut self, _: Duration, _: &mut Vec<ScreenEvent>) -> Result<(), ScreenError> {
+            Ok(())
+        }
+        fn present(&mut self, _: &Canvas) -> Result<(), ScreenError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_display_that_the_told_size_does_not_fit_is_asked() {
+        let scale = |panel_mm, width, height| {
+            let options = RunOptions { panel_mm, ..RunOptions::default() };
+            options.arrangement(&Stated(Size::new(width, height))).pixels_per_mm.unwrap()
+        };
+        let told = Some((160.0, 100.0));
+        assert_eq!(scale(told, 1280, 800), 8.0);
+        assert_eq!(scale(told, 1024, 1024), 5.0, "another display, which is square");
+        assert_eq!(scale(None, 1280, 800), 5.0);
+    }
 }
