@@ -182,11 +182,12 @@ mod tests {
     use super::*;
     use crate::geometry::FrameSize;
 
-    /// Plays a script: `f` a frame, `!` a failure, `r` a frame again and again, `l` that of a live source;
-    /// then the end.
+    /// Plays a script: `f` a frame, `!` a failure, `r` a frame again and again, `l` that of a live source,
+    /// `o` one that waited in it until somebody looked again; then the end.
     struct Script {
         steps: &'static str,
         asked: Arc<AtomicU64>,
+        rest: Rest,
     }
 
     impl Feed for Script {
@@ -207,6 +208,10 @@ mod tests {
                 Some(step) => {
                     let mut frame = Frame::from_rgb(FrameSize::new(1, 1), vec![0; 3]).unwrap();
                     frame.taken_at = (*step == b'l').then(Instant::now);
+                    if *step == b'o' {
+                        self.rest.set(false);
+                        frame.taken_at = Instant::now().checked_sub(2 * Rest::STALE);
+                    }
                     frame.sequence = asked;
                     Ok(Some(frame))
                 }
@@ -220,7 +225,7 @@ mod tests {
 
     fn spawn_with(steps: &'static str, rest: Rest) -> (Receiver<FeedEvent>, Arc<AtomicU64>) {
         let asked = Arc::new(AtomicU64::new(0));
-        let script = Script { steps, asked: asked.clone() };
+        let script = Script { steps, asked: asked.clone(), rest: rest.clone() };
         (spawn_latest_with(Box::new(script), rest).unwrap(), asked)
     }
 
@@ -296,6 +301,17 @@ mod tests {
         assert!(!rest.pause() && !rest.leaves_out(fresh) && rest.leaves_out(old));
         rest.set(true);
         assert!(rest.pause() && !rest.leaves_out(old), "it is not shown");
+
+        for (resting, expected) in [(true, 0), (false, 1)] {
+            let rest = Rest::default();
+            rest.set(resting);
+            let (events, _) = spawn_with("lo", rest);
+            let frames = events.into_iter().filter_map(|event| match event {
+                FeedEvent::Frame(frame) => Some(frame.sequence),
+                _ => None,
+            });
+            assert_eq!(frames.last(), Some(expected), "resting: {resting}");
+        }
     }
 
     #[test]
