@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use embedded_graphics::geometry::Size;
 use serde_json::json;
@@ -15,6 +15,7 @@ use tapseg::screen::window::WindowScreen;
 use tapseg::words::Words;
 
 use super::arguments::{ModelArguments, screen_size};
+use super::look::check_letters;
 use super::output;
 use super::service::Attended;
 
@@ -23,7 +24,7 @@ use super::service::Attended;
 /// Shows one picture after the other and proposes masks. Tap a proposal to take it, or a structure, or
 /// drag a box round it, correct it with further prompts, and accept it: it is on the disk then. Close
 /// the window at any time; the next run goes on with the first picture that is not done. The frames of a
-/// DICOM clip are shown one after the other; a picture that can't be read is told, and left out.
+/// DICOM clip are shown one after the other; a picture that can't be read is told, and no run begins with it.
 ///
 /// Keys: Enter or space accepts, 1 to 9 choose a name and n the next one, + - b are the tools, m the
 /// next mask, o a new object, f finds all again, Backspace undoes, and the arrows go to the picture
@@ -68,6 +69,9 @@ impl Label {
         let names: Vec<String> = self.names.iter().map(|name| name.trim().to_owned()).collect();
         let plain = |name: &String| !name.is_empty() && !name.chars().any(char::is_control);
         ensure!(names.iter().all(plain), "--names: a name is empty or can't be shown");
+        for name in &names {
+            check_letters("name", name).map_err(|error| anyhow!("--names: {error}"))?;
+        }
         let mut seen = HashSet::new();
         if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
             bail!("--names: {name:?} is there twice");

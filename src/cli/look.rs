@@ -116,10 +116,16 @@ fn label(text: &str) -> Result<String, String> {
     if !(1..=MAX_LABEL).contains(&text.chars().count()) || !text.chars().all(plain) {
         return Err(format!("give labels of 1 to {MAX_LABEL} letters, without a backslash"));
     }
-    match unknown_letter(text) {
-        None => Ok(text.to_owned()),
+    check_letters("label", text)?;
+    Ok(text.to_owned())
+}
+
+/// Refuses a name, of this `kind`, with a letter that can't be shown.
+pub fn check_letters(kind: &str, name: &str) -> Result<(), String> {
+    match unknown_letter(name) {
+        None => Ok(()),
         Some(letter) => Err(format!(
-            "the label {text:?} has a letter that there is no picture of: {letter:?}; there are those of \
+            "the {kind} {name:?} has a letter that there is no picture of: {letter:?}; there are those of \
              Western European languages and of GB 2312"
         )),
     }

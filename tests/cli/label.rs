@@ -17,7 +17,12 @@ fn what_can_not_be_labelled_is_refused_before_a_window_opens() {
     let missing = format!("{path}/nowhere");
     assert!(refused(["label", &missing]).contains("nowhere"));
     std::fs::copy(data("frames/clarius_eye.png"), folder.path().join("eye.png")).unwrap();
-    for (names, wrong) in [("cyst,cyst", "twice"), ("cyst,", "empty"), ("a\x1b,b", "shown")] {
+    for (names, wrong) in [
+        ("cyst,cyst", "twice"),
+        ("cyst,", "empty"),
+        ("a\x1b,b", "shown"),
+        ("cyst,ไทย", "the name \"ไทย\" has a letter that there is no picture of"),
+    ] {
         let complaint = refused(["label", &path, "--names", names]);
         assert!(complaint.contains(wrong), "{complaint}");
     }
