@@ -72,12 +72,12 @@ impl Overlay {
         for (sizes, colour) in sizes() {
             draw_diameters(sizes, colour, &viewport, unit, &mut picture)?;
         }
-        draw_list(sizes(), &scene.words, area, unit, &mut picture)?;
         for active in [false, true] {
             for object in scene.objects.iter().filter(|object| object.active == active) {
                 draw_prompts(object, &viewport, unit, &mut picture)?;
             }
         }
+        draw_list(sizes(), &scene.words, area, unit, &mut picture)?;
         for object in &scene.objects {
             draw_tag(object, &viewport, unit, &mut picture)?;
         }

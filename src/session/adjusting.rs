@@ -22,6 +22,11 @@ impl Regions {
         of_size(self.set, size)
     }
 
+    /// What the network looks at of frames of this size, where that is not all.
+    pub fn of(&self, size: FrameSize) -> Option<FrameBox> {
+        self.set_for(size).or(of_size(self.found, size))
+    }
+
     /// Notes what the network says that it looked at.
     pub fn looked_at(&mut self, size: FrameSize, region: Option<FrameBox>) {
         if self.set_for(size).is_none() {
@@ -94,7 +99,7 @@ impl Session {
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
         let size = frozen.frame.size();
-        let known = self.regions.set_for(size).or(of_size(self.regions.found, size));
+        let known = self.regions.of(size);
         let bounds = known.unwrap_or_else(|| whole(size));
         self.adjusting = Some(Adjusting { bounds, grip: None });
     }

@@ -182,7 +182,7 @@ impl Session {
                 let measuring = self.tool == Tool::Calliper && !frozen.callipers.is_empty();
                 match measuring {
                     true => _ = frozen.callipers.pop(),
-                    false => frozen.objects.undo(),
+                    false => frozen.undo(),
                 }
             }
             (Button::Clear, Some(frozen)) => {

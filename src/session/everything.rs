@@ -18,6 +18,8 @@ pub(super) enum Everything {
         encoding: Option<u64>,
         /// Prompts decoded, and to be decoded; 0 at first.
         progress: (u64, u64),
+        /// The newest step of the objects when it began.
+        newest_step: u64,
     },
     /// What it found.
     Found {
@@ -87,6 +89,17 @@ impl Everything {
 }
 
 impl Frozen {
+    /// Takes the newest step back; what was picked of the masks of everything is one of them again.
+    pub(super) fn undo(&mut self) {
+        let returned = self.objects.undo();
+        if let (Some(mask), Some(Everything::Found { masks, .. })) =
+            (returned, &mut self.everything)
+        {
+            let highest = masks.iter().map(|(colour, _)| *colour).max();
+            masks.push((highest.map_or(Session::MAX_OBJECTS, |colour| colour + 1), mask));
+        }
+    }
+
     /// The masks that taps pick from.
     fn found(&mut self) -> Option<&mut Vec<(usize, MaskCandidate)>> {
         match &mut self.everything {
@@ -109,11 +122,14 @@ impl Session {
         let encoding = self.encoding_of_frozen().map(|encoding| encoding.id);
         let Some(frozen) = &mut self.frozen else { return };
         frozen.by_drag = false;
+        let newest_step = frozen.objects.newest_step();
         match &mut frozen.everything {
             Some(Everything::Running { .. }) => commands.push(Command::Network(Job::Stop)),
             Some(Everything::Found { shown, .. }) => *shown = !*shown,
             None => {
-                frozen.everything = Some(Everything::Running { id, encoding, progress: (0, 0) });
+                let progress = (0, 0);
+                frozen.everything =
+                    Some(Everything::Running { id, encoding, progress, newest_step });
                 let frame = frozen.frame.clone();
                 commands.push(Command::Network(Job::Everything { id, frame }));
             }
@@ -156,10 +172,12 @@ impl Session {
     /// Notes what the search found.
     pub(super) fn searched(&mut self, of: u64, result: Result<Vec<MaskCandidate>, String>) {
         let Some(frozen) = &mut self.frozen else { return };
-        if !matches!(frozen.everything, Some(Everything::Running { id, .. }) if id == of) {
+        let Some(Everything::Running { id, encoding, newest_step, .. }) = frozen.everything else {
+            return;
+        };
+        if id != of {
             return;
         }
-        let encoding = frozen.everything.as_ref().and_then(Everything::encoding);
         let size = frozen.frame.size();
         frozen.everything = None;
         match result {
@@ -168,7 +186,7 @@ impl Session {
                 // Other numbers than those of the objects.
                 let found: Vec<_> = (Self::MAX_OBJECTS..).zip(masks).collect();
                 // Who points meanwhile goes on pointing.
-                let shown = frozen.objects.active().is_none();
+                let shown = frozen.objects.newest_step() == newest_step;
                 frozen.everything = Some(Everything::Found { masks: found, encoding, shown });
             }
             Err(reason) => self.say(reason),

@@ -249,8 +249,8 @@ impl Session {
             None if self.tracking.is_some() => State::Tracking,
             None => State::Live,
             Some(_) if self.is_encoding() => State::Encoding,
-            Some(frozen) if frozen.objects.is_empty() => State::Frozen,
-            Some(_) => State::Prompting,
+            Some(frozen) if frozen.objects.are_prompted() => State::Prompting,
+            Some(_) => State::Frozen,
         }
     }
 
@@ -487,6 +487,7 @@ impl Session {
     /// and not empty.
     pub(crate) fn take_active(&mut self) -> Option<Taken> {
         let taken = self.frozen.as_mut()?.objects.take_active()?;
+        self.tool = Tool::Point(PointLabel::Positive);
         self.revision += 1;
         Some(taken)
     }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use crate::frame::Frame;
+use crate::geometry::FrameSize;
+use crate::prompt::{Prompt, PromptError};
+use crate::region::Region;
 use crate::words::Word;
 
 use super::event::{Command, Decoded, Encoded, Job};
@@ -114,6 +117,12 @@ impl Session {
         };
         let encoding = *id;
         let Some(frozen) = &mut self.frozen else { return };
+        let size = frozen.frame.size();
+        let region = self.regions.of(size).and_then(|bounds| Region::of(bounds, size));
+        if let Some(word) = frozen.objects.take_back(|prompt| unanswerable(prompt, size, region)) {
+            self.say_word(word);
+        }
+        let Some(frozen) = &mut self.frozen else { return };
         for (object, prompt, asked) in
             frozen.objects.wanted(encoding, self.options.refine_with_mask)
         {
@@ -122,6 +131,20 @@ impl Session {
             asked.ask(request, encoding);
             commands.push(Command::Network(Job::Decode { request, object, encoding, prompt }));
         }
+    }
+}
+
+/// Why nothing comes of asking the network: it sees `region` alone, and wants to know where the structure is
+/// before it is told where not.
+fn unanswerable(prompt: &Prompt, size: FrameSize, region: Option<Region>) -> Option<Word> {
+    let checked = match region {
+        Some(region) => region.prompt(prompt),
+        None => prompt.clone().checked(size),
+    };
+    match checked.err()? {
+        PromptError::PointOutsideRegion { .. } => Some(Word::OutsideRegion),
+        PromptError::OnlyNegative => Some(Word::FirstOnIt),
+        _ => None,
     }
 }
 

@@ -179,6 +179,16 @@ impl Objects {
         self.list.is_empty()
     }
 
+    /// Whether any has a prompt, as not all points were taken away.
+    pub fn are_prompted(&self) -> bool {
+        self.list.iter().filter_map(Object::prompt).any(|prompt| !prompt.is_empty())
+    }
+
+    /// The number of the newest step that was made.
+    pub fn newest_step(&self) -> u64 {
+        self.last_order
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&Object, bool)> {
         self.list.iter().enumerate().map(|(i, object)| (object, Some(i) == self.active))
     }
@@ -295,13 +305,37 @@ impl Objects {
         Some(taken)
     }
 
-    /// Takes the newest step back, and its object where it was the first. What prompts go to next
-    /// is the object that changed, if it is still there.
-    pub fn undo(&mut self) {
+    /// Takes the newest step back, and its object where it was the first; gives the mask that it was,
+    /// where that was found without a prompt. What prompts go to next is the object that changed, if it
+    /// is still there.
+    pub fn undo(&mut self) -> Option<MaskCandidate> {
         let newest = |(_, o): &(usize, &Object)| o.current().map(|step| step.order);
-        let Some((index, _)) = self.list.iter().enumerate().max_by_key(newest) else { return };
-        let steps = &mut self.list[index].steps;
-        steps.pop();
+        let (index, _) = self.list.iter().enumerate().max_by_key(newest)?;
+        let step = self.take_step(index)?;
+        match step.answer {
+            Answer::Here(here) if step.found => here.masks.candidates.into_iter().next(),
+            _ => None,
+        }
+    }
+
+    /// Takes the step back that each structure waits for an answer to, where `unanswerable` says of its
+    /// prompt that there is none; gives what it says of the last of them.
+    pub fn take_back<T>(&mut self, unanswerable: impl Fn(&Prompt) -> Option<T>) -> Option<T> {
+        let mut said = None;
+        for index in (0..self.list.len()).rev() {
+            let wanted = self.list[index].current().filter(|step| step.is_wanted());
+            if let Some(reason) = wanted.and_then(|step| unanswerable(&step.prompt)) {
+                self.take_step(index);
+                said = Some(reason);
+            }
+        }
+        said
+    }
+
+    /// Takes the last step of a structure away, and that where it was the only one.
+    fn take_step(&mut self, index: usize) -> Option<Step> {
+        let steps = &mut self.list.get_mut(index)?.steps;
+        let taken = steps.pop();
         match steps.last_mut() {
             Some(step) => {
                 // Its request may have been superseded, so it is made again.
@@ -315,6 +349,7 @@ impl Objects {
                 self.active = None;
             }
         }
+        taken
     }
 
     /// Shows the next candidate of the active object, the first after the last: the next larger one.

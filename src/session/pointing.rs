@@ -34,11 +34,11 @@ impl Session {
         if self.tool == Tool::Calliper {
             return self.tap_calliper(at);
         }
-        if self.pick(at) {
+        let off_object = long && frozen.objects.active().is_some();
+        if !off_object && self.pick(at) {
             return;
         }
         let Some(frozen) = &mut self.frozen else { return };
-        let off_object = long && frozen.objects.active().is_some();
         let tool = if off_object { Tool::Point(PointLabel::Negative) } else { self.tool };
         let changed = match (tool, self.corner.take()) {
             (Tool::Point(label), _) => match frozen.objects.point_near(at, reach) {

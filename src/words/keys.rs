@@ -96,6 +96,8 @@ words! {
     RegionDrag = "region.drag",
     RegionSet = "region.set",
     RegionFound = "region.found",
+    OutsideRegion = "region.outside",
+    FirstOnIt = "prompt.first_on_it",
     Hidden = "outlines.hidden",
     ChooseLabel = "label.choose",
     NotRemembered = "keep.not_remembered",

@@ -10,14 +10,21 @@ impl Desk {
     /// Everything on the screen, as of the last tick.
     pub fn scene(&self) -> Scene {
         let mut scene = self.session.scene();
+        // What is accepted next, and so is marked, also where the next prompt begins another.
+        if !scene.objects.iter().any(|object| object.active)
+            && let Some(next) = scene.objects.iter_mut().rfind(|object| !object.proposed)
+        {
+            next.active = true;
+        }
+        // What is kept is an outline with its name; what is worked on is tinted and measured.
         let kept = self.accepted.iter().map(|accepted| SceneObject {
             mask: Some(accepted.mask.clone()),
             points: vec![],
             bounding_box: None,
             colour: self.colour(&accepted.about.name),
             active: false,
-            proposed: false,
-            label: None,
+            proposed: true,
+            label: Some(accepted.about.name.clone()),
         });
         scene.objects = kept.chain(scene.objects).collect();
         let tools = std::mem::take(&mut scene.buttons);
@@ -44,7 +51,8 @@ impl Desk {
             let words = &self.options.words;
             let unreadable = words.fill(Word::Unreadable, &[("name", &self.title())]);
             scene.alert = Some(format!("{unreadable}: {reason}"));
-            scene.status.message = Some(words.get(Word::Skip).to_owned());
+            let notice = self.session.notice().unwrap_or_else(|| words.get(Word::Skip));
+            scene.status.message = Some(notice.to_owned());
             return scene;
         }
         let of_session =
@@ -54,6 +62,14 @@ impl Desk {
         let notice = self.session.notice().map(str::to_owned);
         scene.status.message = Some(notice.or(of_session).unwrap_or_else(|| self.message()));
         scene
+    }
+
+    /// How many masks of each name are kept of the picture: `2 cyst, 1 nerve`.
+    fn counts(&self) -> String {
+        let of = |name: &String| self.accepted.iter().filter(|a| a.about.name == *name).count();
+        let counts = self.options.names.iter().map(|name| (of(name), name));
+        let kept = counts.filter(|(count, _)| *count > 0);
+        kept.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
     }
 
     fn colour(&self, name: &str) -> usize {
@@ -86,12 +102,11 @@ impl Desk {
                 _ => words.get(Word::NoneKeptPoint).to_owned(),
             },
             Stage::Open(_) => {
-                let names: Vec<&str> = self.accepted.iter().map(|a| &*a.about.name).collect();
                 let last = self.accepted.last().map_or(0.0, |a| a.about.seconds);
-                let (count, seconds) = (names.len(), format!("{last:.1}"));
-                let names = names.join(", ");
-                let kept: [(&str, &dyn std::fmt::Display); 3] =
-                    [("count", &count), ("seconds", &seconds), ("names", &names)];
+                let (names, seconds) = (self.counts(), format!("{last:.1}"));
+                // The names last: they may have braces of their own.
+                let kept: [(&str, &dyn std::fmt::Display); 2] =
+                    [("seconds", &seconds), ("names", &names)];
                 words.fill(Word::KeptHere, &kept)
             }
             _ => return words.get(Word::ReadingPicture).to_owned(),

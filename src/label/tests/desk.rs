@@ -8,6 +8,7 @@ use ndarray::Array2;
 use super::*;
 use crate::model::{MaskCandidate, Masks};
 use crate::overlay::Button;
+use crate::prompt::PointLabel;
 use crate::screen::Key;
 use crate::session::{Command, Decoded, Drag, Encoded, Event, Job};
 use crate::words::Words;
@@ -128,7 +129,7 @@ fn proposals_are_taken_corrected_and_named() {
     let (picture, about) = &kept[0];
     assert_eq!((*picture, &*about.name, about.prompts), (1, "cyst", 0));
     assert_eq!((about.origin, about.seconds), (Origin::Proposed, 3.0));
-    assert!(bed.message().contains("1 kept here: cyst"), "{}", bed.message());
+    assert!(bed.message().contains("Kept here: 1 cyst"), "{}", bed.message());
 
     bed.on(Event::Key(Key::Letter('+')));
     bed.on(Event::Key(Key::Letter('2')));
@@ -165,6 +166,32 @@ fn proposals_are_taken_corrected_and_named() {
 }
 
 #[test]
+fn what_is_accepted_next_is_marked_and_what_is_kept_has_its_name() {
+    let mut kept = Vec::new();
+    let mut bed = Bed::new(&[false], false);
+    bed.answer(&mut kept);
+    for _ in 0..2 {
+        bed.tap();
+        bed.answer(&mut kept);
+        bed.press(Button::NewObject);
+    }
+    let looks = |bed: &Bed| -> Vec<(bool, bool, Option<String>)> {
+        let objects = bed.desk.scene().objects.into_iter();
+        objects.map(|object| (object.active, object.proposed, object.label)).collect()
+    };
+    assert_eq!(looks(&bed), [(false, false, None), (true, false, None)]);
+    bed.press(Button::Negative);
+    bed.press(Button::Accept);
+    bed.answer(&mut kept);
+    assert_eq!(looks(&bed), [(false, true, Some("cyst".into())), (true, false, None)]);
+    // The next tap is on another structure again.
+    bed.tap();
+    bed.answer(&mut kept);
+    assert_eq!(looks(&bed).len(), 3);
+    assert_eq!(bed.desk.scene().objects[2].points[0].label, PointLabel::Positive);
+}
+
+#[test]
 fn what_can_not_be_written_or_read_is_told_and_stays() {
     let mut bed = Bed::new(&[false, false], false);
     bed.answer(&mut vec![]);
@@ -198,6 +225,8 @@ fn what_can_not_be_written_or_read_is_told_and_stays() {
     assert_eq!(scene.alert.as_deref(), Some("1.png can't be read: no PNG file"));
     assert!(scene.frame.is_none(), "the picture before is not this one");
     assert_eq!(bed.message(), "Next picture leaves it out");
+    bed.press(Button::Next);
+    assert!(bed.message().contains("last picture"), "{}", bed.message());
     assert!(bed.desk.is_idle() && bed.desk.not_kept().is_empty());
     bed.tap();
     assert!(bed.todo.is_empty());

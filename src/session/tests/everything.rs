@@ -64,3 +64,58 @@ fn going_live_stops_the_search() {
     assert!(matches!(bed.press(Button::LiveFreeze)[..], [Command::Network(Job::Stop)]));
     assert!(bed.session.is_idle());
 }
+
+/// A bed where everything was looked for beside an object that was outlined before, and the search's number.
+fn beside_an_object() -> (Bed, u64) {
+    let mut bed = Bed::live();
+    bed.tap(50.0, 40.0);
+    let commands = bed.encoded();
+    bed.answer(&commands);
+    let commands = bed.press(Button::Everything);
+    let [Command::Network(Job::Everything { id, .. })] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    (bed, id)
+}
+
+#[test]
+fn what_is_found_beside_an_object_is_shown_unless_somebody_points() {
+    let (mut bed, id) = beside_an_object();
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    assert_eq!(bed.session.proposals(), Some(2));
+
+    let (mut bed, id) = beside_an_object();
+    bed.tap(30.0, 30.0);
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    assert_eq!(bed.session.proposals(), None);
+    bed.press(Button::Everything);
+    assert_eq!(bed.session.proposals(), Some(2));
+}
+
+#[test]
+fn undo_gives_back_what_was_picked() {
+    let (mut bed, id) = beside_an_object();
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    bed.tap(5.0, 5.0);
+    assert_eq!((bed.session.proposals(), bed.scene().objects.len()), (Some(1), 3));
+    bed.press(Button::Undo);
+    assert_eq!((bed.session.proposals(), bed.scene().objects.len()), (Some(2), 3));
+    bed.tap(5.0, 5.0);
+    let objects = bed.scene().objects;
+    let picked = objects.iter().find(|object| object.active).unwrap();
+    assert_eq!(picked.mask.as_ref().unwrap().area_px(), 100);
+    // Of what was pointed at nothing comes back.
+    bed.press(Button::Undo);
+    bed.press(Button::Undo);
+    assert_eq!((bed.session.proposals(), bed.scene().objects.len()), (Some(2), 2));
+}
+
+#[test]
+fn a_long_press_is_off_the_structure_also_among_masks_to_pick() {
+    let (mut bed, id) = beside_an_object();
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    let at = FramePoint::new(5.0, 5.0);
+    let (_, prompt) = decode(&bed.on(Event::LongPress { at, reach: 3.0 }));
+    assert_eq!(prompt.points_labelled(PointLabel::Negative).collect::<Vec<_>>(), [at]);
+    assert_eq!(bed.session.proposals(), Some(2));
+}

@@ -182,3 +182,44 @@ fn limits_are_refused_with_a_message() {
     assert_eq!(bed.scene().objects[0].points.len(), Session::MAX_STEPS);
     assert!(bed.message().contains("100 prompts"));
 }
+
+/// What can't be answered is told in the person's language, and is no part of the prompts that follow.
+#[test]
+fn what_the_network_cannot_answer_is_taken_back() {
+    let mut bed = Bed::live();
+    bed.tap(50.0, 40.0);
+    let [Command::Network(Job::Encode { id, .. })] = bed.commands[..] else { panic!() };
+    let took = Duration::from_millis(1);
+    let region = Some(FrameBox { x0: 0.0, y0: 0.0, x1: 32.0, y1: 48.0 });
+    let encoded = Encoded { took, cached: false, region };
+    assert!(bed.on(Event::Encoded { id, result: Ok(encoded) }).is_empty());
+    assert!(bed.message().contains("outside of what the network looks at"), "{}", bed.message());
+    assert!(bed.scene().objects.is_empty());
+
+    bed.press(Button::Negative);
+    assert!(bed.tap(10.0, 10.0).is_empty());
+    assert!(bed.message().contains("First a point on the structure"), "{}", bed.message());
+    assert!(bed.scene().objects.is_empty());
+
+    bed.press(Button::Positive);
+    let commands = bed.tap(20.0, 20.0);
+    bed.answer(&commands);
+    // Of several points the one that makes sense alone stays.
+    bed.press(Button::Negative);
+    let commands = bed.tap(10.0, 10.0);
+    bed.answer(&commands);
+    assert!(bed.tap(20.0, 20.0).is_empty(), "the only point on it can't go");
+    assert_eq!(bed.scene().objects[0].points.len(), 2);
+}
+
+#[test]
+fn an_object_whose_points_were_all_taken_away_is_none_to_accept() {
+    let mut bed = Bed::live();
+    bed.tap(20.0, 20.0);
+    bed.encoded();
+    assert_eq!(bed.session.state(), State::Prompting);
+    bed.tap(20.0, 20.0);
+    assert_eq!(bed.session.state(), State::Frozen);
+    bed.press(Button::Undo);
+    assert_eq!(bed.session.state(), State::Prompting);
+}
