@@ -224,6 +224,7 @@ fn what_can_not_be_written_or_read_is_told_and_stays() {
     let scene = bed.desk.scene();
     assert_eq!(scene.alert.as_deref(), Some("1.png can't be read: no PNG file"));
     assert!(scene.frame.is_none(), "the picture before is not this one");
+    bed.pass(60);
     assert_eq!(bed.message(), "Next picture leaves it out");
     bed.press(Button::Next);
     assert!(bed.message().contains("last picture"), "{}", bed.message());

@@ -143,7 +143,7 @@ fn what_was_drawn_on_another_embedding_is_refined_by_its_mask() {
     };
     let mut bed = Bed::new(true);
     bed.show(1);
-    bed.tap(5.0, 5.0);
+    bed.tap(20.0, 5.0);
     let first = bed.encoded();
     bed.answer(&first);
     bed.press(Button::Region);
