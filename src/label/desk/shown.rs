@@ -26,7 +26,7 @@ impl Desk {
             proposed: true,
             label: Some(accepted.about.name.clone()),
         });
-        scene.objects = kept.chain(scene.objects).collect();
+        scene.objects.extend(kept);
         let tools = std::mem::take(&mut scene.buttons);
         let button = |button| {
             let of_session = tools.iter().find(|state| state.button == button);

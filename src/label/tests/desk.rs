@@ -183,12 +183,12 @@ fn what_is_accepted_next_is_marked_and_what_is_kept_has_its_name() {
     bed.press(Button::Negative);
     bed.press(Button::Accept);
     bed.answer(&mut kept);
-    assert_eq!(looks(&bed), [(false, true, Some("cyst".into())), (true, false, None)]);
+    assert_eq!(looks(&bed), [(true, false, None), (false, true, Some("cyst".into()))]);
     // The next tap is on another structure again.
     bed.tap();
     bed.answer(&mut kept);
     assert_eq!(looks(&bed).len(), 3);
-    assert_eq!(bed.desk.scene().objects[2].points[0].label, PointLabel::Positive);
+    assert_eq!(bed.desk.scene().objects[1].points[0].label, PointLabel::Positive);
 }
 
 #[test]
