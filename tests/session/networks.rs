@@ -132,15 +132,15 @@ fn a_second_network_draws_what_is_shown_once_more() {
 }
 
 #[test]
-fn errors_of_the_network_are_told_and_its_loss_ends_the_run() {
+fn what_no_network_can_answer_is_told_and_its_loss_ends_the_run() {
     let press = |button| (When::Answered, Action::Press(button));
     let steps = [press(Button::Negative), (When::Answered, TAP)];
     let report =
         played(Colours::new(1000, 200), Sleeper::default(), scripted(&steps, Until::ScriptDone));
     let scene = &report.unwrap().steps[1].scene;
     let message = scene.status.message.clone().unwrap_or_default();
-    assert!(message.contains("only negative points"), "{message}");
-    assert_eq!(scene.objects[0].points.len(), 1, "the prompt stays");
+    assert!(message.contains("First a point on the structure"), "{message}");
+    assert!(scene.objects.is_empty(), "nothing is pointed at");
 
     let options = scripted(&[(When::Answered, TAP)], Until::ScriptDone);
     let feed = Box::new(Colours::new(1000, 200));
