@@ -29,7 +29,7 @@ pub struct MaskCandidate {
 }
 
 /// The masks proposed for one prompt, best predicted IoU first (for a tap that a tap head found boxes
-/// for, times the quality it gives the box); those that contradict a point come last,
+/// for, times the quality it gives the box); those that contradict one of several points come last,
 /// where the model itself takes no points. A prediction has at least one.
 #[derive(Clone, Debug)]
 pub struct Masks {

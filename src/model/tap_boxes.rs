@@ -73,10 +73,12 @@ pub(super) fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
 pub(super) fn apply_points(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: &[FrameBox]) {
     let negative: Vec<FramePoint> = prompt.points_labelled(PointLabel::Negative).collect();
     let mut positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
-    candidates.sort_by_key(|c| {
-        let missed = positive.iter().filter(|p| !c.mask.contains(**p)).count();
-        missed + negative.iter().filter(|p| c.mask.contains(**p)).count()
-    });
+    if prompt.points.len() > 1 {
+        candidates.sort_by_key(|c| {
+            let missed = positive.iter().filter(|p| !c.mask.contains(**p)).count();
+            missed + negative.iter().filter(|p| c.mask.contains(**p)).count()
+        });
+    }
     if positive.is_empty() {
         let middle = |b: &FrameBox| FramePoint::new((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0);
         positive.extend(boxes.iter().map(middle));
