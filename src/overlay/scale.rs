@@ -1,16 +1,18 @@
 //! Scales a frame to the screen, row by row.
 
+mod across;
+
 use std::ops::Range;
 
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
+use across::Across;
 
 /// Weights are fractions of this.
 const ONE: u32 = 256;
 
-/// What rounds a sum of such fractions, and three of them.
+/// What rounds a sum of such fractions.
 const HALF: u16 = 128;
-const HALVES: u64 = 0x0080_0080_0080;
 
 /// Between which two source pixels the centre of a target pixel lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ enum Method {
     /// Same size.
     Copy,
     /// Between the four neighbouring pixels' centres.
-    Bilinear { columns: Vec<Tap>, rows: Vec<Tap> },
+    Bilinear { columns: Across, rows: Vec<Tap> },
     /// The mean of the whole source pixels that a target pixel covers, so that a strong reduction
     /// neither flickers nor loses thin structures.
     Mean { columns: Vec<Range<usize>> },
@@ -52,9 +54,8 @@ pub(super) struct Scaler {
     method: Method,
     /// A row of the frame, three channels a pixel: summed over rows.
     sums: Vec<u32>,
-    /// A row of the frame, blended of two: blue, red and green of a pixel in 16 bits each, from the lowest
-    /// up, so that one product is that of all three.
-    blended: Vec<u64>,
+    /// A row of the frame, blended of two, and what [`Across`] wants behind it.
+    blended: Vec<u8>,
 }
 
 impl Scaler {
@@ -71,7 +72,7 @@ impl Scaler {
             Method::Mean { columns: columns.collect() }
         } else {
             Method::Bilinear {
-                columns: taps(from.width, to.width),
+                columns: Across::new(from.width, to.width),
                 rows: taps(from.height, to.height),
             }
         };
@@ -96,24 +97,9 @@ impl Scaler {
             }
             Method::Bilinear { columns, rows } => {
                 let Tap { index, weight } = rows[y as usize];
-                let weight = weight as u16;
-                let rest = ONE as u16 - weight;
-                let pairs = line(index).chunks_exact(3).zip(line(index + 1).chunks_exact(3));
-                self.blended.clear();
-                self.blended.extend(pairs.map(|(above, below)| {
-                    let blend = |c: usize| {
-                        let sum = u16::from(above[c]) * rest + u16::from(below[c]) * weight;
-                        u64::from((sum + HALF) >> 8)
-                    };
-                    blend(1) << 32 | blend(0) << 16 | blend(2)
-                }));
-                for (pixel, tap) in row.iter_mut().zip(columns) {
-                    let [first, second] = self.blended[tap.index as usize..][..2] else { return };
-                    // What one channel borrows from the next is given back by the sum, which fits.
-                    let step = second.wrapping_sub(first).wrapping_mul(tap.weight.into());
-                    let mixed = (first << 8).wrapping_add(step) + HALVES;
-                    *pixel = (mixed >> 8) as u32 & 0x00FF_00FF | (mixed >> 32) as u32 & 0xFF00;
-                }
+                self.blended.resize(stride + Across::PADDING, 0);
+                blend(line(index), line(index + 1), weight as u16, &mut self.blended);
+                columns.scale(&self.blended, row);
             }
             Method::Mean { columns } => {
                 let lines = covered(y, self.from.height, self.to.height);
@@ -135,6 +121,14 @@ impl Scaler {
                 }
             }
         }
+    }
+}
+
+/// Blends two rows, `weight` of 256 of the one `below`. A loop over bytes that compilers make vectors of.
+fn blend(above: &[u8], below: &[u8], weight: u16, out: &mut [u8]) {
+    let rest = ONE as u16 - weight;
+    for ((out, &above), &below) in out.iter_mut().zip(above).zip(below) {
+        *out = ((u16::from(above) * rest + u16::from(below) * weight + HALF) >> 8) as u8;
     }
 }
 
