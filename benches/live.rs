@@ -1,6 +1,6 @@
-//! What the live picture takes while nobody touches it: frames of a capture device in memory are
-//! converted, drawn and written to a panel in memory, by the loop of `tapseg run`. Prints the processor
-//! time of a frame; `benches/arm_live` counts its instructions on arm64.
+//! What the live picture takes while nobody touches it: ultrasound frames of a capture device in memory are
+//! converted, drawn, written to a panel in memory and kept for *Clip*, by the loop of `tapseg run`. Prints
+//! the time of a frame; `benches/arm_live` counts its instructions on arm64.
 //!
 //! `cargo bench --bench live -- WIDTHxHEIGHT FPS FRAMES`
 
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use embedded_graphics::geometry::Size;
 use tapseg::app::{self, Predictor, RunOptions, Until};
+use tapseg::cine::CineLimits;
 use tapseg::feed::capture::{
     CaptureDevice, CaptureFault, CaptureFeed, Filled, Interval, Mode, Signal, Started, Wake, Wishes,
 };
@@ -48,7 +49,8 @@ fn main() {
     let feed = Box::new(Limited { feed, left: frames });
     let output = Box::new(Sheet { memory: vec![0; (PANEL.width * PANEL.height * 4) as usize] });
     let mut screen = Panel::new(output, Touch::open(TouchSpec::none()), Rotation::None);
-    let options = RunOptions { until: Until::FeedEnded, ..RunOptions::default() };
+    let clip = Some(CineLimits::of(Duration::from_secs(10)));
+    let options = RunOptions { until: Until::FeedEnded, clip, ..RunOptions::default() };
     let report = app::run(feed, Nobody, &mut screen, options).expect("it runs");
     println!(
         "{} frames shown in {:.1} s; draw {:.2} ms, present {:.2} ms, latency {:.2} ms (medians)",
@@ -70,13 +72,20 @@ struct Memory {
 
 impl Memory {
     fn new(mode: Mode) -> Self {
-        let mut state = 1u32;
-        let mut speckle = move || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        let bytes = Self::layout(&mode).bytes();
-        let buffers = std::array::from_fn(|_| (0..bytes).map(|_| speckle()).collect());
+        let picture =
+            image::load_from_memory(include_bytes!("../tests/data/frames/clarius_eye.png"))
+                .expect("a picture")
+                .into_luma8();
+        // Two frames that differ by a pixel's shift, each as grey bytes with chroma between them.
+        let buffers = std::array::from_fn(|shift| {
+            let FrameSize { width, height } = mode.size;
+            let at = |x: u32, y: u32| {
+                let x = (x + shift as u32) * picture.width() / (width + 1);
+                picture.get_pixel(x, y * picture.height() / height).0[0]
+            };
+            let luma = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            luma.flat_map(|(x, y)| [at(x, y), 128]).collect()
+        });
         Self { mode, buffers, begun: Instant::now(), given: 0 }
     }
 
