@@ -280,6 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn colours_are_seen_wherever_they_are() {
+        let levels: Vec<u8> = (0..9000).map(|i| (i * 7) as u8).collect();
+        let grey: Vec<u8> = levels.iter().flat_map(|level| [*level; 3]).collect();
+        assert_eq!(grey_of(&grey), Some(levels));
+        for pixel in [0, 4095, 4096, 8191, 8192, 8999] {
+            for channel in 0..3 {
+                let mut coloured = grey.clone();
+                coloured[3 * pixel + channel] ^= 1;
+                assert_eq!(grey_of(&coloured), None, "pixel {pixel}, channel {channel}");
+            }
+        }
+        assert_eq!(grey_of(&[]), Some(vec![]));
+    }
+
+    #[test]
     fn grey_frames_have_one_channel_and_nothing_is_lost() {
         let size = FrameSize::new(5, 3);
         let pixels: Vec<u8> = (0..45).map(|i| (i * 37 % 251) as u8).collect();

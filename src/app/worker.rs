@@ -32,9 +32,8 @@ pub trait Predictor: Send {
     /// Looks from now on at this part of frames alone, or at what it finds by itself.
     fn look_at(&mut self, _region: Option<FrameBox>) {}
 
-    /// The part of the last frame of this size that it found by itself and looked at; none where that
-    /// was all of it.
-    fn looked_at(&self, _size: FrameSize) -> Option<FrameBox> {
+    /// The part of the frame that `embedding` was made of; none where that was all of it.
+    fn looked_at(_embedding: &Self::Embedding) -> Option<FrameBox> {
         None
     }
 
@@ -63,21 +62,19 @@ pub struct RegionSegmenter {
     finder: RegionFinder,
     /// Set by hand.
     set: Option<FrameBox>,
-    found: Option<Region>,
 }
 
 impl RegionSegmenter {
     /// `segmenter`, shown what `choice` says.
     pub fn new(segmenter: Segmenter, choice: RegionChoice) -> Self {
-        Self { segmenter, finder: RegionFinder::new(choice), set: None, found: None }
+        Self { segmenter, finder: RegionFinder::new(choice), set: None }
     }
 
     fn region(&mut self, frame: &Frame) -> Option<Region> {
-        if let Some(set) = self.set {
-            return Region::of(set, frame.size());
+        match self.set {
+            Some(set) => Region::of(set, frame.size()),
+            None => self.finder.of(frame),
         }
-        self.found = self.finder.of(frame);
-        self.found
     }
 }
 
@@ -100,8 +97,8 @@ impl Predictor for RegionSegmenter {
         self.set = region;
     }
 
-    fn looked_at(&self, size: FrameSize) -> Option<FrameBox> {
-        self.found.filter(|found| found.frame_size() == size).map(|found| found.bounding_box())
+    fn looked_at(embedding: &ImageEmbedding) -> Option<FrameBox> {
+        embedding.region().map(|region| region.bounding_box())
     }
 
     fn decode(&mut self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Masks, ModelError> {
@@ -235,10 +232,10 @@ impl<P: Predictor> Worker<P> {
                 new
             }
         };
+        let region = P::looked_at(&embedding);
         self.current = Some((id, embedding));
         let how = if cached { "was encoded before, found" } else { "encoded" };
         log::info!("{frame:?} {how} in {:.2?}", started.elapsed());
-        let region = self.predictor.looked_at(frame.size());
         Ok(Encoded { took: started.elapsed(), cached, region })
     }
 

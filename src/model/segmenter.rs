@@ -40,6 +40,11 @@ pub struct ImageEmbedding {
 }
 
 impl ImageEmbedding {
+    /// The part of the frame that the model was shown; none where that was all of it.
+    pub fn region(&self) -> Option<Region> {
+        self.region
+    }
+
     /// The features: 1 × channels × rows × columns over the padded model input.
     ///
     /// # Errors

@@ -186,7 +186,7 @@ impl Session {
                 }
             }
             (Button::Clear, Some(frozen)) => {
-                frozen.objects = Objects::default();
+                frozen.objects.clear();
                 frozen.callipers.clear();
             }
             (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),

@@ -487,7 +487,9 @@ impl Session {
     /// and not empty.
     pub(crate) fn take_active(&mut self) -> Option<Taken> {
         let taken = self.frozen.as_mut()?.objects.take_active()?;
-        self.tool = Tool::Point(PointLabel::Positive);
+        if self.tool == Tool::Point(PointLabel::Negative) {
+            self.tool = Tool::Point(PointLabel::Positive);
+        }
         self.revision += 1;
         Some(taken)
     }

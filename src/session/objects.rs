@@ -80,7 +80,7 @@ pub(super) struct Step {
     prompt: Prompt,
     /// It adds a point to the step before, so that its mask still holds roughly.
     refines: bool,
-    /// It was found without a prompt.
+    /// It was picked of what was found without a prompt.
     found: bool,
     answer: Answer,
 }
@@ -273,10 +273,10 @@ impl Objects {
         if let Some(object) = self.active.and_then(|i| self.list.get_mut(i))
             && let Some(step) = object.steps.last_mut()
         {
+            step.found = look.is_none();
             if let Some(Look { colour, label }) = look {
                 (object.colour, object.label) = (colour, label);
             }
-            step.found = true;
             let masks = Masks { candidates: vec![found] };
             step.answer = Answer::Here(Box::new(Here::new(masks, encoding)));
         }
@@ -306,7 +306,7 @@ impl Objects {
     }
 
     /// Takes the newest step back, and its object where it was the first; gives the mask that it was,
-    /// where that was found without a prompt. What prompts go to next is the object that changed, if it
+    /// where that was picked of what was found without a prompt. What prompts go to next is the object that changed, if it
     /// is still there.
     pub fn undo(&mut self) -> Option<MaskCandidate> {
         let newest = |(_, o): &(usize, &Object)| o.current().map(|step| step.order);
@@ -318,18 +318,31 @@ impl Objects {
         }
     }
 
-    /// Takes the step back that each structure waits for an answer to, where `unanswerable` says of its
-    /// prompt that there is none; gives what it says of the last of them.
+    /// Takes the steps back that structures wait for an answer to, as long as `unanswerable` says of the last
+    /// one's prompt that there is none; gives what it says.
     pub fn take_back<T>(&mut self, unanswerable: impl Fn(&Prompt) -> Option<T>) -> Option<T> {
-        let mut said = None;
+        let (mut said, active) = (None, self.active().map(Object::id));
         for index in (0..self.list.len()).rev() {
-            let wanted = self.list[index].current().filter(|step| step.is_wanted());
-            if let Some(reason) = wanted.and_then(|step| unanswerable(&step.prompt)) {
+            let mut left = self.list[index].steps.len();
+            while left > 0
+                && let Some(step) = self.list[index].current().filter(|step| step.is_wanted())
+                && let Some(reason) = unanswerable(&step.prompt)
+            {
                 self.take_step(index);
                 said = Some(reason);
+                left -= 1;
             }
         }
+        if said.is_some() {
+            self.active = self.list.iter().position(|object| Some(object.id) == active);
+        }
         said
+    }
+
+    /// Takes all structures away. Steps go on being counted.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.active = None;
     }
 
     /// Takes the last step of a structure away, and that where it was the only one.

@@ -119,3 +119,39 @@ fn a_long_press_is_off_the_structure_also_among_masks_to_pick() {
     assert_eq!(prompt.points_labelled(PointLabel::Negative).collect::<Vec<_>>(), [at]);
     assert_eq!(bed.session.proposals(), Some(2));
 }
+
+#[test]
+fn to_clear_is_not_to_point() {
+    let (mut bed, id) = beside_an_object();
+    bed.press(Button::Clear);
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    assert_eq!(bed.session.proposals(), Some(2));
+
+    let (mut bed, id) = beside_an_object();
+    bed.press(Button::Clear);
+    bed.tap(30.0, 30.0);
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    assert_eq!(bed.session.proposals(), None);
+}
+
+/// A structure that was tracked is none of the masks that were found.
+#[test]
+fn undo_of_what_was_tracked_gives_no_mask_back() {
+    let mut bed = Bed::live();
+    bed.tap(20.0, 20.0);
+    let commands = bed.encoded();
+    bed.answer(&commands);
+    bed.press(Button::Track);
+    bed.press(Button::LiveFreeze);
+    if bed.session.is_encoding() {
+        bed.encoded();
+    }
+    assert_eq!(bed.scene().objects.len(), 1);
+    let commands = bed.press(Button::Everything);
+    let [Command::Network(Job::Everything { id, .. })] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    bed.on(Event::Searched { id, result: Ok(nested()) });
+    bed.press(Button::Undo);
+    assert_eq!((bed.session.proposals(), bed.scene().objects.len()), (Some(2), 2));
+}

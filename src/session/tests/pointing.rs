@@ -204,7 +204,7 @@ fn what_the_network_cannot_answer_is_taken_back() {
     bed.press(Button::Positive);
     let commands = bed.tap(20.0, 20.0);
     bed.answer(&commands);
-    // Of several points the one that makes sense alone stays.
+    // The last one alone goes, and what is pointed at stays the same.
     bed.press(Button::Negative);
     let commands = bed.tap(10.0, 10.0);
     bed.answer(&commands);
@@ -222,4 +222,22 @@ fn an_object_whose_points_were_all_taken_away_is_none_to_accept() {
     assert_eq!(bed.session.state(), State::Frozen);
     bed.press(Button::Undo);
     assert_eq!(bed.session.state(), State::Prompting);
+}
+
+/// Prompts wait until the picture is encoded; only then is it known that some can't be answered.
+#[test]
+fn what_waited_and_cannot_be_answered_is_taken_back_with_what_was_built_on_it() {
+    let mut bed = Bed::live();
+    bed.tap(50.0, 40.0);
+    bed.tap(20.0, 20.0);
+    bed.press(Button::NewObject);
+    bed.tap(10.0, 30.0);
+    let [Command::Network(Job::Encode { id, .. })] = bed.commands[..] else { panic!() };
+    let region = Some(FrameBox { x0: 0.0, y0: 0.0, x1: 32.0, y1: 48.0 });
+    let encoded = Encoded { took: Duration::from_millis(1), cached: false, region };
+    let commands = bed.on(Event::Encoded { id, result: Ok(encoded) });
+    assert_eq!(decode(&commands).1.points.len(), 1, "the other structure's");
+    let objects = bed.scene().objects;
+    assert_eq!(objects.len(), 1);
+    assert!(objects[0].active, "what follows is about the structure that was pointed at last");
 }
