@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::automatic::{AutomaticOptions, segment_everything};
 use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 use crate::frame::Frame;
-use crate::geometry::{FrameBox, FrameSize};
+use crate::geometry::FrameBox;
 use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, Segmenter};
 use crate::prompt::Prompt;
 use crate::region::{Region, RegionChoice, RegionFinder};
