@@ -271,6 +271,7 @@ fn drop_void(jobs: &mut Vec<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::FrameSize;
 
     /// `e1` encodes frame 1; `d21` decodes request 2 for object 1.
     fn job(name: &str) -> Job {
@@ -314,5 +315,62 @@ mod tests {
             let left: Vec<String> = jobs.iter().map(name).collect();
             assert_eq!(left.join(" "), after, "{case}");
         }
+    }
+
+    /// Looks at as many columns as the first level of a frame says.
+    struct Narrow;
+
+    #[derive(Clone)]
+    struct Columns(f32);
+
+    impl SizeBytes for Columns {
+        fn size_bytes(&self) -> usize {
+            1
+        }
+    }
+
+    impl Predictor for Narrow {
+        type Embedding = Columns;
+
+        fn name(&self) -> &str {
+            "narrow"
+        }
+
+        fn encode(&mut self, frame: &Frame) -> Result<Columns, ModelError> {
+            Ok(Columns(frame.rgb()[0].into()))
+        }
+
+        fn looked_at(Columns(x1): &Columns) -> Option<FrameBox> {
+            Some(FrameBox { x0: 0.0, y0: 0.0, x1: *x1, y1: 1.0 })
+        }
+
+        fn decode(&mut self, _: &Columns, _: &Prompt) -> Result<Masks, ModelError> {
+            Ok(Masks { candidates: vec![] })
+        }
+
+        fn everything(
+            &mut self,
+            _: &Frame,
+            _: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+        ) -> Result<Vec<MaskCandidate>, ModelError> {
+            Ok(vec![])
+        }
+    }
+
+    #[test]
+    fn what_was_looked_at_is_told_of_kept_embeddings_too() {
+        let network = spawn(Narrow, 1 << 20, || {}).unwrap();
+        let told = [2, 3, 2].map(|columns| {
+            let rgb = vec![columns; 12];
+            let frame = Frame::from_rgb(FrameSize::new(4, 1), rgb).unwrap();
+            network.jobs.send(Job::Encode { id: 1, frame, region: None }).unwrap();
+            match network.answers.recv().unwrap() {
+                Event::Encoded { result: Ok(Encoded { cached, region, .. }), .. } => {
+                    (cached, region.unwrap().x1)
+                }
+                other => panic!("{other:?}"),
+            }
+        });
+        assert_eq!(told, [(false, 2.0), (false, 3.0), (true, 2.0)]);
     }
 }
