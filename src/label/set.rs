@@ -45,6 +45,8 @@ pub struct LabelSet {
     /// How many masks each picture ever had, so that files are never named twice.
     numbers: BTreeMap<String, usize>,
     last_id: u64,
+    /// Files of masks that were taken back which could not be removed, each with the reason.
+    left_over: Vec<String>,
 }
 
 impl LabelSet {
@@ -73,6 +75,7 @@ impl LabelSet {
             stems: BTreeMap::new(),
             numbers: BTreeMap::new(),
             last_id: 0,
+            left_over: Vec::new(),
         };
         lines.into_iter().for_each(|line| set.replay(line));
         set.check_pictures()?;
@@ -127,8 +130,10 @@ impl LabelSet {
 
     /// Writes the masks' files that are missing, and removes those of masks that were taken back: the
     /// program was cut off before that was done. COCO's JSON is of the last time that it was not.
-    fn files_follow(&self) -> Result<(), LabelError> {
-        self.withdrawn.iter().for_each(|mask| self.remove_files(mask));
+    fn files_follow(&mut self) -> Result<(), LabelError> {
+        for mask in self.withdrawn.clone() {
+            self.remove_files(&mask);
+        }
         for mask in self.masks.values() {
             let path = self.out.join(&mask.file);
             if !path.exists() {
@@ -271,20 +276,23 @@ impl LabelSet {
     }
 
     /// Removes the file of a mask that was taken back, and its picture's where that has no other. What is
-    /// gone already is fine; what can't be removed is tried again when the dataset is opened, as the
-    /// journal is what counts.
-    fn remove_files(&self, mask: &KeptMask) {
-        let remove = |path: PathBuf| match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                log::warn!("{}: {error}", path.display());
+    /// gone already is fine; what can't be removed is told at the end, and tried again when the dataset is
+    /// opened, as the journal is what counts.
+    fn remove_files(&mut self, mask: &KeptMask) {
+        let mut files = vec![self.out.join(&mask.file)];
+        if self.masks.values().all(|other| other.picture != mask.picture) {
+            files.extend(self.stems.get(&mask.picture).map(|stem| self.image(stem)));
+        }
+        for path in files {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    self.left_over.push(format!(
+                        "{} was taken back and could not be removed: {error}",
+                        path.display()
+                    ));
+                }
+                _ => {}
             }
-            _ => {}
-        };
-        remove(self.out.join(&mask.file));
-        if self.masks.values().all(|other| other.picture != mask.picture)
-            && let Some(stem) = self.stems.get(&mask.picture)
-        {
-            remove(self.image(stem));
         }
     }
 
@@ -304,6 +312,7 @@ impl LabelSet {
     /// Writes `annotations.json`, and says what the dataset holds, and what could not be written.
     pub fn close(self) -> Summary {
         let mut summary = Summary::of(&self.pictures, self.masks.values());
+        summary.problems.extend_from_slice(&self.left_over);
         summary.problems.extend(self.write_annotations().err().map(|error| error.to_string()));
         summary
     }

@@ -228,7 +228,10 @@ fn a_mask_is_taken_back_even_where_its_file_stays() {
     assert!(set.masks_of(0).is_empty());
     drop(set);
     assert!(file.exists() && files_in(out).is_empty(), "the picture's file has gone");
-    assert!(open(folder, out, &[]).unwrap().masks_of(0).is_empty());
+    let set = open(folder, out, &[]).unwrap();
+    assert!(set.masks_of(0).is_empty());
+    let problems = set.close().problems;
+    assert!(problems.len() == 1 && problems[0].contains("_mask"), "{problems:?}");
 }
 
 #[test]
