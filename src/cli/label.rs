@@ -102,7 +102,7 @@ impl Label {
             output::line(format_args!("all in {}", out.display()))?;
         }
         let problems = &summary.problems;
-        ensure!(problems.is_empty(), "not all is on the disk: {}", problems.join("; "));
+        ensure!(problems.is_empty(), "the dataset is not as it should be: {}", problems.join("; "));
         Ok(())
     }
 }
