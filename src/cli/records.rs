@@ -39,8 +39,8 @@ enum What {
         /// The records' names; all where not given
         names: Vec<String>,
     },
-    /// The volume of the ellipsoid that two views at right angles show: the longest diameter of each
-    /// and the mean of the diameters across, which both planes share
+    /// The volume of the ellipsoid that two views at right angles show. Of the diameters of each, the
+    /// longest and the one across it, those that agree best are the axis that both planes share
     Volume {
         /// A record's name, with :2 at its end for its second structure
         first: String,

@@ -181,6 +181,19 @@ fn two_views_make_a_volume() {
     let volume = ellipsoid_volume(&sagittal, &transverse).unwrap();
     near(volume, PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0, "volume");
     assert!(volume.to_string().ends_with(" ml"));
+    // The third axis beside each other one: shared is what both tell alike.
+    for (other, name) in [(view(15.0, 20.0), "30 x 40"), (view(24.0, 20.0), "48 x 40")] {
+        near(
+            ellipsoid_volume(&sagittal, &other).unwrap(),
+            PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0,
+            name,
+        );
+        near(
+            ellipsoid_volume(&other, &sagittal).unwrap(),
+            PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0,
+            name,
+        );
+    }
     let px = Measurements::of(&Mask::from_pixels(FrameSize::new(3, 3), vec![1; 9]), None, None);
     assert_eq!(ellipsoid_volume(&sagittal, &px.unwrap()), None);
 }

@@ -3,15 +3,22 @@
 use super::{Calliper, Measurements, Quantity, Unit};
 
 /// The volume of the ellipsoid that two views in planes at right angles show, in millilitres:
-/// π/6 times the longest diameter of each and the mean of the diameters perpendicular to them, which
-/// is the axis that both planes share (the height, where one is sagittal and the other transverse).
-/// `None` where either view is not measured in millimetres.
+/// π/6 times the axis that both planes share (the height, where one is sagittal and the other transverse)
+/// and the other one of each. The shared axis is the mean of those two diameters, the longest or the one
+/// perpendicular to it of each view, that differ least in proportion. `None` where either view is not
+/// measured in millimetres.
 ///
 /// This is the prolate ellipsoid formula of ultrasound, length × width × height × 0.523.
 pub fn ellipsoid_volume(first: &Measurements, second: &Measurements) -> Option<Quantity> {
-    let [length, width] = [first, second].map(|view| mm(&view.longest_diameter));
-    let heights = [first, second].map(|view| mm(&view.perpendicular_diameter));
-    Some(ellipsoid([length?, width?, (heights[0]? + heights[1]?) / 2.0]))
+    let axes = |view: &Measurements| {
+        Some([mm(&view.longest_diameter)?, mm(&view.perpendicular_diameter)?])
+    };
+    let (first, second) = (axes(first)?, axes(second)?);
+    // The shorter ones first, which they are most often, where two pairs agree alike.
+    let pairs = [(1, 1), (0, 0), (0, 1), (1, 0)];
+    let differ = |&(a, b): &(usize, usize)| (first[a] / second[b]).ln().abs();
+    let shared = pairs.into_iter().min_by(|a, b| differ(a).total_cmp(&differ(b)));
+    shared.map(|(a, b)| ellipsoid([(first[a] + second[b]) / 2.0, first[1 - a], second[1 - b]]))
 }
 
 /// The volume that a single view gives a structure as thick as it is wide, in millilitres: that of the

@@ -262,7 +262,7 @@ fn spacing_and_frame_time_are_read_from_where_they_stand() {
     let regions = |items: &[Vec<u8>]| element(0x18, 0x6011, "SQ", &items.concat());
     let ms = |ms| Some(Duration::from_millis(ms));
     type Case<'a> = (&'a str, Vec<Vec<u8>>, Option<PixelSpacing>, Option<Duration>);
-    let cases: [Case; 12] = [
+    let cases: [Case; 13] = [
         ("nothing", vec![], None, None),
         (
             "pixel spacing",
@@ -291,6 +291,12 @@ fn spacing_and_frame_time_are_read_from_where_they_stand() {
             spacing(5.0, 1.0),
             None,
         ),
+        (
+            "regions of a larger picture",
+            vec![regions(&[region(3, 0.1, 5), region(3, 0.2, 61)])],
+            None,
+            None,
+        ),
         ("frame time", vec![ds(0x18, 0x1063, "40"), ds(0x18, 0x40, "99")], None, ms(40)),
         ("frame time vector", vec![ds(0x18, 0x1065, "0\\10\\30")], None, ms(20)),
         (
@@ -307,7 +313,9 @@ fn spacing_and_frame_time_are_read_from_where_they_stand() {
         ),
     ];
     for (name, more, spacing, interval) in cases {
-        let bytes = Picture { more, ..picture("MONOCHROME2", 1, &[0]) }.file();
+        let (rows, columns, pixels) = (60, 60, vec![0; 3600]);
+        let bytes =
+            Picture { more, rows, columns, pixels, ..picture("MONOCHROME2", 1, &[0]) }.file();
         let mut clip = open(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(clip.frame(0).unwrap().pixel_spacing, spacing, "{name}");
         assert_eq!(clip.frame_interval(), interval, "{name}");

@@ -114,8 +114,8 @@ impl<'a> Attributes<'a> {
     }
 
     /// The pixel spacing: Pixel Spacing; the largest ultrasound region measured in centimetres both
-    /// ways; Nominal Scanned Pixel Spacing; or Imager Pixel Spacing (which is the detector's), in
-    /// this order.
+    /// ways, where all regions lie on the picture; Nominal Scanned Pixel Spacing; or Imager Pixel Spacing
+    /// (which is the detector's), in this order.
     pub fn pixel_spacing(&self) -> Option<PixelSpacing> {
         let pair = |tag| match self.numbers(tag)[..] {
             [row, column, ..] => spacing(row, column),
@@ -130,6 +130,17 @@ impl<'a> Attributes<'a> {
     fn region_spacing(&self) -> Option<PixelSpacing> {
         const CENTIMETRES: u16 = 3;
         let regions = self.0.get(tags::SEQUENCE_OF_ULTRASOUND_REGIONS)?.items()?;
+        // A picture that was made smaller later has the regions, and the spacing, of the larger one.
+        let sides = [(tags::REGION_MAX_X1, tags::COLUMNS), (tags::REGION_MAX_Y1, tags::ROWS)];
+        let is_beyond = |region: Attributes<'_>| {
+            sides.iter().any(|&(end, side)| {
+                let end = region.numbers(end).first().copied();
+                end.zip(self.u16(side)).is_some_and(|(end, side)| end > side.into())
+            })
+        };
+        if regions.iter().map(Attributes).any(is_beyond) {
+            return None;
+        }
         let measured = regions.iter().map(Attributes).filter_map(|region| {
             let units = [tags::PHYSICAL_UNITS_X_DIRECTION, tags::PHYSICAL_UNITS_Y_DIRECTION];
             let number = |tag| region.numbers(tag).first().copied();
