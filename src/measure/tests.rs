@@ -174,7 +174,7 @@ fn two_views_make_a_volume() {
     let view = |a: f64, b: f64| {
         let spacing = SPACINGS[1];
         let inside = |x: f64, y: f64| (x / a).powi(2) + (y / b).powi(2) <= 1.0;
-        Measurements::of(&drawn(2.0 * a, 30.0, spacing, inside), spacing, None).unwrap()
+        Measurements::of(&drawn(2.0 * a, 2.0 * b, spacing, inside), spacing, None).unwrap()
     };
     // 48 x 40 x 30 mm.
     let (sagittal, transverse) = (view(24.0, 15.0), view(20.0, 15.0));
