@@ -51,12 +51,11 @@ pub struct Instances {
     model: ModelArguments,
 }
 
-/// A mask as COCO's tools read results.
+/// A mask as COCO's tools read results: without a box, from which they would take its size.
 #[derive(Serialize)]
 pub struct Instance {
     pub image_id: u64,
     pub category_id: u64,
-    pub bbox: [f64; 4],
     pub segmentation: Rle,
     pub score: f32,
     pub predicted_iou: f32,
@@ -209,7 +208,6 @@ fn masks(
         Some(Instance {
             image_id: annotation.image_id,
             category_id: annotation.category_id,
-            bbox: annotation.bbox?,
             segmentation: Rle::of(&Mask::from_pixels(size, pixels)),
             score: annotation.score.unwrap_or(proposal.predicted_iou),
             predicted_iou: proposal.predicted_iou,

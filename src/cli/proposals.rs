@@ -62,6 +62,9 @@ impl Proposals {
         let interrupt = Interrupt::watch()?;
         let pictures: BTreeMap<_, _> = truth.images.iter().collect();
         let bar = progress::counted("prompts");
+        // All are of one that the truth has: pycocotools leaves others out, even where it is told that
+        // categories don't count.
+        let category = truth.annotations.first().map_or(1, |annotation| annotation.category_id);
         let (mut proposals, mut sizes, mut failed) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (done, (id, entry)) in (0u64..).zip(&pictures) {
             let frame = match feed::read_still(&self.images.join(&entry.file_name)) {
@@ -81,7 +84,7 @@ impl Proposals {
             }
             sizes.insert(**id, frame.size());
             let mut ranked: Vec<Instance> =
-                found.masks.into_iter().map(|mask| proposal(**id, mask)).collect();
+                found.masks.into_iter().map(|mask| proposal(**id, category, mask)).collect();
             ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
             ranked.truncate(MOST_PROPOSALS);
             proposals.extend(ranked);
@@ -100,12 +103,11 @@ impl Proposals {
     }
 }
 
-/// The mask with its rank's score; all proposals are of category 0.
-fn proposal(image_id: u64, mask: AutomaticMask) -> Instance {
+/// The mask with its rank's score.
+fn proposal(image_id: u64, category_id: u64, mask: AutomaticMask) -> Instance {
     Instance {
         image_id,
-        category_id: 0,
-        bbox: mask.bbox.map(f64::from),
+        category_id,
         segmentation: mask.segmentation,
         score: (mask.predicted_iou + mask.stability_score) / 2.0,
         predicted_iou: mask.predicted_iou,

@@ -81,6 +81,7 @@ fn boxes_become_masks_that_are_judged() {
     assert_eq!(report["scores"]["ap_small"], Value::Null);
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&masks).unwrap()).unwrap();
     assert_eq!((&written[0]["image_id"], &written[0]["category_id"]), (&7.into(), &3.into()));
+    assert_eq!(written[0]["bbox"], Value::Null, "COCO's tools would take its area for the mask's");
     let mask: Rle = serde_json::from_value(written[0]["segmentation"].clone()).unwrap();
     assert!(mask.to_mask().dice(&truth.to_mask()) > 0.9);
 
@@ -151,6 +152,8 @@ fn proposals_are_ranked_and_recall_is_told() {
         found.as_array().unwrap().iter().map(|f| f["score"].as_f64().unwrap()).collect();
     assert_eq!(report["masks"], scores.len());
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let plain = |f: &Value| f["category_id"] == 3 && f["bbox"] == Value::Null;
+    assert!(found.as_array().unwrap().iter().all(plain), "as COCO's tools count them");
     assert!(report["scores"]["ar"].as_f64().is_some(), "{report}");
     assert_eq!(report["scores"]["ar_small"], Value::Null, "the eye is large");
 }
