@@ -201,6 +201,9 @@ fn works_for_a_day() {
     // Less than an hour says little: what is filled for the first time looks like growth.
     let share = if hours >= 2.0 { 1.05 } else { 1.25 };
     assert!(most <= share * start, "from {start:.1} MB to {most:.1} MB: {:?}", day.rss_mb);
+    // Of a day, which is simulated by itself; among other tests the machine may be busy for longer.
+    let stalled = hours >= 2.0 && day.longest_gap > Duration::from_secs(1);
+    assert!(!stalled, "nothing was shown for {:.1?}", day.longest_gap);
 }
 
 /// How long records stay that were exported: a quarter of a day, or of whatever is simulated, so that some go.
