@@ -84,7 +84,8 @@ pub struct Profile {
     /// The cores to keep to.
     #[serde(default, deserialize_with = "cores")]
     pub cores: Option<CoreChoice>,
-    /// The most memory that the program may take, in megabytes of 10⁶ bytes.
+    /// The most memory that the program may take, in megabytes of 10⁶ bytes: at least 200.
+    #[serde(default, deserialize_with = "memory")]
     pub memory_mb: Option<u64>,
     /// Whether what is kept is blanked outside of the picture, as `--blank-text` does.
     #[serde(default)]
@@ -218,6 +219,19 @@ fn cores<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<CoreChoice>
     choice.map(Some).ok_or_else(|| serde::de::Error::custom(hint()))
 }
 
+/// Less memory than this, in megabytes, and not even LiteMedSAM fits, which takes 180.
+const LEAST_MEMORY_MB: u64 = 200;
+
+fn memory<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let mb = u64::deserialize(from)?;
+    let hint = || {
+        format!(
+            "memory_mb = {mb}: give {LEAST_MEMORY_MB} or more, or no model fits; or leave it out"
+        )
+    };
+    (mb >= LEAST_MEMORY_MB).then_some(Some(mb)).ok_or_else(|| serde::de::Error::custom(hint()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +256,9 @@ mod tests {
         let error = parse("x", "x.toml", "cores = \"small\"").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("4-7"), "{error}");
         assert!(parse("x", "x.toml", "threads = 0").is_err());
+        let error = parse("x", "x.toml", "memory_mb = 30").unwrap_err().to_string();
+        assert!(error.contains("x.toml") && error.contains("memory_mb = 30: give 200"), "{error}");
+        assert_eq!(parse("x", "x.toml", "memory_mb = 200").unwrap().memory_mb, Some(200));
         assert!(parse("x", "x.toml", "blank_text = true").unwrap().blank_text);
     }
 

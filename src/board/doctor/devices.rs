@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, entries, name, text};
+use crate::feed::capture::is_part_of_board;
 use crate::touch::{Abilities, Protocol, code};
 
 pub(super) fn examine(root: &Path) -> Vec<Finding> {
@@ -17,7 +18,9 @@ pub(super) fn examine(root: &Path) -> Vec<Finding> {
 }
 
 fn cameras(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
-    let devices = entries(root.join("sys/class/video4linux"), "video");
+    let called = |device: &PathBuf| text(device.join("name")).unwrap_or_default();
+    let mut devices = entries(root.join("sys/class/video4linux"), "video");
+    devices.retain(|device| !is_part_of_board(&called(device)));
     if devices.is_empty() {
         let remedy = "plug the capture device in; `dmesg | tail` tells whether the kernel knows it. \
                       Files and the simulator can be shown without one";
@@ -25,8 +28,7 @@ fn cameras(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
     }
     let named = devices.iter().map(|device| {
         let node = PathBuf::from("dev").join(name(device));
-        let called = text(device.join("name")).unwrap_or_default();
-        let told = format!("/{} ({called})", node.display());
+        let told = format!("/{} ({})", node.display(), called(device));
         nodes.push(node);
         told
     });

@@ -124,9 +124,7 @@ fn temperature(root: &Path) -> Option<Finding> {
 fn throttling(root: &Path) -> Option<Finding> {
     const PART: &str = "throttling";
     const SUPPLY: &str = "use the board's own power supply and a fan, then start it again";
-    let firmware = root.join("sys/devices/platform/soc/soc:firmware/get_throttled");
-    let bits =
-        text(firmware).and_then(|hex| u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
+    let bits = throttled_bits(root);
     let told = |shift: u32| -> Vec<&str> {
         let set = |bit: u32| bits.is_some_and(|b| b >> (bit + shift) & 1 == 1);
         THROTTLED_BITS.iter().filter(|(bit, _)| set(*bit)).map(|(_, what)| *what).collect()
@@ -139,6 +137,10 @@ fn throttling(root: &Path) -> Option<Finding> {
         let found = format!("not now, but since the start: {}", before.join("; "));
         return Some(Finding::warning(PART, found, SUPPLY));
     }
+    let low_voltage = low_voltage_alarm(root);
+    if low_voltage == Some(true) {
+        return Some(Finding::warning(PART, "the supply voltage was too low of late", SUPPLY));
+    }
     let coolers = entries(root.join("sys/class/thermal"), "cooling_device");
     let of_processor = coolers.iter().filter(|c| {
         text(c.join("type")).is_some_and(|t| t.contains("cpufreq") || t == "Processor")
@@ -148,5 +150,26 @@ fn throttling(root: &Path) -> Option<Finding> {
     if states.iter().any(|(_, state)| state != "0") {
         return Some(Finding::warning(PART, "the cores are clocked down because of heat", SUPPLY));
     }
-    (bits.is_some() || !states.is_empty()).then(|| Finding::ok(PART, "none"))
+    if bits.is_some() || low_voltage.is_some() {
+        return Some(Finding::ok(PART, "none"));
+    }
+    let by_heat = "none by heat; whether the supply voltage suffices is not known";
+    (!states.is_empty()).then(|| Finding::ok(PART, by_heat))
+}
+
+/// What the firmware reports, where the kernel hands it on: `soc/soc:firmware` up to the Raspberry Pi
+/// 4, and with the bus's address in both names on the 5.
+fn throttled_bits(root: &Path) -> Option<u32> {
+    let buses = entries(root.join("sys/devices/platform"), "soc");
+    let firmwares = buses.into_iter().flat_map(|bus| entries(bus, "soc"));
+    let told = firmwares.filter(|f| name(f).ends_with(":firmware"));
+    let hex = told.filter_map(|f| text(f.join("get_throttled"))).next()?;
+    u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok()
+}
+
+/// Whether the supply voltage was too low since the driver `raspberrypi-hwmon` looked last.
+fn low_voltage_alarm(root: &Path) -> Option<bool> {
+    let sensors = entries(root.join("sys/class/hwmon"), "hwmon");
+    let volts = sensors.iter().find(|s| text(s.join("name")).as_deref() == Some("rpi_volt"))?;
+    Some(text(volts.join("in0_lcrit_alarm"))? != "0")
 }

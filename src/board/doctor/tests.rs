@@ -101,6 +101,40 @@ fn what_is_wrong_is_told_with_a_remedy() {
 }
 
 #[test]
+fn throttling_is_read_wherever_a_board_tells_it() {
+    const FOUR: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
+    const FIVE: &str = "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled";
+    let board = Board::sound();
+    board.tells("throttling", State::Ok, "none");
+    fs::remove_file(board.0.path().join(FOUR)).unwrap();
+    assert!(examine(board.0.path()).iter().all(|f| f.part != "throttling"), "nothing tells it");
+    board.put("sys/class/thermal/cooling_device0/type", "cpufreq-cpu0\n");
+    board.put("sys/class/thermal/cooling_device0/cur_state", "0\n");
+    board.tells("throttling", State::Ok, "whether the supply voltage suffices is not known");
+    board.put("sys/class/hwmon/hwmon0/name", "cpu_thermal\n");
+    board.put("sys/class/hwmon/hwmon1/name", "rpi_volt\n");
+    board.put("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n");
+    board.tells("throttling", State::Warning, "the supply voltage was too low");
+    board.put("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
+    assert_eq!(board.finding("throttling").found, "none");
+    board.put(FIVE, "50005\n");
+    board.tells("throttling", State::Fault, "now: the supply voltage is too low");
+}
+
+#[test]
+fn the_boards_own_codecs_are_no_cameras() {
+    let board = Board::sound();
+    board.put("sys/class/video4linux/video10/name", "bcm2835-codec-decode\n");
+    board.put("sys/class/video4linux/video20/name", "pispbe-output0\n");
+    board.tells("cameras", State::Ok, "/dev/video0 (USB Video)");
+    assert!(!board.finding("cameras").found.contains("codec"));
+    // The nodes aren't there: nobody is told that they are missing.
+    board.tells("permissions", State::Ok, "all 3 devices");
+    fs::remove_dir_all(board.0.path().join("sys/class/video4linux/video0")).unwrap();
+    board.tells("cameras", State::Warning, "none");
+}
+
+#[test]
 fn devices_that_may_not_be_used_name_the_groups() {
     let board = Board::sound();
     let owner = fs::metadata(board.0.path().join("dev/video0")).unwrap();

@@ -20,14 +20,15 @@ pub struct Wishes {
 /// Frames a second from which on movement looks like movement.
 const SMOOTH_FPS: f64 = 25.0;
 
-/// More frames a second than this show nothing new on a screen.
-const MOST_FPS: f64 = 60.0;
+/// More frames a second than this show a person nothing new, and cost a board as much again.
+const MOST_FPS: f64 = 30.0;
 
 /// The most pixels worth having: WUXGA, which contains Full HD.
 const MOST_PIXELS: f64 = 1920.0 * 1200.0;
 
 /// The best of `modes`: those that are smooth come first, then large ones up to Full HD, then those
-/// that keep the colours best (uncompressed before JPEG, grey last), then fast ones. Rates that are
+/// that keep the colours best (uncompressed before JPEG, grey last), then those nearest to 30 frames a
+/// second. Rates that are
 /// not known count as smooth.
 ///
 /// # Errors
@@ -85,7 +86,7 @@ mod tests {
         use PixelFormat::*;
         type Case<'a> = (&'a str, &'a [(PixelFormat, u32, u32, u32)], Wishes, usize);
         let none = Wishes::default();
-        let cases: [Case; 12] = [
+        let cases: [Case; 14] = [
             ("smooth before large", &[(Yuyv, 1920, 1080, 5), (Yuyv, 1280, 720, 30)], none, 1),
             (
                 "JPEG where it makes it smooth",
@@ -98,7 +99,14 @@ mod tests {
             ("not too large", &[(Nv12, 3840, 2160, 30), (Nv12, 1920, 1080, 30)], none, 1),
             ("too large before tiny", &[(Nv12, 3840, 2160, 30), (Nv12, 640, 480, 30)], none, 0),
             ("colours before grey", &[(Grey, 640, 480, 60), (Yuyv, 640, 480, 30)], none, 1),
-            ("fast, up to 60", &[(Yuyv, 640, 480, 60), (Yuyv, 640, 480, 120)], none, 0),
+            ("fast, up to 30", &[(Yuyv, 640, 480, 30), (Yuyv, 640, 480, 60)], none, 0),
+            ("30 before 25", &[(Yuyv, 640, 480, 25), (Yuyv, 640, 480, 30)], none, 1),
+            (
+                "faster than needed, but no more",
+                &[(Yuyv, 640, 480, 60), (Yuyv, 640, 480, 120)],
+                none,
+                0,
+            ),
             ("the fastest of slow ones", &[(Yuyv, 640, 480, 5), (Yuyv, 320, 240, 10)], none, 1),
             ("unknown rates", &[(Yuyv, 720, 576, 0), (Yuyv, 640, 480, 30)], none, 0),
             (

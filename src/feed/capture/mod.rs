@@ -23,6 +23,16 @@ pub use fault::CaptureFault;
 pub use feed::CaptureFeed;
 pub use spec::{CaptureSpec, Place};
 
+/// How the names of devices begin that a Raspberry Pi has of its own: its codecs and image processors,
+/// which need another program to feed them.
+const PARTS_OF_BOARDS: [&str; 5] = ["bcm2835-codec", "bcm2835-isp", "pispbe", "rpi-hevc", "rpivid"];
+
+/// Whether a device that calls itself so is a part of the board, and no source of pictures, though it
+/// says that it delivers some.
+pub fn is_part_of_board(name: &str) -> bool {
+    PARTS_OF_BOARDS.iter().any(|part| name.trim().starts_with(part))
+}
+
 /// The time from one frame to the next, in seconds, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::V4lDevice;
-use crate::feed::capture::{CaptureDevice, CaptureFault, Mode, Place, Wishes, choose};
+use crate::feed::capture::{
+    CaptureDevice, CaptureFault, Mode, Place, Wishes, choose, is_part_of_board,
+};
 
 /// A capture device, as it is listed.
 #[derive(Debug, Serialize)]
@@ -36,9 +38,11 @@ impl Listed {
     }
 }
 
-/// The capture devices of this machine, by number; nodes that deliver no pictures are left out.
+/// The capture devices of this machine, by number; nodes that deliver no pictures, and those of the
+/// board's own codecs, are left out.
 pub fn list() -> Vec<Listed> {
-    let listed = nodes().into_iter().map(|(path, name)| {
+    let cameras = nodes().into_iter().filter(|(_, name)| !is_part_of_board(name));
+    let listed = cameras.map(|(path, name)| {
         let modes = V4lDevice::open(&path).and_then(|mut device| device.modes());
         Listed { stable: stable_name(&path), path, name, modes }
     });
@@ -86,7 +90,10 @@ pub(super) fn find(place: &Place) -> Result<PathBuf, CaptureFault> {
     let mut candidates: Vec<&PathBuf> = match place {
         Place::Path(path) if path.exists() => return Ok(path.clone()),
         Place::Path(_) => Vec::new(),
-        Place::First => nodes.iter().map(|(path, _)| path).collect(),
+        Place::First => {
+            let cameras = nodes.iter().filter(|(_, name)| !is_part_of_board(name));
+            cameras.map(|(path, _)| path).collect()
+        }
         Place::Name(name) => {
             let wanted = name.trim().to_lowercase();
             let like = |fits: fn(&str, &str) -> bool| {
