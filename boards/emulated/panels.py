@@ -6,6 +6,15 @@ from panel import MICRO, RECORDS, ROOT, WORK, Picture, around, host_mask, keep, 
 STILL = "/board/frame.png"
 FRAME = f"{ROOT}/tests/data/frames/clarius_eye.png"
 SIZE = (1280, 960)
+CONNECTOR = "/sys/class/drm/card*-Virtual-1/status"
+
+
+def write_console(board):
+    """Writes on the text console, and gives the screen with it."""
+    board.do(r"printf '\033[?25l\033[2J\033[Hthe text console' > /dev/tty1")
+    written = board.settled()
+    assert len(set(written.part(0, 0, 400, 16))) > 4, "no text console"
+    return written
 
 
 def begin(board, *arguments):
@@ -23,9 +32,36 @@ def end(board):
     board.await_line(r"frames shown")
 
 
+def check_console(board, before):
+    """What was on the text console is on the screen again."""
+    assert board.settled().pixels == before.pixels, "the console isn't back"
+    say("the console is back at the end")
+
+
+def try_displays(board, picture, at, mask):
+    """A display that is unplugged and plugged in again, and one that is chosen."""
+    board.forget()
+    board.do(f"echo off > $(echo {CONNECTOR})")
+    board.await_line("the display was disconnected")
+    board.do(f"echo detect > $(echo {CONNECTOR})")
+    plain = board.await_screen("the picture", shows_picture)
+    plain = board.settled()
+    board.tap(*at)
+    picture.check_outline("a tap after the display was unplugged", plain, picture.answered(board), mask, [around(*at)])
+    end(board)
+    told = " ".join(board.do("tapseg run --feed /board/frame.png --screen drm:connector=HDMI-A-9 2>&1 || true"))
+    assert "no connector HDMI-A-9; there are: Virtual-1" in told, told
+    board.do(f"tapseg run --feed {STILL} --model /board/micro --screen drm:connector=Virtual-1,mode=1024x768 "
+             "> /dev/ttyAMA0 2>&1 < /dev/null & echo $! > /run/pid")
+    board.await_screen("the mode that was chosen", lambda now: (now.width, now.height) == (1024, 768))
+    say("a connector that isn't there is told, one that is shows the mode that was chosen")
+    end(board)
+
+
 def try_panels():
     step("a tablet, that is unplugged and plugged in again")
     with Board(WORK, shell=True) as board:
+        text = write_console(board)
         plain = begin(board, "--screen drm")
         picture = Picture(plain, *SIZE)
         at = picture.on_screen(582, 320)
@@ -41,9 +77,7 @@ def try_panels():
         board.click(*at)
         picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
-        console = board.settled()
-        assert not shows_picture(console), "the console isn't back"
-        say("the console is back at the end")
+        check_console(board, text)
 
         step("the framebuffer")
         now = begin(board, "--screen fb")
@@ -51,6 +85,7 @@ def try_panels():
         board.tap(*at)
         picture.check_outline("a tap", plain, picture.answered(board), mask, [around(*at)])
         end(board)
+        check_console(board, text)
 
         step("a panel upside down")
         turned = begin(board, "--screen drm", "--rotate", "180")
@@ -60,3 +95,8 @@ def try_panels():
         board.tap(SCREEN[0] - 1 - at[0], SCREEN[1] - 1 - at[1])
         keep(picture.answered(board, upside_down=True), "upside-down")
         say("shown and touched upside down")
+        end(board)
+
+        step("displays that are unplugged, and chosen")
+        begin(board, "--screen drm")
+        try_displays(board, picture, at, mask)

@@ -3,6 +3,7 @@ of its capture device by the package's own unit, and fingers use it."""
 
 import json
 import os
+import re
 import shutil
 import time
 
@@ -50,6 +51,7 @@ def scan(clip):
         up = board.do("cat /proc/uptime")[-1].split(".")[0]
         say(f"the live picture is there {up} s after the kernel began")
         board.do("systemctl is-active tapseg")
+        examine(board)
         board.send("journalctl -f -n 0 -o cat -u tapseg > /dev/ttyAMA0 &")
         first = board.screen()
         keep(first, "live")
@@ -59,7 +61,19 @@ def scan(clip):
         faults(board, picture)
         restarts(board, picture)
         figures(board)
+        framebuffer(board, picture)
         shipped(board, picture)
+
+
+def examine(board):
+    """What the program tells of the board."""
+    told = "\n".join(board.do("tapseg doctor 2>&1 || true"))
+    for part, found in [("processor", "2 cores"), ("cameras", "/dev/video0 (vivid"), ("panels", "Virtual-1 at /dev/dri/"),
+                        ("touch", "/dev/input/event"), ("permissions", "may use all")]:
+        assert re.search(f"{part}.*{re.escape(found)}", told), (part, told)
+    feeds = "\n".join(board.do("tapseg run --list-feeds 2>&1"))
+    assert "/dev/video0" in feeds and "1280x720" in feeds, feeds
+    say("doctor and --list-feeds name the camera, the panel and the touch panel")
 
 
 def check_live(board, picture):
@@ -203,13 +217,40 @@ def faults(board, picture):
 
 
 def restarts(board, picture):
-    """The unit starts a program again that was ended."""
-    step("the program is killed")
-    board.do("systemctl kill -s KILL tapseg")
-    board.await_screen("no picture", lambda now: not shows_picture(now), 30)
+    """The unit starts a program again that was ended, or hangs."""
+    step("the program is killed, and hangs")
+    # What is looked at every half minute, sooner.
+    folder = "/run/systemd/system/tapseg.service.d"
+    board.do(f"mkdir -p {folder} && printf '[Service]\\nWatchdogSec=8\\nTimeoutStopSec=4\\n' > {folder}/sooner.conf && "
+             "systemctl daemon-reload")
+    for signal, what in [("KILL", "killed"), ("STOP", "hanging")]:
+        board.forget()
+        board.do(f"systemctl kill -s {signal} tapseg")
+        board.await_screen("no picture", lambda now: not shows_picture(now), 60)
+        board.await_screen("the live picture", shows_picture)
+        check_live(board, picture)
+        say(f"{what}: started again by its unit, and live")
+    board.await_line("[Ww]atchdog", 1)
+
+
+def framebuffer(board, picture):
+    """The unit has the console, and so can hide it behind a framebuffer."""
+    step("the framebuffer, by the unit")
+    configure(board, "--model /board/micro --screen fb")
+    board.do(r"printf '\033[?25l\033[2J\033[H' > /dev/tty1")
+    text = board.settled()
+    board.forget()
+    board.do("systemctl start tapseg")
     board.await_screen("the live picture", shows_picture)
     check_live(board, picture)
-    say("started again by its unit, and live")
+    assert "can't be hidden" not in " ".join(board.do("journalctl -b -o cat -u tapseg"))
+    board.tap(*picture.live)
+    plain = board.settled()
+    board.do("seq 100 > /dev/tty1")
+    picture.check_same("the console is hidden", plain, board.settled())
+    board.do("systemctl stop tapseg")
+    assert board.settled().pixels != text.pixels, "the console isn't back"
+    say("the console is back at the end")
 
 
 def figures(board):
