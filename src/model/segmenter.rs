@@ -333,7 +333,7 @@ impl Segmenter {
         };
         let boxes = match found.is_empty() {
             true => tap_boxes::boxes(prompt, mask_box, geometry),
-            false => found.iter().map(|f| tap_boxes::cut_back(f.bounding_box, prompt)).collect(),
+            false => found.iter().map(|f| tap_boxes::agreeing(f.bounding_box, prompt)).collect(),
         };
         if boxes.is_empty() {
             return Err(PromptError::EmptyMask.into());

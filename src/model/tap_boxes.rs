@@ -36,14 +36,27 @@ pub(super) fn boxes(
             .to_vec(),
         (None, None) => Vec::new(),
     };
-    let holding = |b: FrameBox| taps.iter().fold(b, grown);
-    bases.into_iter().map(holding).filter_map(|b| b.clipped(geometry.frame)).collect()
+    bases
+        .into_iter()
+        .map(|b| holding(b, prompt))
+        .filter_map(|b| b.clipped(geometry.frame))
+        .collect()
+}
+
+/// The box that a tap head found, made to agree with the points that were given: grown to hold all
+/// positive ones, and [cut back](cut_back) to leave negative ones out.
+pub(super) fn agreeing(b: FrameBox, prompt: &Prompt) -> FrameBox {
+    cut_back(holding(b, prompt), prompt)
+}
+
+fn holding(b: FrameBox, prompt: &Prompt) -> FrameBox {
+    prompt.points_labelled(PointLabel::Positive).fold(b, |b, point| grown(b, &point))
 }
 
 /// The box with a side moved to each negative point in it: that side which loses least of the box and
 /// no positive point. It stays as it is where a point would take two fifths of it or more: such a
 /// point lies in the midst of the structure, and cuts the mask instead.
-pub(super) fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
+fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
     let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
     let holds =
         |b: &FrameBox, p: &FramePoint| (b.x0..=b.x1).contains(&p.x) && (b.y0..=b.y1).contains(&p.y);
@@ -148,6 +161,15 @@ mod tests {
         for b in boxes(&taps, None, geometry()) {
             assert!(b.x0 < 100.0 && b.x1 >= 300.0 && b.y0 < 100.0 && b.y1 >= 116.0, "{b:?}");
         }
+    }
+
+    #[test]
+    fn a_found_box_comes_to_hold_a_positive_point_that_it_missed() {
+        let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
+        let prompt = Prompt::default().positive(150.0, 100.0).positive(230.0, 40.0);
+        assert_eq!(agreeing(b, &prompt), FrameBox { x1: 230.0, y0: 40.0, ..b });
+        let off = prompt.negative(120.0, 145.0);
+        assert_eq!(agreeing(b, &off), FrameBox { x1: 230.0, y0: 40.0, y1: 145.0, ..b });
     }
 
     #[test]

@@ -190,7 +190,8 @@ impl Session {
         let Some(newest) = self.newest.clone() else { return };
         let share = match (&self.tracking, self.options.ahead) {
             (Some(_), _) => 1.0,
-            (None, Some(share)) if self.is_attended() => share,
+            // What takes longer is too old when it is there, and a tap would wait for it and then its own.
+            (None, Some(share)) if self.is_attended() && self.last_encode <= Self::FRESH => share,
             (None, _) => return,
         };
         let rest = self.last_encode.mul_f32((1.0 - share) / share.max(0.01));

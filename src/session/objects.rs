@@ -35,6 +35,8 @@ enum Answer {
 struct Here {
     masks: Masks,
     chosen: usize,
+    /// A person chose it among others.
+    picked: bool,
     /// The embedding that the logits are of, where it is one of the frozen frame's.
     encoding: Option<u64>,
     /// What the second network made of each candidate.
@@ -44,7 +46,24 @@ struct Here {
 impl Here {
     fn new(masks: Masks, encoding: Option<u64>) -> Self {
         let second = vec![Second::default(); masks.candidates.len()];
-        Self { chosen: 0, encoding, second, masks }
+        Self { chosen: 0, picked: false, encoding, second, masks }
+    }
+
+    /// Shows the candidate most like what a person had chosen before the point was added: of those that
+    /// agree with the point as the best one does.
+    fn keep_to(&mut self, before: &Here, point: Option<&PromptPoint>) {
+        let (Some(chosen), Some(point)) = (before.masks.candidates.get(before.chosen), point)
+        else {
+            return;
+        };
+        let holds = |c: &MaskCandidate| c.mask.contains(point.position);
+        let best = self.masks.candidates.first().is_some_and(holds);
+        let agreeing = self.masks.candidates.iter().enumerate().filter(|(_, c)| holds(c) == best);
+        let likest = agreeing
+            .map(|(index, c)| (index, c.mask.iou(&chosen.mask)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        self.chosen = likest.map_or(self.chosen, |(index, _)| index);
+        self.picked = true;
     }
 
     /// What is shown, as a prompt to refine it on the embedding `encoding`. Logits are of the part of the
@@ -370,6 +389,7 @@ impl Objects {
         let step = self.active.and_then(|i| self.list.get_mut(i)).and_then(|o| o.steps.last_mut());
         if let Some(Step { answer: Answer::Here(here), .. }) = step {
             here.chosen = (here.chosen + 1) % here.masks.candidates.len();
+            here.picked = true;
         }
     }
 
@@ -407,11 +427,19 @@ impl Objects {
     pub fn answer(&mut self, request: u64, result: Result<Masks, String>) -> Result<(), String> {
         for object in &mut self.list {
             let count = object.steps.len();
-            for (i, step) in object.steps.iter_mut().enumerate() {
+            for i in 0..count {
+                let (earlier, [step, ..]) = object.steps.split_at_mut(i) else { break };
                 if let Answer::Asked { request: asked, encoding } = step.answer
                     && asked == request
                 {
-                    let here = |masks: Masks| Box::new(Here::new(masks.in_steps(), Some(encoding)));
+                    let before = earlier.last().filter(|_| step.refines).and_then(Step::here);
+                    let here = |masks: Masks| {
+                        let mut here = Here::new(masks.in_steps(), Some(encoding));
+                        if let Some(before) = before.filter(|before| before.picked) {
+                            here.keep_to(before, step.prompt.points.last());
+                        }
+                        Box::new(here)
+                    };
                     let (answer, outcome) = match result {
                         Ok(masks) => (Answer::Here(here(masks)), Ok(())),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),

@@ -87,11 +87,14 @@ impl Bed {
     }
 
     fn encoded(&mut self) -> Vec<Command> {
+        self.encoded_in(Duration::from_millis(500))
+    }
+
+    fn encoded_in(&mut self, took: Duration) -> Vec<Command> {
         let last = self.commands.iter().rev().find_map(|c| match c {
             Command::Network(Job::Encode { id, .. }) => Some(*id),
             _ => None,
         });
-        let took = Duration::from_millis(700);
         let id = last.unwrap();
         self.on(Event::Encoded { id, result: Ok(Encoded { took, cached: false, region: None }) })
     }

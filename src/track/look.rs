@@ -31,6 +31,27 @@ impl Look {
         Self { patch: Patch::of(frame, grown(bounds, around), step), bounds }
     }
 
+    /// How like it the picture in `bounds` of `frame` is, by normalised cross-correlation, -1 to 1; none
+    /// where it has nothing to be recognised by.
+    pub fn likeness_in(&self, frame: &Frame, bounds: FrameBox) -> Option<f32> {
+        let step = self.patch.step;
+        let own = self.patch.block(self.patch.origin, self.patch.size)?;
+        let moments = own.moments()?;
+        let middle = |b: FrameBox| [b.x0 + b.x1, b.y0 + b.y1].map(|sum| sum / 2.0);
+        let (from, to) = (middle(self.bounds), middle(bounds));
+        let at =
+            [0, 1].map(|k| self.patch.origin[k] + ((to[k] - from[k]) / step as f32).round() as i32);
+        let corner = |k: usize, cells: usize| ((at[k] + cells as i32) * step as i32) as f32;
+        let area = FrameBox {
+            x0: corner(0, 0),
+            y0: corner(1, 0),
+            x1: corner(0, self.patch.size[0]),
+            y1: corner(1, self.patch.size[1]),
+        };
+        let picture = Patch::of(frame, area, step);
+        Some(own.correlation(moments, &picture.block(at, self.patch.size)?))
+    }
+
     /// Where on `frame` the picture is most like it: the box there, if its normalised
     /// cross-correlation is at least `least`.
     pub fn found_on(&self, frame: &Frame, least: f32) -> Option<FrameBox> {

@@ -99,15 +99,61 @@ fn a_look_is_found_where_it_went() {
     assert_eq!(look.found_on(&flat, 0.8), None);
 }
 
+/// Frames 30 a second, each by its number, without any answer; how many showed an outline.
+fn outlined(frames: impl Iterator<Item = Frame>) -> usize {
+    let (first, mask) = picture([0.0; 2], [1.0; 2]);
+    let structure = Structure { id: 0, found: candidate(mask), prompted: None };
+    let mut tracker = Tracker::new(&first, [structure], TrackLimits::default());
+    let frames = frames.zip(1..).map(|(mut frame, number)| {
+        frame.sequence = number;
+        frame.captured_at = Duration::from_secs(number) / 30;
+        frame
+    });
+    frames
+        .filter(|frame| {
+            tracker.advance(frame);
+            tracker.tracked()[0].found.is_some()
+        })
+        .count()
+}
+
 #[test]
-fn structures_without_a_mask_and_frames_of_another_size_are_left_out() {
-    let (frame, mask) = picture([0.0; 2], [1.0; 2]);
-    let candidate = |mask: Mask| MaskCandidate {
+fn what_fades_away_is_lost_within_half_a_second() {
+    let (with, _) = picture([0.0; 2], [1.0; 2]);
+    let (tissue, _) = picture([-400.0, 13.0], [1.0; 2]);
+    let faded = |number: u32| {
+        let share = (number as f32 / 6.0).min(1.0);
+        let mixed = with.rgb().iter().zip(tissue.rgb());
+        let mixed =
+            mixed.map(|(&a, &b)| (f32::from(a) * (1.0 - share) + f32::from(b) * share) as u8);
+        Frame::from_rgb(SIZE, mixed.collect::<Vec<u8>>()).unwrap()
+    };
+    // Half of it is gone on the third frame.
+    let shown = outlined((1..60).map(faded));
+    assert!((3..=3 + 15).contains(&shown), "{shown}");
+}
+
+#[test]
+fn what_moves_and_grows_is_kept_without_an_answer() {
+    let moved = |n: u32| {
+        let along = n as f32 / 60.0;
+        picture([30.0 * along, -20.0 * along], [1.0 + 0.1 * along; 2]).0
+    };
+    assert_eq!(outlined((1..=60).map(moved)), 60);
+}
+
+fn candidate(mask: Mask) -> MaskCandidate {
+    MaskCandidate {
         mask,
         low_res_logits: std::sync::Arc::new(ndarray::Array2::zeros((4, 4))),
         predicted_iou: 0.9,
         stability_score: 1.0,
-    };
+    }
+}
+
+#[test]
+fn structures_without_a_mask_and_frames_of_another_size_are_left_out() {
+    let (frame, mask) = picture([0.0; 2], [1.0; 2]);
     let empty = Mask::from_pixels(SIZE, vec![0; SIZE.pixels()]);
     let structures = [mask, empty].into_iter().zip(0..).map(|(mask, id)| Structure {
         id,

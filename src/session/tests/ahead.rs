@@ -106,14 +106,31 @@ fn what_was_encoded_too_long_ago_is_not_shown() {
 
 #[test]
 fn encoding_ahead_keeps_to_its_share() {
-    // An embedding takes 700 ms; with a share of a quarter the next begins 2800 ms after it.
+    // An embedding takes 500 ms; with a share of a quarter the next begins 2000 ms after it.
     let mut bed = Bed::ahead(0.25);
     bed.shows(frame(1));
-    bed.tick(700);
+    bed.tick(500);
     bed.encoded();
     bed.show(2);
-    assert_eq!(encoded_sequence(&bed.tick(2799)), None);
-    assert_eq!(encoded_sequence(&bed.tick(2800)), Some(2));
+    assert_eq!(encoded_sequence(&bed.tick(1999)), None);
+    assert_eq!(encoded_sequence(&bed.tick(2000)), Some(2));
+}
+
+#[test]
+fn what_would_be_too_old_when_it_is_encoded_is_not_begun() {
+    let mut bed = Bed::ahead(1.0);
+    bed.shows(frame(1));
+    bed.tick(501);
+    bed.encoded_in(Duration::from_millis(501));
+    assert_eq!(encoded_sequence(&bed.shows(frame(2))), None);
+    bed.tick(5000);
+    assert_eq!(encoded_sequence(&bed.shows(frame(3))), None);
+    assert_eq!(encoded_sequence(&bed.touch()), Some(3), "a tap waits for its own frame alone");
+    // A faster one, as by a smaller package or a cooler board.
+    bed.encoded_in(Duration::from_millis(499));
+    bed.press(Button::LiveFreeze);
+    bed.tick(5600);
+    assert_eq!(encoded_sequence(&bed.shows(frame(4))), Some(4));
 }
 
 #[test]

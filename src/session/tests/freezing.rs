@@ -105,7 +105,7 @@ fn freezing_encodes_at_once_and_a_tap_is_then_only_decoded() {
     let commands = bed.tap(5.0, 5.0);
     decode(&commands);
     bed.answer(&commands);
-    assert_eq!(bed.scene().status.encode_ms, Some(700.0));
+    assert_eq!(bed.scene().status.encode_ms, Some(500.0));
     assert_eq!(bed.scene().status.decode_ms, Some(20.0));
     assert_eq!(bed.scene().status.mask_of, Some((1, 3)));
     assert!(bed.session.is_idle());

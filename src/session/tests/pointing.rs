@@ -134,6 +134,46 @@ fn next_mask_goes_round_and_is_what_gets_refined() {
     }
 }
 
+/// A model that takes boxes alone is not told which of its answers was chosen.
+#[test]
+fn a_point_keeps_to_the_mask_that_was_chosen() {
+    // Discs round (20, 20), the best one first.
+    let discs = |radii: [f32; 3]| {
+        let mut discs = masks(3, 0.0);
+        for (candidate, radius) in discs.candidates.iter_mut().zip(radii) {
+            let inside = |k: u32| {
+                let (x, y) = ((k % SIZE.width) as f32, (k / SIZE.width) as f32);
+                u8::from((x - 20.0).hypot(y - 20.0) < radius)
+            };
+            let pixels = (0..SIZE.pixels() as u32).map(inside).collect();
+            candidate.mask = Mask::from_pixels(SIZE, pixels);
+        }
+        discs
+    };
+    let radius = |bed: &Bed| {
+        let mask = bed.scene().objects[0].mask.clone().unwrap();
+        (mask.area_px() as f32 / std::f32::consts::PI).sqrt().round()
+    };
+    for (presses, at, expected) in [
+        (0, 26.0, 8.0),  // nothing was chosen: the best
+        (1, 26.0, 13.0), // the one most like the middle one
+        (2, 26.0, 19.0),
+        // The largest was chosen, but holds the point that the best one leaves out.
+        (2, 37.0, 13.0),
+    ] {
+        let mut bed = Bed::live();
+        bed.tap(20.0, 20.0);
+        let (first, _) = decode(&bed.encoded());
+        bed.decoded(first, discs([8.0, 12.0, 18.0]));
+        (0..presses).for_each(|_| drop(bed.press(Button::NextMask)));
+        let (second, _) = decode(&bed.tap(at, 20.0));
+        bed.decoded(second, discs([8.0, 13.0, 19.0]));
+        assert_eq!(radius(&bed), expected, "{presses} at {at}");
+        bed.press(Button::NextMask);
+        assert_ne!(radius(&bed), expected, "all are there to be chosen");
+    }
+}
+
 /// Logits are of the part of the picture that the network looked at, and of that picture.
 #[test]
 fn what_was_drawn_on_another_embedding_is_refined_by_its_mask() {
