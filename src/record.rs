@@ -93,7 +93,8 @@ struct Record<'a> {
     kind: &'static str,
     saved_at: String,
     model: &'a str,
-    source: &'a str,
+    /// The feed's name; none where text is blanked, as files are often named after who is on them.
+    source: Option<&'a str>,
     tapseg_version: &'a str,
     sequence: u64,
     captured_at_s: f64,
@@ -201,7 +202,7 @@ fn fill(
         kind: "picture",
         saved_at: now.to_string(),
         model,
-        source: &frame.source,
+        source: blanking.is_none().then_some(&frame.source),
         tapseg_version: env!("CARGO_PKG_VERSION"),
         sequence: frame.sequence,
         captured_at_s: frame.captured_at.as_secs_f64(),

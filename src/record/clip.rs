@@ -58,7 +58,8 @@ impl Clip {
 struct Record<'a> {
     kind: &'static str,
     saved_at: String,
-    source: &'a str,
+    /// As in a picture's record.
+    source: Option<&'a str>,
     tapseg_version: &'a str,
     size: FrameSize,
     pixel_spacing: Option<PixelSpacing>,
@@ -124,7 +125,7 @@ fn fill(
     let record = Record {
         kind: "clip",
         saved_at: now.to_string(),
-        source: &first.source,
+        source: blanking.is_none().then_some(&first.source),
         tapseg_version: env!("CARGO_PKG_VERSION"),
         size: first.size,
         pixel_spacing: clip.pixel_spacing,
