@@ -68,6 +68,9 @@ pub enum ProblemKind {
     EmptyMask,
     /// A mask of another size than its picture.
     WrongSize,
+    /// A mask in which greys may be labels or soft edges: save labels as 1, 2, 3…, or one structure as 0
+    /// and 255.
+    UnclearMask,
     /// A file that can't be read.
     Unreadable,
     /// A picture that the table of classes doesn't have, or a mask that `annotations.json` doesn't; it is
@@ -83,6 +86,7 @@ impl ProblemKind {
             Self::MissingPicture => "masks without a picture",
             Self::EmptyMask => "empty masks",
             Self::WrongSize => "masks of another size than their picture",
+            Self::UnclearMask => "masks whose greys may be labels or soft edges",
             Self::Unreadable => "unreadable",
             Self::NoClass => "without a class",
         }
@@ -103,6 +107,9 @@ impl Problem {
         Self { kind, what: what.into() }
     }
 }
+
+/// Why a file is left out.
+type Refusal = (ProblemKind, String);
 
 /// Why there is nothing to evaluate.
 #[derive(Debug, thiserror::Error)]
@@ -280,8 +287,8 @@ impl Item {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let labels = match masks::read(path) {
                 Ok(labels) => labels,
-                Err(error) => {
-                    problems.push(Problem::new(ProblemKind::Unreadable, error.to_string()));
+                Err((kind, reason)) => {
+                    problems.push(Problem::new(kind, reason));
                     continue;
                 }
             };
