@@ -95,6 +95,8 @@ fn an_interrupted_run_goes_on() {
     assert_eq!(kept.lines().count(), 3, "the key and two archives");
     // As if it had been killed while it wrote the second.
     std::fs::write(&journal, &kept[..kept.len() - 30]).unwrap();
+    let other = refused(eval.iter().chain(&["--seed", "2"]));
+    assert!(other.contains("out.csv.journal") && other.contains("another seed"), "{other}");
     let output = tapseg(eval);
     assert!(output.status.success());
     assert!(
