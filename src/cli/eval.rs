@@ -29,7 +29,8 @@ const NAMED: usize = 5;
 /// folders images and masks), what tapseg label wrote, with its names as classes, BUSI, HAM10000, or
 /// the .npz files of the CVPR 2024 challenge; or phantom:seed=1,count=20 for simulated ultrasound.
 /// Prints a table; confidence intervals are a bootstrap over pictures. With --csv or --report, an
-/// interrupted run goes on where it was when it is started again in the same way.
+/// interrupted run goes on where it was when it is started again in the same way; one that asks
+/// otherwise is refused until that has ended or its journal is removed.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg eval BUSI --protocol breastsam,survey --report busi.html --csv busi.csv\n          \

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,14 +18,15 @@ use super::{output, progress};
 /// Detections of a picture that are judged.
 const MOST_DETECTIONS: usize = 100;
 
-/// How many pictures that are left out are named.
+/// How many pictures, and how many boxes, that are left out are named.
 const NAMED: usize = 20;
 
 /// Turn a detector's boxes into masks
 ///
 /// Reads COCO JSON: a whole dataset, or a list of detections whose pictures the ground truth names.
 /// Writes a list of COCO results, a mask (RLE) for each box, with the detector's score. With
-/// --truth, says how good they are: COCO's average precision and recall.
+/// --truth, says how good they are: COCO's average precision and recall. A box without area on its
+/// picture is left out, named and counted.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg instances boxes.json --images val/ -o masks.json\n          \
@@ -85,6 +86,7 @@ impl Instances {
         let bar = progress::counted("pictures");
         bar.set_length(pictures.len() as u64);
         let (mut instances, mut sizes, mut failed) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut left_out = Vec::new();
         for (id, annotations) in &pictures {
             if interrupt.asked() {
                 break;
@@ -92,9 +94,10 @@ impl Instances {
             let Some(entry) = named(id) else { continue };
             let path = self.images.join(&entry.file_name);
             match masks(&segmenter, &path, annotations) {
-                Ok((size, found)) => {
+                Ok((size, found, reasons)) => {
                     sizes.insert(*id, size);
                     instances.extend(found);
+                    left_out.extend(reasons.into_iter().map(|why| format!("picture {id}: {why}")));
                 }
                 Err(error) => failed.push(error.context(format!("picture {id}"))),
             }
@@ -103,6 +106,12 @@ impl Instances {
         bar.finish_and_clear();
         std::fs::write(&self.output, serde_json::to_vec(&instances)?)
             .with_context(|| format!("can't write {}", self.output.display()))?;
+        ensure!(
+            !instances.is_empty() || left_out.is_empty(),
+            "{}: no box can be asked about; bbox is left, top, width and height in pixels:{}",
+            self.boxes.display(),
+            listed(&left_out)
+        );
         let (done, all) = (sizes.len() + failed.len(), pictures.len());
         if done < all {
             eprintln!(
@@ -115,7 +124,8 @@ impl Instances {
             }
             _ => None,
         };
-        print(json, (sizes.len(), instances.len()), &self.output, MOST_DETECTIONS, scores)?;
+        let counts = (sizes.len(), instances.len());
+        print(json, counts, &left_out, &self.output, MOST_DETECTIONS, scores)?;
         none_left_out(&failed, all)
     }
 }
@@ -126,28 +136,41 @@ pub fn none_left_out(failed: &[anyhow::Error], all: usize) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let named: String = failed.iter().take(NAMED).map(|error| format!("\n  {error:#}")).collect();
-    let more = failed.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    bail!("{} of {all} pictures are left out, and nothing is judged:{named}{more}", failed.len())
+    let reasons: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+    let (count, named) = (failed.len(), listed(&reasons));
+    bail!("{count} of {all} pictures are left out, and nothing is judged:{named}")
 }
 
-/// Tells how many masks on how many pictures were written, and the scores of the `most` surest of
-/// each.
+/// The first of `reasons`, a line each, and how many more there are.
+fn listed(reasons: &[String]) -> String {
+    let named: String = reasons.iter().take(NAMED).map(|reason| format!("\n  {reason}")).collect();
+    match reasons.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}\n  and {more} more"),
+    }
+}
+
+/// Tells how many masks on how many pictures were written, which boxes were left out, and the scores
+/// of the `most` surest masks of each picture.
 pub fn print(
     json: bool,
     (pictures, masks): (usize, usize),
+    left_out: &[String],
     to: &Path,
     most: usize,
     scores: Option<Scores>,
 ) -> Result<()> {
     if json {
         return output::json(&serde_json::json!({
-            "pictures": pictures, "masks": masks, "scores": scores,
+            "pictures": pictures, "masks": masks, "boxes_left_out": left_out, "scores": scores,
         }));
     }
     let to = to.display();
     output::line(format_args!("{masks} masks on {pictures} pictures, written to {to}"))?;
+    if !left_out.is_empty() {
+        let (count, named) = (left_out.len(), listed(left_out));
+        output::line(format_args!("boxes left out, which count as not found: {count}{named}"))?;
+    }
     let Some(s) = scores else { return Ok(()) };
     let recall = format!("AR at {most}");
     for (name, value) in [
@@ -175,27 +198,23 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
         .with_context(|| format!("{} is no COCO JSON with images and annotations", path.display()))
 }
 
-/// The picture's size, and a mask for each of its boxes.
+/// The picture's size, a mask for each of its boxes, and why there is none for some.
 fn masks(
     segmenter: &Segmenter,
     picture: &Path,
     annotations: &[&Annotation],
-) -> Result<(FrameSize, Vec<Instance>)> {
+) -> Result<(FrameSize, Vec<Instance>, Vec<String>)> {
     let frame = feed::read_still(picture)?;
     let size = frame.size();
-    let mut spots = Vec::new();
-    for (index, annotation) in annotations.iter().enumerate() {
-        let [x, y, width, height] =
-            annotation.bbox.with_context(|| format!("its annotation {} has no bbox", index + 1))?;
-        let corners = [x, y, x + width, y + height].map(|v| v as f32);
-        let [x0, y0, x1, y1] = corners;
-        let on_frame = FrameBox { x0, y0, x1, y1 }.clipped(size).filter(|_| x0 < x1 && y0 < y1);
-        spots.push(Spot::Box(on_frame.with_context(|| {
-            format!(
-                "its box {} ({x}, {y}, {width}, {height}) is not on the frame of {size}",
-                index + 1
-            )
-        })?));
+    let (mut spots, mut asked, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, annotation) in annotations.iter().copied().enumerate() {
+        match spot(annotation, size) {
+            Ok(spot) => {
+                spots.push(spot);
+                asked.push(annotation);
+            }
+            Err(reason) => left_out.push(format!("its box {}: {reason}", index + 1)),
+        }
     }
     let embedding = segmenter.set_image(&frame)?;
     let found = segmenter.decode_each(&embedding, &spots, |index, proposal| {
@@ -204,7 +223,7 @@ fn masks(
             let pixels = &mut pixels[y * size.width as usize + x..];
             pixels.iter_mut().zip(row).for_each(|(pixel, l)| *pixel = u8::from(*l > 0.0));
         });
-        let annotation = annotations[index];
+        let annotation = asked[index];
         Some(Instance {
             image_id: annotation.image_id,
             category_id: annotation.category_id,
@@ -213,7 +232,17 @@ fn masks(
             predicted_iou: proposal.predicted_iou,
         })
     })?;
-    Ok((size, found))
+    Ok((size, found, left_out))
+}
+
+/// What to ask for an annotation on a picture of `size`, or why nothing can be asked.
+fn spot(annotation: &Annotation, size: FrameSize) -> Result<Spot, String> {
+    let [x, y, width, height] = annotation.bbox.ok_or("no bbox")?;
+    let [x0, y0, x1, y1] = [x, y, x + width, y + height].map(|v| v as f32);
+    let on_frame = FrameBox { x0, y0, x1, y1 }.clipped(size).filter(|_| x0 < x1 && y0 < y1);
+    on_frame
+        .map(Spot::Box)
+        .ok_or_else(|| format!("{x}, {y}, {width} x {height} has no area on the frame of {size}"))
 }
 
 /// COCO's scores of the `most` surest instances of a picture; pictures without any count with what

@@ -98,7 +98,7 @@ impl Proposals {
         }
         let judged = || judge(&truth, &sizes, &proposals, MOST_PROPOSALS, false);
         let scores = (sizes.len() == all).then(judged).transpose()?;
-        print(json, (sizes.len(), proposals.len()), &self.output, MOST_PROPOSALS, scores)?;
+        print(json, (sizes.len(), proposals.len()), &[], &self.output, MOST_PROPOSALS, scores)?;
         none_left_out(&failed, all)
     }
 }

@@ -13,12 +13,28 @@ use crate::model::Manifest;
 
 /// Why a journal can't be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}", path = .path.display())]
-pub struct JournalError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: std::io::Error,
+#[non_exhaustive]
+pub enum JournalError {
+    /// It can't be read or written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It has what another evaluation did.
+    #[error(
+        "{path} has what an interrupted evaluation did, of {of}: start that one again to go on with it, \
+         have this one write to another file, or remove the journal",
+        path = .path.display()
+    )]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        of: String,
+    },
 }
 
 /// A model, told from others by the checksums of its networks.
@@ -37,7 +53,7 @@ impl ModelKey {
     }
 }
 
-/// What results depend on: a journal of another key is begun anew.
+/// What results depend on: a journal of another key is not gone on with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// The program's version.
@@ -56,6 +72,24 @@ pub struct Key {
     pub regions: bool,
 }
 
+impl Key {
+    /// What is other in `other`, in words.
+    fn differences(&self, other: &Self) -> String {
+        let differ = [
+            (self.tapseg != other.tapseg, "another version of tapseg"),
+            (self.dataset != other.dataset, "another dataset"),
+            (self.items != other.items, "other pictures"),
+            (self.models != other.models, "other models"),
+            (self.protocols != other.protocols, "other protocols"),
+            (self.seed != other.seed, "another seed"),
+            (self.regions != other.regions, "other regions"),
+        ];
+        let names: Vec<_> =
+            differ.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
+        names.join(" and ")
+    }
+}
+
 /// A file of JSON lines: the key, then what came of each item and model.
 pub struct Journal {
     path: PathBuf,
@@ -72,16 +106,16 @@ struct Line {
 
 impl Journal {
     /// Opens the journal at `path` and reads what it holds for `key`; begins it where it is not
-    /// there or holds something else. A last line that was cut short is dropped.
+    /// there or holds nothing yet. A last line that was cut short is dropped.
     ///
     /// # Errors
-    /// [`JournalError`] where it can't be read or written.
+    /// [`JournalError`] where it can't be read or written, or holds something of another key.
     pub fn open(path: &Path, key: &Key) -> Result<Self, JournalError> {
-        let failed = |source| JournalError { path: path.to_path_buf(), source };
+        let failed = |source| JournalError::Io { path: path.to_path_buf(), source };
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.map_err(failed)?;
-        let mut done = HashMap::new();
+        let (mut found, mut done) = (None, HashMap::new());
         let mut good = 0;
         let mut reader = BufReader::new(&mut file);
         let mut text = Vec::new();
@@ -92,14 +126,22 @@ impl Journal {
                 break;
             }
             if good == 0 {
-                if serde_json::from_slice::<Key>(&text).ok().as_ref() != Some(key) {
-                    break;
-                }
+                found = Some(serde_json::from_slice::<Key>(&text).ok());
             } else {
                 let Ok(line) = serde_json::from_slice::<Line>(&text) else { break };
                 done.insert((line.model, line.item), line.outcome);
             }
             good += read as u64;
+        }
+        match found {
+            Some(Some(found)) if found == *key => {}
+            // Not even one item was done.
+            Some(Some(_)) if done.is_empty() => good = 0,
+            Some(found) => {
+                let of = found.map_or("something else".into(), |found| key.differences(&found));
+                return Err(JournalError::Other { path: path.to_path_buf(), of });
+            }
+            None => {}
         }
         file.set_len(good).map_err(failed)?;
         file.seek(SeekFrom::Start(good)).map_err(failed)?;
@@ -142,11 +184,11 @@ impl Journal {
     pub fn remove(self) -> Result<(), JournalError> {
         let Self { path, file, .. } = self;
         drop(file);
-        std::fs::remove_file(&path).map_err(|source| JournalError { path, source })
+        std::fs::remove_file(&path).map_err(|source| JournalError::Io { path, source })
     }
 
     fn write(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
-        let failed = |source| JournalError { path: self.path.clone(), source };
+        let failed = |source| JournalError::Io { path: self.path.clone(), source };
         let mut text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
         self.file.write_all(&text).map_err(failed)

@@ -106,11 +106,6 @@ pub fn surface_dice(a: &Mask, b: &Mask, spacing: [f64; 2], tolerance: f64) -> f6
     near / whole
 }
 
-/// The length of a mask's outline in pixels, measured as [`surface_dice`] does.
-pub(super) fn perimeter(mask: &Mask) -> f64 {
-    Window::round([mask]).map_or(0.0, |window| window.contour_lengths(mask, [1.0; 2]).iter().sum())
-}
-
 /// The corners between pixels that outlines of some masks can touch.
 struct Window {
     left: usize,

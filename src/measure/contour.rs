@@ -1,6 +1,7 @@
-//! The outline of a mask's largest piece.
+//! The outlines of a mask's pieces.
 
 use crate::automatic::components;
+use crate::geometry::FrameSize;
 use crate::mask::Mask;
 
 /// A step of an outline: it passes between these two neighbours.
@@ -35,30 +36,46 @@ impl Piece {
         let (labels, areas) = components(mask, 1);
         // The first of equally large ones.
         let label = (0..areas.len()).rev().max_by_key(|&i| areas[i])? as u32 + 1;
-        let size = mask.size();
-        let (width, height) = (i64::from(size.width), i64::from(size.height));
-        let is_inside = |[x, y]: [i64; 2]| {
-            (0..width).contains(&x)
-                && (0..height).contains(&y)
-                && labels[(y * width + x) as usize] == label
-        };
-        let width = size.width as usize;
-        let pixels = (0..labels.len()).filter(|&i| labels[i] == label);
-        let pixels: Vec<_> = pixels.map(|i| [(i % width) as u32, (i / width) as u32]).collect();
-        let [x, y] = *pixels.first()?;
-        let outline = follow([x.into(), y.into()], is_inside);
+        let width = mask.size().width as usize;
+        let places: Vec<_> = (0..labels.len()).filter(|&i| labels[i] == label).collect();
+        let outline = outline(&labels, mask.size(), *places.first()?);
+        let pixels = places.iter().map(|i| [(i % width) as u32, (i / width) as u32]).collect();
         Some(Self { pixels, outline, count: areas.len() })
     }
+}
 
-    /// The number of pixels within the outline, those of holes included.
-    pub fn filled_pixels(&self) -> i64 {
-        // Green's theorem on the pixels' edges: those that are crossed sideways count.
-        let signed = |gate: &Gate| match gate.outside[0] - gate.inside[0] {
-            0 => 0,
-            step => step * (gate.inside[0].max(gate.outside[0])),
-        };
-        self.outline.iter().map(signed).sum()
+/// The outlines of all pieces of `mask`.
+pub(super) fn outlines(mask: &Mask) -> Vec<Vec<Gate>> {
+    let (labels, areas) = components(mask, 1);
+    let mut found = Vec::with_capacity(areas.len());
+    for (at, label) in labels.iter().enumerate() {
+        // Pieces have their numbers in the order of their first pixels.
+        if *label as usize > found.len() {
+            found.push(outline(&labels, mask.size(), at));
+        }
     }
+    found
+}
+
+/// The number of pixels within an outline, those of holes included.
+pub(super) fn filled_pixels(outline: &[Gate]) -> i64 {
+    // Green's theorem on the pixels' edges: those that are crossed sideways count.
+    let signed = |gate: &Gate| match gate.outside[0] - gate.inside[0] {
+        0 => 0,
+        step => step * (gate.inside[0].max(gate.outside[0])),
+    };
+    outline.iter().map(signed).sum()
+}
+
+/// The outline of the piece whose first pixel is `first`; `labels` has each pixel's piece.
+fn outline(labels: &[u32], size: FrameSize, first: usize) -> Vec<Gate> {
+    let (width, height) = (i64::from(size.width), i64::from(size.height));
+    let is_inside = |[x, y]: [i64; 2]| {
+        (0..width).contains(&x)
+            && (0..height).contains(&y)
+            && labels[(y * width + x) as usize] == labels[first]
+    };
+    follow([first as i64 % width, first as i64 / width], is_inside)
 }
 
 /// Goes round the edge of a piece along the edges of its pixels, the piece at the right hand, from

@@ -23,6 +23,7 @@ mod volume;
 
 pub use diameter::{Calliper, calliper};
 pub use ellipse::Ellipse;
+pub(crate) use perimeter::perimeter_and_area;
 pub use quantity::{Quantity, Unit};
 pub use ruler::Ruler;
 pub use scale::{Preset, ScaleError, parse_spacing};

@@ -1,9 +1,10 @@
 //! The length of an outline.
 
 use super::Planar;
-use super::contour::{Gate, Piece};
+use super::contour::{Gate, filled_pixels, outlines};
+use crate::mask::Mask;
 
-/// The perimeter of a piece whose pixels are `pixel` wide and high.
+/// The perimeter of a piece with this outline, whose pixels are `pixel` wide and high.
 ///
 /// Counting pixel edges makes a slanted line up to 1.41 times as long as it is, and Crofton's
 /// formula in four directions is off by up to 5 % with the angle. This is the minimum length
@@ -12,15 +13,24 @@ use super::contour::{Gate, Piece};
 /// outside. It is tight at the inside of convex parts, so it encloses less than the pixels do; it
 /// is moved outwards until the areas agree. By Steiner's formula its length L and area A become
 /// √(L² + 4π (A' − A)), where A' is the pixels' area.
-pub(super) fn perimeter(piece: &Piece, pixel: Planar) -> f64 {
-    let tight = shortest_way(&piece.outline);
+pub(super) fn perimeter(outline: &[Gate], pixel: Planar) -> f64 {
+    let tight = shortest_way(outline);
     let scaled: Vec<Planar> = tight.iter().map(|&p| in_plane(p, pixel)).collect();
     let edges = || scaled.iter().zip(scaled.iter().cycle().skip(1));
     let length: f64 = edges().map(|(a, b)| (b[0] - a[0]).hypot(b[1] - a[1])).sum();
     let enclosed: f64 = edges().map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum::<f64>() / 2.0;
-    let area = piece.filled_pixels() as f64 * pixel[0] * pixel[1];
+    let area = filled_pixels(outline) as f64 * pixel[0] * pixel[1];
     let missing = (area - enclosed).max(0.0);
     (length * length + 4.0 * std::f64::consts::PI * missing).sqrt()
+}
+
+/// The perimeters of all pieces of `mask` together, and the area within them with their holes, in
+/// pixels.
+pub(crate) fn perimeter_and_area(mask: &Mask) -> (f64, f64) {
+    let measured = outlines(mask)
+        .into_iter()
+        .map(|outline| (perimeter(&outline, [1.0, 1.0]), filled_pixels(&outline) as f64));
+    measured.fold((0.0, 0.0), |(length, area), (l, a)| (length + l, area + a))
 }
 
 fn in_plane([x, y]: [i64; 2], pixel: Planar) -> Planar {

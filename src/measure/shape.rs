@@ -68,7 +68,7 @@ impl Measurements {
             pieces: piece.count,
             longest_diameter,
             perpendicular_diameter,
-            perimeter: Quantity::new(perimeter(&piece, pixel), unit),
+            perimeter: Quantity::new(perimeter(&piece.outline, pixel), unit),
             ellipse: ellipse(&piece, unit, pixel),
             depth,
         })

@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 
 use super::error::ModelError;
 use super::graph::{Names, input_shapes, parsed};
-use super::network::{Network, Threads, contained, named};
+use super::network::{Network, Threads, contained, in_words, named};
 use super::package::Package;
 use super::text;
 
@@ -152,7 +152,9 @@ impl Decoder {
         for (input, (found, expected)) in shapes.iter().zip(expected).enumerate() {
             if *found != expected {
                 return Err(bad(format!(
-                    "input {input} has shape {found:?}, expected {expected:?} (None is any length)"
+                    "input {input} is {}, expected {} (? is any length)",
+                    in_words(Some(found)),
+                    in_words(Some(&expected))
                 )));
             }
         }

@@ -7,7 +7,7 @@ use crate::frame::Frame;
 use super::error::ModelError;
 use super::graph::Names;
 use super::manifest::Preprocessing;
-use super::network::{Network, Threads};
+use super::network::{Network, Threads, in_words};
 use super::package::Package;
 use super::preprocess::model_input;
 
@@ -41,8 +41,11 @@ impl Encoder {
                 network: "encoder",
                 package: place,
                 reason: format!(
-                    "it takes {input:?} and gives {output:?}; expected {expected:?} (input_size in \
-                     the manifest) and a square embedding"
+                    "it takes {} and gives {}; expected {} (input_size in the manifest) and a \
+                     square embedding",
+                    in_words(input.as_deref()),
+                    in_words(output.as_deref()),
+                    in_words(Some(&expected))
                 ),
             }),
         }

@@ -200,6 +200,16 @@ fn shape_of(fact: TractResult<&TypedFact>) -> Option<Vec<Option<usize>>> {
     Some(fact.ok()?.shape.iter().map(|d| d.to_usize().ok()).collect())
 }
 
+/// A shape as people write it, with ? for a side of any length.
+pub(super) fn in_words(shape: Option<&[Option<usize>]>) -> String {
+    let side = |side: &Option<usize>| side.map_or("?".into(), |side| side.to_string());
+    match shape {
+        None => "something without a shape".into(),
+        Some([]) => "a single number".into(),
+        Some(shape) => shape.iter().map(side).collect::<Vec<_>>().join("×"),
+    }
+}
+
 /// Runs `task`; an error or a panic of the engine becomes a message. tract asserts what it expects
 /// of a graph in places, so a hostile one could otherwise take the program down.
 pub(super) fn contained<T>(task: impl FnOnce() -> TractResult<T>) -> Result<T, String> {

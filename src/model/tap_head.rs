@@ -15,7 +15,7 @@ use crate::prompt::{PointLabel, Prompt};
 
 use super::error::ModelError;
 use super::graph::Names;
-use super::network::{Network, Threads, named};
+use super::network::{Network, Threads, in_words, named};
 use super::package::Package;
 use super::preprocess::InputGeometry;
 
@@ -131,8 +131,12 @@ impl TapHead {
                 "tap head",
                 &place,
                 format!(
-                    "it takes and gives {shapes:?} and {quality:?}; for this encoder it must take \
-                     1×{channels}×{RINGS}×{ANGLES} and 1×3×{RINGS}×{ANGLES}"
+                    "it takes {} and {} and gives {} and {}; for this encoder it must take \
+                     1×{channels}×{RINGS}×{ANGLES} and 1×3×{RINGS}×{ANGLES}",
+                    in_words(shapes[0].as_deref()),
+                    in_words(shapes[1].as_deref()),
+                    in_words(shapes[2].as_deref()),
+                    in_words(quality.as_deref())
                 ),
             )),
         }

@@ -13,7 +13,7 @@ use tract_onnx::prelude::*;
 
 use super::error::ModelError;
 use super::graph::Names;
-use super::network::{Network, Threads, named};
+use super::network::{Network, Threads, in_words, named};
 use super::package::Package;
 use crate::onnx::nodes::node;
 use crate::prompt::PromptError;
@@ -53,8 +53,10 @@ impl TextEncoder {
                 "text encoder",
                 &place,
                 format!(
-                    "it takes {taken:?} and gives {given:?}; for this decoder it must take [1, N] and \
-                     give [1, TOKENS, {channels}]"
+                    "it takes {} and gives {}; for this decoder it must take 1×N and give \
+                     1×TOKENS×{channels}",
+                    in_words(taken.as_deref()),
+                    in_words(given.as_deref())
                 ),
             )),
         }

@@ -1,7 +1,7 @@
 """Compares `tapseg everything` with the official automatic mask generator on the same weights.
 
-    pip install segment-anything torch torchvision numpy pillow opencv-python-headless pycocotools
-    python compare.py PICTURE CHECKPOINT ARCHITECTURE TAPSEG PACKAGE [--points-per-side 8 …]
+    tests/automatic/run                                  # installs what is needed, and compares all
+    target/automatic-venv/bin/python tests/automatic/compare.py PICTURE CHECKPOINT ARCHITECTURE TAPSEG PACKAGE [--points-per-side 8 …]
 
 ARCHITECTURE is tiny (the seeded configuration of 256 pixels), micro (tests/data/micro), vit_b, vit_l or vit_h. PACKAGE is
 what `tapseg convert CHECKPOINT --preset sam --weights f32` made of the checkpoint. Further options are given to both; their

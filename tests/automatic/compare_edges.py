@@ -1,7 +1,7 @@
 """Compares `tapseg edges` with section 7.2 and appendix D.2 of *Segment Anything*, written in NumPy on the official model.
 
-    pip install segment-anything torch torchvision numpy scipy pillow
-    python compare_edges.py PICTURE CHECKPOINT ARCHITECTURE TAPSEG PACKAGE
+    tests/automatic/run                                  # installs what is needed, and compares all
+    target/automatic-venv/bin/python tests/automatic/compare_edges.py PICTURE CHECKPOINT ARCHITECTURE TAPSEG PACKAGE
 
 The arguments are those of compare.py. There is no official program: 16 × 16 points, three masks each; those whose boxes are
 there twice are removed (torchvision's NMS at 0.7); Sobel's gradient of the probabilities on the pixels just outside of each

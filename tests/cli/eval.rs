@@ -95,6 +95,8 @@ fn an_interrupted_run_goes_on() {
     assert_eq!(kept.lines().count(), 3, "the key and two archives");
     // As if it had been killed while it wrote the second.
     std::fs::write(&journal, &kept[..kept.len() - 30]).unwrap();
+    let other = refused(eval.iter().chain(&["--seed", "2"]));
+    assert!(other.contains("out.csv.journal") && other.contains("another seed"), "{other}");
     let output = tapseg(eval);
     assert!(output.status.success());
     assert!(
@@ -152,4 +154,52 @@ fn what_cannot_be_evaluated_is_told() {
         let complaint = refused(["eval"].iter().chain(arguments));
         assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
     }
+}
+
+/// The most memory that a run took, in bytes: asked for all along, as the system forgets it with the run.
+#[cfg(target_os = "linux")]
+fn peak_bytes<'a>(arguments: impl IntoIterator<Item = &'a str>) -> u64 {
+    let mut child = command().args(arguments).stdout(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let told = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = kilobytes.map_or(peak, |kilobytes| kilobytes * 1024);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ten_thousand_pictures_take_the_memory_of_a_hundred() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = plain(folder.path());
+    let set = |count: usize| {
+        let set = folder.path().join(format!("{count}"));
+        std::fs::create_dir(&set).unwrap();
+        let grey = |x: u32, y: u32| image::Luma([(x * y % 251) as u8]);
+        image::GrayImage::from_fn(64, 64, grey).save(set.join("0.png")).unwrap();
+        let disc = |x: u32, y: u32| {
+            image::Luma([if x.abs_diff(30).pow(2) + y.abs_diff(30).pow(2) < 200 { 255 } else { 0 }])
+        };
+        image::GrayImage::from_fn(64, 64, disc).save(set.join("0_mask.png")).unwrap();
+        for number in 1..count {
+            for end in [".png", "_mask.png"] {
+                std::fs::hard_link(set.join(format!("0{end}")), set.join(format!("{number}{end}")))
+                    .unwrap();
+            }
+        }
+        set.display().to_string()
+    };
+    let peak = |count| {
+        let set = set(count);
+        peak_bytes(["eval", &set, "--protocol", "box", "--model", &package])
+    };
+    let (few, many) = (peak(100), peak(10_000));
+    // With their masks the pictures take 160 MB; their names and scores take 8.
+    assert!(few > 10 << 20 && many < few + (30 << 20), "{few} and {many} bytes");
 }

@@ -90,7 +90,7 @@ fn boxes_become_masks_that_are_judged() {
     let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
     assert!(told.contains("give --truth"), "{told}");
     for (bad, expected) in [
-        (serde_json::json!({ "bbox": [2000, 0, 9, 9] }), "not on the frame"),
+        (serde_json::json!({ "bbox": [2000, 0, 9, 9] }), "no area on the frame"),
         (serde_json::json!({ "score": 1 }), "no bbox"),
     ] {
         let mut json = json.clone();
@@ -100,6 +100,22 @@ fn boxes_become_masks_that_are_judged() {
         let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
         assert!(told.contains(expected), "{told}");
     }
+    // A box without area, as detectors write them, costs nothing of the others on its picture.
+    let mut more = json.clone();
+    let boxes_of_it = more["annotations"].as_array_mut().unwrap();
+    for bad in [serde_json::json!([305, 67, 0, 505]), serde_json::json!([1280, 0, 5, 5])] {
+        boxes_of_it.push(serde_json::json!({ "image_id": 7, "category_id": 3, "bbox": bad }));
+    }
+    let detections = out.path().join("detections.json").display().to_string();
+    std::fs::write(&detections, more.to_string()).unwrap();
+    std::fs::write(&boxes, json.to_string()).unwrap();
+    let asked = ["instances", &detections, "--images", &images, "--truth", &boxes, "-o", &masks];
+    let report: Value = serde_json::from_str(&ok(["--json"].iter().chain(&asked))).unwrap();
+    assert!(report["masks"] == 1 && report["scores"]["ap"].as_f64() >= Some(0.7), "{report}");
+    let left_out = report["boxes_left_out"].as_array().unwrap();
+    assert!(left_out.len() == 2 && left_out[0].as_str().unwrap().contains("picture 7: its box 2"));
+    let told = ok(asked);
+    assert!(told.contains("not found: 2\n") && told.contains("305, 67, 0 x 505"), "{told}");
     // A picture that can't be read costs nothing of the others.
     let mut more = json.clone();
     let missing = serde_json::json!({ "id": 8, "file_name": "missing.png" });

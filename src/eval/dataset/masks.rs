@@ -5,32 +5,45 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use crate::feed::{FeedError, images};
+use super::{ProblemKind, Refusal};
+use crate::feed::images;
 use crate::geometry::FrameSize;
 use crate::mask::Mask;
 
-/// More values than this are no labels.
+/// More values than this, with 0, are no labels.
 const MOST_LABELS: usize = 32;
 
 /// The structures in a mask picture with their labels; none where it is black.
 ///
-/// Grey pictures whose greatest value is below 32 hold labels, as pictures of a palette with up to
-/// 32 colours do: each value or colour but 0 or black is a structure. In all others, of 8 or 16
-/// bits, what is brighter than half the greatest value is inside.
-pub(super) fn read(path: &Path) -> Result<Vec<(u64, Mask)>, FeedError> {
-    let picture = images::decode(path)?;
+/// Grey pictures whose greatest value is below 32 hold labels, as coloured ones with up to 32 colours
+/// do: each value or colour but 0 or black is a structure. What all others hold, of 8 or 16 bits, their
+/// [`Levels`] tell: labels again, or one structure, inside of which is what is brighter than half the
+/// greatest value.
+pub(super) fn read(path: &Path) -> Result<Vec<(u64, Mask)>, Refusal> {
+    let picture =
+        images::decode(path).map_err(|error| (ProblemKind::Unreadable, error.to_string()))?;
     let size = FrameSize::new(picture.width(), picture.height());
     let (colours, brightness) = samples(picture);
     let greatest = brightness.iter().copied().max().unwrap_or(0);
     if greatest == 0 {
         return Ok(vec![]);
     }
+    let greys = || brightness.iter().map(|v| u64::from(*v)).collect();
     let labels = match colours {
         Some(colours) => labels(colours),
-        None if (greatest as usize) < MOST_LABELS => {
-            labels(brightness.iter().map(|v| u64::from(*v)).collect())
-        }
-        None => None,
+        None if (greatest as usize) < MOST_LABELS => labels(greys()),
+        None => match Levels::of(&brightness, size).meaning() {
+            Meaning::Labels => labels(greys()),
+            Meaning::OneStructure => None,
+            Meaning::Unclear(level) => {
+                let what = format!(
+                    "{}: there are whole areas of grey {level} of {greatest}, a label or a soft edge: \
+                     save labels as 1, 2, 3…, or one structure as 0 and 255",
+                    path.display()
+                );
+                return Err((ProblemKind::UnclearMask, what));
+            }
+        },
     };
     let mask = |inside: Vec<u8>| Mask::from_pixels(size, inside);
     Ok(match labels {
@@ -43,6 +56,72 @@ pub(super) fn read(path: &Path) -> Result<Vec<(u64, Mask)>, FeedError> {
             vec![(1, mask(brightness.iter().map(inside).collect()))]
         }
     })
+}
+
+/// What the greys of a mask picture stand for.
+#[derive(Debug, PartialEq)]
+enum Meaning {
+    /// Each a structure.
+    Labels,
+    /// One structure, whose edge may be soft or blurred by compression.
+    OneStructure,
+    /// This one could be a label, but others can't.
+    Unclear(u16),
+}
+
+/// The greys of a mask picture but 0.
+struct Levels {
+    all: BTreeSet<u16>,
+    /// Those of which there is an area: a pixel whose neighbours have the same grey. An edge that
+    /// was drawn softly, scaled or compressed has greys of its own, but no area of them.
+    of_areas: BTreeSet<u16>,
+    /// Those that touch other greys but 0 somewhere.
+    touching: BTreeSet<u16>,
+}
+
+impl Levels {
+    fn of(greys: &[u16], size: FrameSize) -> Self {
+        let mut levels =
+            Self { all: BTreeSet::new(), of_areas: BTreeSet::new(), touching: BTreeSet::new() };
+        let (width, height) = (size.width as usize, size.height as usize);
+        for (at, grey) in greys.iter().copied().enumerate().filter(|(_, grey)| *grey != 0) {
+            let (x, y) = (at % width, at / width);
+            let columns = x.saturating_sub(1)..(x + 2).min(width);
+            let rows = y.saturating_sub(1)..(y + 2).min(height);
+            let around = || rows.clone().flat_map(|row| &greys[row * width..][columns.clone()]);
+            levels.all.insert(grey);
+            if around().all(|other| *other == grey) {
+                levels.of_areas.insert(grey);
+            }
+            if around().any(|other| *other != grey && *other != 0) {
+                levels.touching.insert(grey);
+            }
+        }
+        levels
+    }
+
+    /// Labels are as far from each other as 32 of them have the room, and each has an area or, where
+    /// it is small, stands alone. One structure has areas of nearly 0 and of nearly its greatest
+    /// grey alone.
+    fn meaning(&self) -> Meaning {
+        let greatest = self.all.last().copied().unwrap_or(0);
+        let step = usize::from(greatest) / MOST_LABELS;
+        let mut below = 0;
+        let apart = self.all.iter().all(|level| {
+            let gap = level - below;
+            below = *level;
+            usize::from(gap) >= step
+        });
+        let sharp = |level: &u16| self.of_areas.contains(level) || !self.touching.contains(level);
+        if self.all.len() < MOST_LABELS && apart && self.all.iter().all(sharp) {
+            return Meaning::Labels;
+        }
+        let between = greatest / 8..greatest - greatest / 8;
+        match self.of_areas.iter().find(|level| between.contains(level)) {
+            Some(level) => Meaning::Unclear(*level),
+            None => Meaning::OneStructure,
+        }
+    }
 }
 
 /// Each pixel's colour, where there are colours, and the greatest of its samples.
@@ -81,3 +160,6 @@ fn labels(values: Vec<u64>) -> Option<(Vec<u64>, BTreeSet<u64>)> {
     }
     Some((values, found))
 }
+
+#[cfg(test)]
+mod tests;

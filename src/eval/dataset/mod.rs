@@ -3,6 +3,7 @@
 //! A layout is recognised by what is there, see [`Layout`]. Opening lists names alone; a picture is
 //! read when it is its turn, so that memory does not grow with the dataset.
 
+mod classes;
 mod files;
 mod masks;
 mod volume;
@@ -25,11 +26,12 @@ pub(crate) use files::{is_mask, name_in};
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// *Dataset of breast ultrasound images* (Al-Dhabyani et al., 2020): folders `benign`,
-    /// `malignant` and `normal` are the classes; `NAME_mask.png`, `NAME_mask_1.png`… beside
+    /// `malignant` and `normal`, maybe in another folder, are the classes; `NAME_mask.png`, `NAME_mask_1.png`… beside
     /// `NAME.png` are its structures.
     Busi,
-    /// HAM10000 (Tschandl et al., 2018): pictures, `NAME_segmentation.png` in whatever folder, and
-    /// a table (CSV or tab-separated) whose columns `image_id` and `dx` give the classes.
+    /// HAM10000 (Tschandl et al., 2018): pictures, `NAME_segmentation.png` in whatever folder or
+    /// `NAME.png` in `masks`, and a table (CSV or tab-separated) whose columns `image_id` and `dx`, or
+    /// `image` and `MEL` to `VASC`, of which one is 1, give the classes.
     Ham10000,
     /// `NAME_mask.png`, or `NAME_mask0.png`, `NAME_mask1.png`…, beside `NAME.png`; or the folders
     /// `images` and `masks` with files of the same names. Folders in folders are searched too. Where an
@@ -37,7 +39,8 @@ pub enum Layout {
     /// its categories are the structures' classes.
     Pairs,
     /// Files of the CVPR 2024 challenge "Segment Anything in medical images on laptop":
-    /// NumPy archives (`.npz`) with `imgs`, `gts`, and maybe `boxes` and `spacing`.
+    /// NumPy archives (`.npz`) with `imgs`, `gts`, and maybe `boxes` and `spacing`. Where there are
+    /// pictures with masks as well, the layout is theirs, and the archives are read after them.
     Npz,
     /// Simulated ultrasound, whose outlines are exact.
     Phantom,
@@ -68,6 +71,9 @@ pub enum ProblemKind {
     EmptyMask,
     /// A mask of another size than its picture.
     WrongSize,
+    /// A mask in which greys may be labels or soft edges: save labels as 1, 2, 3…, or one structure as 0
+    /// and 255.
+    UnclearMask,
     /// A file that can't be read.
     Unreadable,
     /// A picture that the table of classes doesn't have, or a mask that `annotations.json` doesn't; it is
@@ -83,6 +89,7 @@ impl ProblemKind {
             Self::MissingPicture => "masks without a picture",
             Self::EmptyMask => "empty masks",
             Self::WrongSize => "masks of another size than their picture",
+            Self::UnclearMask => "masks whose greys may be labels or soft edges",
             Self::Unreadable => "unreadable",
             Self::NoClass => "without a class",
         }
@@ -103,6 +110,9 @@ impl Problem {
         Self { kind, what: what.into() }
     }
 }
+
+/// Why a file is left out.
+type Refusal = (ProblemKind, String);
 
 /// Why there is nothing to evaluate.
 #[derive(Debug, thiserror::Error)]
@@ -280,8 +290,8 @@ impl Item {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let labels = match masks::read(path) {
                 Ok(labels) => labels,
-                Err(error) => {
-                    problems.push(Problem::new(ProblemKind::Unreadable, error.to_string()));
+                Err((kind, reason)) => {
+                    problems.push(Problem::new(kind, reason));
                     continue;
                 }
             };

@@ -119,6 +119,57 @@ fn busi_is_recognised() {
 }
 
 #[test]
+fn busi_is_recognised_one_folder_too_high() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("Dataset_BUSI_with_GT");
+    write(
+        &inner,
+        &["benign/a.png", "benign/a_mask.png", "malignant/b.png", "malignant/b_mask.png"],
+    );
+    write(&inner, &["normal/c.png", "normal/c_mask.png", "d.png", "d_mask.png"]);
+    let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
+    let told: Vec<_> = read(&dataset).0.into_iter().map(|p| p.class).collect();
+    let expected = [Some("benign"), None, Some("malignant"), Some("normal")];
+    assert_eq!(
+        (dataset.layout, told),
+        (Layout::Busi, expected.map(|c| c.map(str::to_owned)).into())
+    );
+    assert_eq!(kinds(&dataset.problems), [(ProblemKind::NoClass, 1)]);
+}
+
+#[test]
+fn ham10000_is_recognised_by_its_table_of_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["images/ISIC_1.png", "images/ISIC_2.png", "images/ISIC_3.png"]);
+    write(folder.path(), &["masks/ISIC_1_segmentation.png", "masks/ISIC_2_segmentation.png"]);
+    write(folder.path(), &["masks/ISIC_3.png"]);
+    let table = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\r\nISIC_1,0.0,1.0,0.0,0.0,0.0,0.0,0.0\r\n\
+                 ISIC_2,0,0,0,0,0,0,1\r\nISIC_3,1,1,0,0,0,0,0\r\n";
+    fs::write(folder.path().join("GroundTruth.csv"), table).unwrap();
+    let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
+    let (pictures, problems) = read(&dataset);
+    let told: Vec<_> = pictures.iter().map(|p| p.class.as_deref()).collect();
+    assert_eq!((dataset.layout, told), (Layout::Ham10000, vec![Some("nv"), Some("vasc"), None]));
+    assert_eq!((kinds(&dataset.problems), problems), (vec![(ProblemKind::NoClass, 1)], vec![]));
+}
+
+#[test]
+fn archives_beside_pictures_are_read_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["a.png", "a_mask.png", "without.png"]);
+    fs::copy(data("eval/npz/flat.npz"), folder.path().join("b.npz")).unwrap();
+    let open = || Dataset::open(folder.path().to_str().unwrap()).unwrap();
+    let dataset = open();
+    let names: Vec<_> = read(&dataset).0.into_iter().map(|p| p.name).collect();
+    assert_eq!((dataset.layout, names), (Layout::Pairs, vec!["a.png".into(), "b.npz".into()]));
+    assert_eq!(kinds(&dataset.problems), [(ProblemKind::MissingMask, 1)]);
+    fs::remove_file(folder.path().join("a_mask.png")).unwrap();
+    let dataset = open();
+    assert_eq!((dataset.layout, dataset.items.len()), (Layout::Npz, 1));
+    assert_eq!(kinds(&dataset.problems), [(ProblemKind::MissingMask, 2)]);
+}
+
+#[test]
 fn ham10000_is_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let files = [

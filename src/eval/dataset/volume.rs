@@ -9,7 +9,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use ndarray_npy::{NpzReader, ReadNpzError};
 use zip::ZipArchive;
 
-use super::{Item, Picture, Problem, ProblemKind, Structure};
+use super::{Item, Picture, Problem, ProblemKind, Refusal, Structure};
 use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FrameSize};
 use crate::mask::Mask;
@@ -127,8 +127,6 @@ fn claimed_bytes(header: &str) -> Option<u64> {
     }
     Some(bytes)
 }
-
-type Refusal = (ProblemKind, String);
 
 fn load(path: &Path) -> Result<Volume, Refusal> {
     let unreadable = |reason: String| (ProblemKind::Unreadable, reason);

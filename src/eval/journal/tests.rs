@@ -38,9 +38,19 @@ fn what_was_kept_is_there_again() {
     drop(journal);
     assert_eq!(std::fs::read(&path).unwrap(), whole);
 
-    // Of another seed nothing is known.
-    let journal = Journal::open(&path, &key(2)).unwrap();
-    assert_eq!(journal.known(), 0);
+    // Asked otherwise, it is left as it is.
+    let told = Journal::open(&path, &key(2)).err().unwrap().to_string();
+    assert!(told.contains("out.csv.journal") && told.contains("of another seed: "), "{told}");
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let journal = Journal::open(&path, &key(1)).unwrap();
+    assert_eq!(journal.known(), 2);
     journal.remove().unwrap();
     assert!(!path.exists());
+
+    // Where nothing was done yet, nothing is lost.
+    drop(Journal::open(&path, &key(1)).unwrap());
+    assert_eq!(Journal::open(&path, &key(2)).unwrap().known(), 0);
+    std::fs::write(&path, "notes\n").unwrap();
+    let told = Journal::open(&path, &key(2)).err().unwrap().to_string();
+    assert!(told.contains("of something else"), "{told}");
 }

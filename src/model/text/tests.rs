@@ -162,5 +162,9 @@ fn a_text_names_the_structure_where_the_package_has_an_encoder_for_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/micro/micro_sam.pth");
     let out = folder.path().join("wrong");
     let error = convert(&root, &options, &out, &mut |_, _, _| {}).unwrap_err().to_string();
-    assert!(error.contains("give [1, TOKENS,") && !out.exists(), "{error}");
+    assert!(
+        error.contains("it takes 1×6 and gives 1×2×7; for this decoder it must take 1×N")
+            && !out.exists(),
+        "{error}"
+    );
 }
