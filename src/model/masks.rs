@@ -29,8 +29,8 @@ pub struct MaskCandidate {
 }
 
 /// The masks proposed for one prompt, best predicted IoU first (for a tap that a tap head found boxes
-/// for, times the quality it gives the box); those that contradict one of several points come last,
-/// where the model itself takes no points. A prediction has at least one.
+/// for, times the quality it gives the box; where the model itself takes no points and there are several,
+/// times how well the mask agrees with them). A prediction has at least one.
 #[derive(Clone, Debug)]
 pub struct Masks {
     /// The candidates, best first.

@@ -333,7 +333,7 @@ impl Segmenter {
         };
         let boxes = match found.is_empty() {
             true => tap_boxes::boxes(prompt, mask_box, geometry),
-            false => found.iter().map(|f| tap_boxes::agreeing(f.bounding_box, prompt)).collect(),
+            false => found.iter().map(|f| tap_boxes::holding(f.bounding_box, prompt)).collect(),
         };
         if boxes.is_empty() {
             return Err(PromptError::EmptyMask.into());
@@ -351,13 +351,16 @@ impl Segmenter {
         let qualities = found.iter().map(|f| f.quality).chain(std::iter::repeat(1.0));
         let candidates = decoded.into_iter().zip(qualities).filter_map(|(d, quality)| {
             let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
-            token.map(|(logits, iou)| (iou * quality, candidate(geometry, logits, iou)))
+            token.map(|(logits, iou)| {
+                let found = candidate(geometry, logits, iou);
+                (iou * quality * tap_boxes::agreement(&found.mask, prompt), found)
+            })
         });
         let mut masks = Masks::ranked_by(candidates.collect());
         if !found.is_empty() {
             masks = masks.without_repeats();
         }
-        tap_boxes::apply_points(&mut masks.candidates, prompt, &boxes);
+        tap_boxes::cut_off(&mut masks.candidates, prompt, &boxes);
         Ok(masks)
     }
 

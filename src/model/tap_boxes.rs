@@ -4,15 +4,22 @@
 //! several sizes round it, and the decoder's predicted IoU picks among them; a mask is replaced by
 //! its box, and negative points cut what the boxes gave.
 
-use crate::geometry::{FrameBox, FramePoint};
+use std::f32::consts::PI;
+
+use crate::automatic::components;
+use crate::geometry::{FrameBox, FramePoint, FrameSize};
 use crate::mask::Mask;
-use crate::prompt::{PointLabel, Prompt};
+use crate::prompt::{PointLabel, Prompt, PromptPoint};
 
 use super::masks::MaskCandidate;
 use super::preprocess::InputGeometry;
 
 /// Sides of the square boxes round a tap, in model input pixels.
 const SIDES: [f32; 7] = [16.0, 24.0, 36.0, 52.0, 76.0, 108.0, 150.0];
+
+/// How far a point reaches that is on the wrong side of an outline, in its distances from it: the midst of
+/// what is wrong is as far from the one end as from the other.
+const REACH: f32 = 2.0;
 
 /// The boxes that stand for a prompt. `mask_box` is the box of the prompt's mask, if it has one
 /// with anything in it.
@@ -43,55 +50,39 @@ pub(super) fn boxes(
         .collect()
 }
 
-/// The box that a tap head found, made to agree with the points that were given: grown to hold all
-/// positive ones, and [cut back](cut_back) to leave negative ones out.
-pub(super) fn agreeing(b: FrameBox, prompt: &Prompt) -> FrameBox {
-    cut_back(holding(b, prompt), prompt)
-}
-
-fn holding(b: FrameBox, prompt: &Prompt) -> FrameBox {
+/// `b`, grown to hold all positive points.
+pub(super) fn holding(b: FrameBox, prompt: &Prompt) -> FrameBox {
     prompt.points_labelled(PointLabel::Positive).fold(b, |b, point| grown(b, &point))
 }
 
-/// The box with a side moved to each negative point in it: that side which loses least of the box and
-/// no positive point. It stays as it is where a point would take two fifths of it or more: such a
-/// point lies in the midst of the structure, and cuts the mask instead.
-fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
-    let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
-    let holds =
-        |b: &FrameBox, p: &FramePoint| (b.x0..=b.x1).contains(&p.x) && (b.y0..=b.y1).contains(&p.y);
-    for point in prompt.points_labelled(PointLabel::Negative) {
-        if !holds(&b, &point) {
-            continue;
+/// How well a mask agrees with several points, from 1 down to 0: the share of it that would be left, or
+/// that would have been there, if what contradicts them were mended. That is, for each negative point
+/// inside and each positive one outside, a disc of [`REACH`] times its distance from the outline. A point
+/// that is on the wrong side by a pixel says little; a part that leaves most of a structure out says more.
+pub(super) fn agreement(mask: &Mask, prompt: &Prompt) -> f32 {
+    // A lone tap may be just beside what is meant.
+    let [_, _, ..] = prompt.points[..] else { return 1.0 };
+    let area = mask.area_px().max(1) as f32;
+    let share = |point: &PromptPoint| {
+        let wrong = mask.contains(point.position) != (point.label == PointLabel::Positive);
+        if !wrong {
+            return 1.0;
         }
-        let sides = [
-            FrameBox { x0: point.x, ..b },
-            FrameBox { x1: point.x, ..b },
-            FrameBox { y0: point.y, ..b },
-            FrameBox { y1: point.y, ..b },
-        ];
-        let area = |b: &FrameBox| b.width() * b.height();
-        let kept = |cut: &FrameBox| {
-            area(cut) > 0.6 * area(&b) && positive.iter().all(|p| holds(cut, p) || !holds(&b, p))
-        };
-        let cuts = sides.into_iter().filter(kept);
-        b = cuts.max_by(|a, b| area(a).total_cmp(&area(b))).unwrap_or(b);
-    }
-    b
+        let disc = PI * (REACH * to_outline(mask, point.position)).powi(2);
+        match point.label {
+            PointLabel::Negative => (1.0 - disc / area).max(0.0),
+            PointLabel::Positive => area / (area + disc),
+        }
+    };
+    prompt.points.iter().map(share).product()
 }
 
-/// Applies the points to what the boxes gave: the candidates that miss fewer positive and hold fewer
-/// negative points come first, and what lies nearer to a negative point inside the mask than to any
-/// positive one (or, without positive points, to the middle of the prompt's box) is cut off.
-pub(super) fn apply_points(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: &[FrameBox]) {
+/// Cuts off the masks what belongs to a negative point inside: what lies nearer to it than to any
+/// positive one (or, without positive points, to the middle of the prompt's box) and within [`REACH`];
+/// and what then hangs on no positive point any more.
+pub(super) fn cut_off(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: &[FrameBox]) {
     let negative: Vec<FramePoint> = prompt.points_labelled(PointLabel::Negative).collect();
     let mut positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
-    if prompt.points.len() > 1 {
-        candidates.sort_by_key(|c| {
-            let missed = positive.iter().filter(|p| !c.mask.contains(**p)).count();
-            missed + negative.iter().filter(|p| c.mask.contains(**p)).count()
-        });
-    }
     if positive.is_empty() {
         let middle = |b: &FrameBox| FramePoint::new((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0);
         positive.extend(boxes.iter().map(middle));
@@ -100,23 +91,66 @@ pub(super) fn apply_points(candidates: &mut [MaskCandidate], prompt: &Prompt, bo
         let inside: Vec<_> =
             negative.iter().copied().filter(|p| candidate.mask.contains(*p)).collect();
         if !inside.is_empty() {
-            candidate.mask = cut(&candidate.mask, &positive, &inside);
+            candidate.mask = hanging_on(cut(&candidate.mask, &positive, &inside), &positive);
         }
     }
 }
 
-/// The pixels of `mask` that are at least as near to one of `positive` as to all of `negative`.
+/// `mask` without the pixels that are nearer to one of `negative`, which are inside, than to all of
+/// `positive`, as far as [`REACH`].
 fn cut(mask: &Mask, positive: &[FramePoint], negative: &[FramePoint]) -> Mask {
-    let nearest = |points: &[FramePoint], x: f32, y: f32| {
-        points.iter().map(|p| (p.x - x).powi(2) + (p.y - y).powi(2)).fold(f32::INFINITY, f32::min)
-    };
+    let square = |p: &FramePoint, x: f32, y: f32| (p.x - x).powi(2) + (p.y - y).powi(2);
+    let reach: Vec<f32> = negative.iter().map(|p| (REACH * to_outline(mask, *p)).powi(2)).collect();
     let width = mask.size().width as usize;
     let mut pixels = mask.pixels().to_vec();
     for (i, pixel) in pixels.iter_mut().enumerate().filter(|(_, p)| **p != 0) {
         let (x, y) = ((i % width) as f32, (i / width) as f32);
-        *pixel = u8::from(nearest(positive, x, y) <= nearest(negative, x, y));
+        let belongs = positive.iter().map(|p| square(p, x, y)).fold(f32::INFINITY, f32::min);
+        let off = negative.iter().zip(&reach).any(|(p, reach)| {
+            let off = square(p, x, y);
+            off < belongs && off <= *reach
+        });
+        *pixel = u8::from(!off);
     }
     Mask::from_pixels(mask.size(), pixels)
+}
+
+/// The pieces of `mask` that hold one of `points`; all of it where none does.
+fn hanging_on(mask: Mask, points: &[FramePoint]) -> Mask {
+    let (pieces, _) = components(&mask, 1);
+    let width = mask.size().width as usize;
+    let held = points.iter().filter(|point| mask.contains(**point));
+    let kept: Vec<u32> =
+        held.map(|p| pieces[p.y.round() as usize * width + p.x.round() as usize]).collect();
+    if kept.is_empty() {
+        return mask;
+    }
+    let inside = pieces.iter().map(|piece| u8::from(kept.contains(piece)));
+    Mask::from_pixels(mask.size(), inside.collect())
+}
+
+/// The distance in pixels from the one at `point`, which is on the frame, to the nearest that is on the
+/// other side of the outline. Beyond the frame is outside; infinite where there is nothing else.
+fn to_outline(mask: &Mask, point: FramePoint) -> f32 {
+    let FrameSize { width, height } = mask.size();
+    let (x, y) =
+        ((point.x.round() as u32).min(width - 1), (point.y.round() as u32).min(height - 1));
+    let here = mask.row(y)[x as usize];
+    let rim = [x + 1, y + 1, width - x, height - y].into_iter().min().unwrap_or(0);
+    let mut nearest = if here == 0 { f32::INFINITY } else { rim as f32 };
+    for row in 0..height {
+        let dy = row.abs_diff(y) as f32;
+        let (left, right) = mask.row(row).split_at(x as usize);
+        let columns = [
+            left.iter().rev().position(|p| *p != here).map(|at| at + 1),
+            right.iter().position(|p| *p != here),
+        ];
+        if dy < nearest {
+            let off = columns.into_iter().flatten().map(|dx| (dx as f32).hypot(dy));
+            nearest = off.fold(nearest, f32::min);
+        }
+    }
+    nearest
 }
 
 fn grown(b: FrameBox, to: &FramePoint) -> FrameBox {
@@ -130,7 +164,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
-    use crate::geometry::FrameSize;
+    use crate::distance::depths;
     use crate::model::manifest::Preprocessing;
 
     const SIZE: FrameSize = FrameSize::new(512, 256);
@@ -167,42 +201,86 @@ mod tests {
     fn a_found_box_comes_to_hold_a_positive_point_that_it_missed() {
         let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let prompt = Prompt::default().positive(150.0, 100.0).positive(230.0, 40.0);
-        assert_eq!(agreeing(b, &prompt), FrameBox { x1: 230.0, y0: 40.0, ..b });
-        let off = prompt.negative(120.0, 145.0);
-        assert_eq!(agreeing(b, &off), FrameBox { x1: 230.0, y0: 40.0, y1: 145.0, ..b });
+        assert_eq!(holding(b, &prompt), FrameBox { x1: 230.0, y0: 40.0, ..b });
+        assert_eq!(
+            holding(b, &prompt.negative(120.0, 145.0)),
+            FrameBox { x1: 230.0, y0: 40.0, ..b }
+        );
+    }
+
+    fn mask(inside: impl Fn(f32, f32) -> bool) -> Mask {
+        let at = |i: u32| ((i % SIZE.width) as f32, (i / SIZE.width) as f32);
+        let pixels = (0..SIZE.pixels() as u32).map(at).map(|(x, y)| u8::from(inside(x, y)));
+        Mask::from_pixels(SIZE, pixels.collect())
+    }
+
+    fn after(mask: Mask, prompt: &Prompt) -> Mask {
+        let low_res_logits = Arc::new(Array2::zeros((4, 4)));
+        let mut candidates =
+            [MaskCandidate { mask, low_res_logits, predicted_iou: 0.9, stability_score: 1.0 }];
+        cut_off(&mut candidates, prompt, &[FrameBox { x0: 0.0, y0: 0.0, x1: 511.0, y1: 255.0 }]);
+        let [candidate] = candidates;
+        candidate.mask
     }
 
     #[test]
-    fn a_negative_point_moves_the_side_that_loses_least() {
-        let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
-        let tap = Prompt::default().positive(150.0, 100.0);
-        let cut = |prompt: Prompt| cut_back(b, &prompt);
-        assert_eq!(cut(tap.clone().negative(140.0, 60.0)), FrameBox { y0: 60.0, ..b });
-        assert_eq!(cut(tap.clone().negative(190.0, 110.0)), FrameBox { x1: 190.0, ..b });
-        // Not beyond a tap that belongs, not much of it, and nothing for a point outside.
-        assert_eq!(cut(tap.clone().positive(150.0, 55.0).negative(145.0, 60.0)), b);
-        assert_eq!(cut(tap.clone().negative(151.0, 101.0)), b);
-        assert_eq!(cut(tap.negative(300.0, 60.0)), b);
+    fn a_negative_point_takes_what_it_lies_in_and_no_more() {
+        // A disc, and another that leaks out of it through a neck.
+        let disc = |x: f32, y: f32| (x - 100.0).hypot(y - 128.0) < 60.0;
+        let leak = |x: f32, y: f32| (x - 300.0).hypot(y - 128.0) < 40.0;
+        let neck = |x: f32, y: f32| (100.0..300.0).contains(&x) && (y - 128.0).abs() < 5.0;
+        let whole = mask(|x, y| disc(x, y) || leak(x, y) || neck(x, y));
+        let tap = Prompt::default().positive(90.0, 128.0);
+        let cut = after(whole.clone(), &tap.clone().negative(300.0, 128.0));
+        let right = mask(|x, y| disc(x, y) || neck(x, y) && x < 220.0);
+        assert!(cut.iou(&right) > 0.99, "{}", cut.iou(&right));
+        assert_eq!(after(whole.clone(), &tap), whole, "nothing goes without a point");
+
+        // Just inside the rim only a spot goes: half of the way to the tap would be a third of the disc.
+        let cut = after(mask(disc), &tap.clone().negative(155.0, 128.0));
+        let gone = 1.0 - cut.area_px() as f64 / mask(disc).area_px() as f64;
+        assert!(!cut.contains(FramePoint::new(155.0, 128.0)) && gone < 0.03, "{gone}");
+        // A box and a point off it.
+        let boxed = Prompt::default().negative(300.0, 128.0);
+        assert!(!after(whole, &boxed).contains(FramePoint::new(300.0, 128.0)));
     }
 
     #[test]
-    fn a_negative_point_cuts_and_prefers_masks_without_it() {
-        let columns = |from: u32, to: u32, predicted_iou| MaskCandidate {
-            mask: Mask::from_pixels(
-                SIZE,
-                (0..SIZE.pixels() as u32)
-                    .map(|i| u8::from((from..to).contains(&(i % SIZE.width))))
-                    .collect(),
-            ),
-            low_res_logits: Arc::new(Array2::zeros((4, 4))),
-            predicted_iou,
-            stability_score: 1.0,
-        };
-        let mut candidates = [columns(0, 400, 0.9), columns(0, 200, 0.5)];
-        let prompt = Prompt::default().positive(100.0, 50.0).negative(300.0, 50.0);
-        apply_points(&mut candidates, &prompt, &[]);
-        assert_eq!(candidates[0].predicted_iou, 0.5, "it leaves the negative point out");
-        assert_eq!(candidates[0].mask.area_px(), 200 * 256, "and is not cut");
-        assert_eq!(candidates[1].mask.area_px(), 201 * 256, "cut half way between the points");
+    fn what_a_cut_severs_goes_with_it() {
+        let bar = mask(|x, y| (50.0..450.0).contains(&x) && (y - 128.0).abs() < 10.0);
+        let prompt = Prompt::default().positive(80.0, 128.0).negative(200.0, 128.0);
+        let cut = after(bar, &prompt);
+        assert!(cut.contains(FramePoint::new(170.0, 128.0)));
+        assert!(!cut.contains(FramePoint::new(400.0, 128.0)), "the far end hangs on nothing");
+    }
+
+    #[test]
+    fn a_part_agrees_less_than_a_whole_that_is_wrong_by_a_pixel() {
+        let (whole, part) = (mask(|x, _| x < 300.0), mask(|x, _| x < 60.0));
+        let prompt = Prompt::default().positive(30.0, 100.0).negative(299.0, 50.0);
+        let more = prompt.clone().positive(250.0, 200.0);
+        assert!((0.999..1.0).contains(&agreement(&whole, &prompt)));
+        assert_eq!(agreement(&part, &prompt), 1.0);
+        assert!(agreement(&part, &more) < 0.2 && agreement(&whole, &more) > 0.999);
+        let lone = Prompt::default().positive(301.0, 100.0);
+        assert_eq!(agreement(&part, &lone), 1.0, "a lone tap may miss");
+        assert_eq!(agreement(&mask(|_, _| false), &more), 0.0, "nothing holds nothing");
+    }
+
+    #[test]
+    fn distances_to_the_outline_are_those_of_all_pixels() {
+        let bent = mask(|x, y| (x - 100.0).hypot(y - 60.0) < 50.0 || (x > 200.0 && y > 200.0));
+        let outside = Mask::from_pixels(SIZE, bent.pixels().iter().map(|p| 1 - p).collect());
+        let (inner, outer) = (depths(&bent), depths(&outside));
+        for (x, y) in
+            [(100, 60), (140, 70), (149, 60), (150, 60), (180, 90), (511, 255), (300, 210)]
+        {
+            let at = (y * SIZE.width + x) as usize;
+            // Outside, the frame's rim is no outline.
+            let all = if inner[at] > 0.0 { inner[at] } else { outer[at] };
+            let found = to_outline(&bent, FramePoint::new(x as f32, y as f32));
+            assert!((f64::from(found) - all).abs() < 1e-4, "({x}, {y}): {found}, {all}");
+        }
+        assert_eq!(to_outline(&mask(|_, _| false), FramePoint::new(5.0, 5.0)), f32::INFINITY);
     }
 }
