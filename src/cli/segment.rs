@@ -20,7 +20,7 @@ use super::scale::ScaleArguments;
 
 /// Outline a structure on one picture
 ///
-/// Writes mask-1.png, mask-2.png… (best first, of several points masks that contradict one last; at the picture's
+/// Writes mask-1.png, mask-2.png… (best first, less so the more a mask contradicts a point; at the picture's
 /// size, 0 and 255), overlay.png and result.json. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
 #[derive(Args)]
 #[command(

@@ -12,7 +12,7 @@ const SAME: f64 = 0.9;
 /// One proposed mask.
 #[derive(Clone, Debug)]
 pub struct MaskCandidate {
-    /// At frame resolution: logits above 0, without what negative points cut off where the model
+    /// At frame resolution: logits above 0, without what negative points cut off and sever where the model
     /// itself takes no points.
     pub mask: Mask,
     /// The decoder's output, `4G × 4G` (rows × columns) for an embedding of `G × G`, over the

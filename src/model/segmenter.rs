@@ -22,7 +22,7 @@ use super::network::Threads;
 use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
 use super::tap_boxes;
-use super::tap_head::TapHead;
+use super::tap_head::{FoundBox, TapHead};
 use super::text::TextEncoder;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
@@ -331,9 +331,18 @@ impl Segmenter {
             (Some(head), None) => head.boxes(embedding.features()?, geometry, prompt)?,
             _ => Vec::new(),
         };
-        let boxes = match found.is_empty() {
-            true => tap_boxes::boxes(prompt, mask_box, geometry),
-            false => found.iter().map(|f| tap_boxes::holding(f.bounding_box, prompt)).collect(),
+        // Where the boxes have no quality of their own, the decoder alone decides.
+        let (boxes, weights): (Vec<FrameBox>, Vec<f32>) = match found.is_empty() {
+            true => {
+                tap_boxes::boxes(prompt, mask_box, geometry).into_iter().map(|b| (b, 1.0)).unzip()
+            }
+            false => {
+                let agreeing = |f: &FoundBox| {
+                    let (boxes, quality) = (tap_boxes::agreeing(f.bounding_box, prompt), f.quality);
+                    boxes.into_iter().map(move |(b, weight)| (b, weight * quality))
+                };
+                found.iter().flat_map(agreeing).unzip()
+            }
         };
         if boxes.is_empty() {
             return Err(PromptError::EmptyMask.into());
@@ -347,21 +356,16 @@ impl Segmenter {
             })
             .collect();
         let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
-        // Where the boxes have no quality of their own, the decoder alone decides.
-        let qualities = found.iter().map(|f| f.quality).chain(std::iter::repeat(1.0));
-        let candidates = decoded.into_iter().zip(qualities).filter_map(|(d, quality)| {
+        let candidates = decoded.into_iter().zip(weights).filter_map(|(d, weight)| {
             let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
             token.map(|(logits, iou)| {
                 let found = candidate(geometry, logits, iou);
-                (iou * quality * tap_boxes::agreement(&found.mask, prompt), found)
+                (iou * weight * tap_boxes::agreement(&found.mask, prompt), found)
             })
         });
         let mut masks = Masks::ranked_by(candidates.collect());
-        if !found.is_empty() {
-            masks = masks.without_repeats();
-        }
         tap_boxes::cut_off(&mut masks.candidates, prompt, &boxes);
-        Ok(masks)
+        Ok(if found.is_empty() { masks } else { masks.without_repeats() })
     }
 
     fn checked(&self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Prompt, ModelError> {

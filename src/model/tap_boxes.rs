@@ -50,15 +50,56 @@ pub(super) fn boxes(
         .collect()
 }
 
+/// The boxes to ask for one that a tap head found, each with a weight for its answer: the box, grown to hold
+/// all positive points; and, where negative points lie in it, that with [sides moved to them](cut_back),
+/// which is the less likely the less of the box it leaves.
+pub(super) fn agreeing(found: FrameBox, prompt: &Prompt) -> Vec<(FrameBox, f32)> {
+    let whole = holding(found, prompt);
+    let cut = cut_back(whole, prompt);
+    let area = |b: FrameBox| b.width() * b.height();
+    let mut boxes = vec![(whole, 1.0)];
+    if cut != whole {
+        boxes.push((cut, area(cut) / area(whole)));
+    }
+    boxes
+}
+
+/// The box with a side moved to each negative point in it: that side which loses least of the box and
+/// no positive point. It stays as it is where a point would take two fifths of it or more: such a
+/// point lies in the midst of the structure, and only cuts the mask.
+fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
+    let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
+    let holds =
+        |b: &FrameBox, p: &FramePoint| (b.x0..=b.x1).contains(&p.x) && (b.y0..=b.y1).contains(&p.y);
+    for point in prompt.points_labelled(PointLabel::Negative) {
+        if !holds(&b, &point) {
+            continue;
+        }
+        let sides = [
+            FrameBox { x0: point.x, ..b },
+            FrameBox { x1: point.x, ..b },
+            FrameBox { y0: point.y, ..b },
+            FrameBox { y1: point.y, ..b },
+        ];
+        let area = |b: &FrameBox| b.width() * b.height();
+        let kept = |cut: &FrameBox| {
+            area(cut) > 0.6 * area(&b) && positive.iter().all(|p| holds(cut, p) || !holds(&b, p))
+        };
+        let cuts = sides.into_iter().filter(kept);
+        b = cuts.max_by(|a, b| area(a).total_cmp(&area(b))).unwrap_or(b);
+    }
+    b
+}
+
 /// `b`, grown to hold all positive points.
-pub(super) fn holding(b: FrameBox, prompt: &Prompt) -> FrameBox {
+fn holding(b: FrameBox, prompt: &Prompt) -> FrameBox {
     prompt.points_labelled(PointLabel::Positive).fold(b, |b, point| grown(b, &point))
 }
 
-/// How well a mask agrees with several points, from 1 down to 0: the share of it that would be left, or
-/// that would have been there, if what contradicts them were mended. That is, for each negative point
-/// inside and each positive one outside, a disc of [`REACH`] times its distance from the outline. A point
-/// that is on the wrong side by a pixel says little; a part that leaves most of a structure out says more.
+/// How well a mask agrees with several points, from 1 down to 0: its area as a share of what that would be
+/// with a disc more for each negative point inside and each positive one outside, of [`REACH`] times its
+/// distance from the outline. A point that is on the wrong side by a pixel says little; a part that
+/// leaves most of a structure out says more.
 pub(super) fn agreement(mask: &Mask, prompt: &Prompt) -> f32 {
     // A lone tap may be just beside what is meant.
     let [_, _, ..] = prompt.points[..] else { return 1.0 };
@@ -69,17 +110,14 @@ pub(super) fn agreement(mask: &Mask, prompt: &Prompt) -> f32 {
             return 1.0;
         }
         let disc = PI * (REACH * to_outline(mask, point.position)).powi(2);
-        match point.label {
-            PointLabel::Negative => (1.0 - disc / area).max(0.0),
-            PointLabel::Positive => area / (area + disc),
-        }
+        area / (area + disc)
     };
     prompt.points.iter().map(share).product()
 }
 
 /// Cuts off the masks what belongs to a negative point inside: what lies nearer to it than to any
 /// positive one (or, without positive points, to the middle of the prompt's box) and within [`REACH`];
-/// and what then hangs on no positive point any more.
+/// and what that severs from the positive points.
 pub(super) fn cut_off(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: &[FrameBox]) {
     let negative: Vec<FramePoint> = prompt.points_labelled(PointLabel::Negative).collect();
     let mut positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
@@ -91,13 +129,14 @@ pub(super) fn cut_off(candidates: &mut [MaskCandidate], prompt: &Prompt, boxes: 
         let inside: Vec<_> =
             negative.iter().copied().filter(|p| candidate.mask.contains(*p)).collect();
         if !inside.is_empty() {
-            candidate.mask = hanging_on(cut(&candidate.mask, &positive, &inside), &positive);
+            candidate.mask = cut(&candidate.mask, &positive, &inside);
         }
     }
 }
 
 /// `mask` without the pixels that are nearer to one of `negative`, which are inside, than to all of
-/// `positive`, as far as [`REACH`].
+/// `positive`, as far as [`REACH`], and without what hung together with them and then with no positive
+/// point any more.
 fn cut(mask: &Mask, positive: &[FramePoint], negative: &[FramePoint]) -> Mask {
     let square = |p: &FramePoint, x: f32, y: f32| (p.x - x).powi(2) + (p.y - y).powi(2);
     let reach: Vec<f32> = negative.iter().map(|p| (REACH * to_outline(mask, *p)).powi(2)).collect();
@@ -112,21 +151,20 @@ fn cut(mask: &Mask, positive: &[FramePoint], negative: &[FramePoint]) -> Mask {
         });
         *pixel = u8::from(!off);
     }
-    Mask::from_pixels(mask.size(), pixels)
-}
-
-/// The pieces of `mask` that hold one of `points`; all of it where none does.
-fn hanging_on(mask: Mask, points: &[FramePoint]) -> Mask {
-    let (pieces, _) = components(&mask, 1);
-    let width = mask.size().width as usize;
-    let held = points.iter().filter(|point| mask.contains(**point));
+    let left = Mask::from_pixels(mask.size(), pixels);
+    let (before, after) = (components(mask, 1).0, components(&left, 1).0);
+    let at = |p: &FramePoint| p.y.round() as usize * width + p.x.round() as usize;
     let kept: Vec<u32> =
-        held.map(|p| pieces[p.y.round() as usize * width + p.x.round() as usize]).collect();
+        positive.iter().filter(|p| left.contains(**p)).map(|p| after[at(p)]).collect();
     if kept.is_empty() {
-        return mask;
+        return left;
     }
-    let inside = pieces.iter().map(|piece| u8::from(kept.contains(piece)));
-    Mask::from_pixels(mask.size(), inside.collect())
+    let touched: Vec<u32> = negative.iter().map(|p| before[at(p)]).collect();
+    let pieces = before.iter().zip(&after);
+    let stays = pieces.map(|(before, after)| {
+        u8::from(*after != 0 && (kept.contains(after) || !touched.contains(before)))
+    });
+    Mask::from_pixels(mask.size(), stays.collect())
 }
 
 /// The distance in pixels from the one at `point`, which is on the frame, to the nearest that is on the
@@ -141,11 +179,11 @@ fn to_outline(mask: &Mask, point: FramePoint) -> f32 {
     for row in 0..height {
         let dy = row.abs_diff(y) as f32;
         let (left, right) = mask.row(row).split_at(x as usize);
-        let columns = [
-            left.iter().rev().position(|p| *p != here).map(|at| at + 1),
-            right.iter().position(|p| *p != here),
-        ];
         if dy < nearest {
+            let columns = [
+                left.iter().rev().position(|p| *p != here).map(|at| at + 1),
+                right.iter().position(|p| *p != here),
+            ];
             let off = columns.into_iter().flatten().map(|dx| (dx as f32).hypot(dy));
             nearest = off.fold(nearest, f32::min);
         }
@@ -201,11 +239,23 @@ mod tests {
     fn a_found_box_comes_to_hold_a_positive_point_that_it_missed() {
         let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let prompt = Prompt::default().positive(150.0, 100.0).positive(230.0, 40.0);
-        assert_eq!(holding(b, &prompt), FrameBox { x1: 230.0, y0: 40.0, ..b });
-        assert_eq!(
-            holding(b, &prompt.negative(120.0, 145.0)),
-            FrameBox { x1: 230.0, y0: 40.0, ..b }
-        );
+        let grown = FrameBox { x1: 230.0, y0: 40.0, ..b };
+        assert_eq!(agreeing(b, &prompt), [(grown, 1.0)]);
+        let both = agreeing(b, &prompt.negative(120.0, 139.0));
+        assert_eq!(both, [(grown, 1.0), (FrameBox { y1: 139.0, ..grown }, 0.9)]);
+    }
+
+    #[test]
+    fn a_negative_point_moves_the_side_that_loses_least() {
+        let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
+        let tap = Prompt::default().positive(150.0, 100.0);
+        let cut = |prompt: Prompt| cut_back(b, &prompt);
+        assert_eq!(cut(tap.clone().negative(140.0, 60.0)), FrameBox { y0: 60.0, ..b });
+        assert_eq!(cut(tap.clone().negative(190.0, 110.0)), FrameBox { x1: 190.0, ..b });
+        // Not beyond a tap that belongs, not much of it, and nothing for a point outside.
+        assert_eq!(cut(tap.clone().positive(150.0, 55.0).negative(145.0, 60.0)), b);
+        assert_eq!(cut(tap.clone().negative(151.0, 101.0)), b);
+        assert_eq!(cut(tap.negative(300.0, 60.0)), b);
     }
 
     fn mask(inside: impl Fn(f32, f32) -> bool) -> Mask {
@@ -252,6 +302,13 @@ mod tests {
         let cut = after(bar, &prompt);
         assert!(cut.contains(FramePoint::new(170.0, 128.0)));
         assert!(!cut.contains(FramePoint::new(400.0, 128.0)), "the far end hangs on nothing");
+        // What never hung together with it stays.
+        let two =
+            mask(|x, y| (x - 100.0).hypot(y - 60.0) < 40.0 || (x - 300.0).hypot(y - 60.0) < 40.0);
+        let cut =
+            after(two.clone(), &Prompt::default().positive(300.0, 60.0).negative(335.0, 60.0));
+        assert!(!cut.contains(FramePoint::new(335.0, 60.0)));
+        assert!((0..200).all(|x| cut.row(60)[x] == two.row(60)[x]), "the other disc is whole");
     }
 
     #[test]
@@ -262,6 +319,8 @@ mod tests {
         assert!((0.999..1.0).contains(&agreement(&whole, &prompt)));
         assert_eq!(agreement(&part, &prompt), 1.0);
         assert!(agreement(&part, &more) < 0.2 && agreement(&whole, &more) > 0.999);
+        let deep = Prompt::default().positive(30.0, 100.0).negative(200.0, 128.0);
+        assert!((0.1..0.8).contains(&agreement(&whole, &deep)), "{}", agreement(&whole, &deep));
         let lone = Prompt::default().positive(301.0, 100.0);
         assert_eq!(agreement(&part, &lone), 1.0, "a lone tap may miss");
         assert_eq!(agreement(&mask(|_, _| false), &more), 0.0, "nothing holds nothing");

@@ -190,8 +190,7 @@ impl Session {
         let Some(newest) = self.newest.clone() else { return };
         let share = match (&self.tracking, self.options.ahead) {
             (Some(_), _) => 1.0,
-            // What takes longer is too old when it is there, and a tap would wait for it and then its own.
-            (None, Some(share)) if self.is_attended() && self.last_encode <= Self::FRESH => share,
+            (None, Some(share)) if self.is_attended() && self.pays_ahead() => share,
             (None, _) => return,
         };
         let rest = self.last_encode.mul_f32((1.0 - share) / share.max(0.01));
@@ -202,6 +201,13 @@ impl Session {
         if due || (self.tracking.is_some() && self.is_new(&newest)) {
             self.begin_encoding(newest, commands);
         }
+    }
+
+    /// Whether a frame is likely to be of use when it is encoded: what takes longer than that is too old
+    /// then, and a tap would wait for it and for its own. A single slow one is tried again.
+    fn pays_ahead(&self) -> bool {
+        let begun = self.encoding.as_ref().map_or(Duration::ZERO, |e| e.begun);
+        self.last_encode <= Self::FRESH || self.now.saturating_sub(begun) >= Self::SLOW_AGAIN
     }
 
     /// Whether somebody is there who may tap soon; otherwise the board is to rest.
@@ -255,6 +261,9 @@ impl Session {
 
     /// How long after the last touch frames are encoded ahead.
     pub const ATTENDED: Duration = Duration::from_secs(60);
+
+    /// How long nothing is encoded ahead after a frame that took too long.
+    const SLOW_AGAIN: Duration = Duration::from_secs(15);
 
     /// How old the frame may be that a tap freezes.
     pub const FRESH: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@ mod refinement;
 
 use crate::geometry::{FrameBox, FramePoint};
 use crate::model::{MaskCandidate, Masks};
-use crate::prompt::{MaskPrompt, Prompt, PromptPoint};
+use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptPoint};
 
 use super::Session;
 use super::ahead::Look;
@@ -50,18 +50,19 @@ impl Here {
     }
 
     /// Shows the candidate most like what a person had chosen before the point was added: of those that
-    /// agree with the point as the best one does.
+    /// agree with the point, if any does.
     fn keep_to(&mut self, before: &Here, point: Option<&PromptPoint>) {
         let (Some(chosen), Some(point)) = (before.masks.candidates.get(before.chosen), point)
         else {
             return;
         };
-        let holds = |c: &MaskCandidate| c.mask.contains(point.position);
-        let best = self.masks.candidates.first().is_some_and(holds);
-        let agreeing = self.masks.candidates.iter().enumerate().filter(|(_, c)| holds(c) == best);
-        let likest = agreeing
-            .map(|(index, c)| (index, c.mask.iou(&chosen.mask)))
-            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        let wanted = point.label == PointLabel::Positive;
+        let rank = |c: &MaskCandidate| {
+            (c.mask.contains(point.position) == wanted, c.mask.iou(&chosen.mask))
+        };
+        let ranked = self.masks.candidates.iter().map(rank).enumerate();
+        let likest =
+            ranked.max_by(|(i, a), (j, b)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(j.cmp(i)));
         self.chosen = likest.map_or(self.chosen, |(index, _)| index);
         self.picked = true;
     }
@@ -432,7 +433,10 @@ impl Objects {
                 if let Answer::Asked { request: asked, encoding } = step.answer
                     && asked == request
                 {
-                    let before = earlier.last().filter(|_| step.refines).and_then(Step::here);
+                    // The last answer that was there, over points that were added in haste.
+                    let refining = std::iter::once(&*step).chain(earlier.iter().rev());
+                    let refined = refining.take_while(|step| step.refines).count();
+                    let before = earlier.iter().rev().take(refined).find_map(Step::here);
                     let here = |masks: Masks| {
                         let mut here = Here::new(masks.in_steps(), Some(encoding));
                         if let Some(before) = before.filter(|before| before.picked) {

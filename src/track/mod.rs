@@ -11,9 +11,9 @@
 //! they differ from the first one, and that in part.
 //!
 //! A structure is lost when its surroundings no longer look like those of the frame before, or like
-//! those that were answered last, when the answer to its box is another one, or when the picture is no different inside and outside. It is
-//! then looked for on every encoded frame, where the picture is most like it was, and found again when
-//! the answer there is the one expected.
+//! those that were answered last, when the answer to its box is another one, or when the picture is no
+//! different inside and outside. It is then looked for on every encoded frame, where the picture is most
+//! like it was, and found again when the answer there is the one expected.
 
 mod blend;
 mod look;
@@ -286,8 +286,8 @@ impl Track {
         let seen = motion(&self.seen_on, now, &self.carried(self.bounds), self.bounds)
             .filter(|motion| motion.likeness >= limits.likeness)
             .map(|motion| motion.shift.of_box(self.bounds))
-            .filter(|b| self.look.likeness_in(now, *b).is_none_or(|l| l >= limits.faded))
-            .filter(|b| b.clipped(now.size()).is_some_and(|c| c.width() > 1.0 && c.height() > 1.0));
+            .filter(|b| b.clipped(now.size()).is_some_and(|c| c.width() > 1.0 && c.height() > 1.0))
+            .filter(|b| self.look.likeness_in(now, *b).is_none_or(|l| l >= limits.faded));
         match seen {
             Some(bounds) => {
                 self.bounds = bounds;

@@ -131,6 +131,11 @@ fn what_would_be_too_old_when_it_is_encoded_is_not_begun() {
     bed.press(Button::LiveFreeze);
     bed.tick(5600);
     assert_eq!(encoded_sequence(&bed.shows(frame(4))), Some(4));
+    // One was slow, as the first may be.
+    bed.encoded_in(Duration::from_millis(900));
+    bed.tick(20_599);
+    assert_eq!(encoded_sequence(&bed.shows(frame(5))), None);
+    assert_eq!(encoded_sequence(&bed.tick(20_600)), Some(5));
 }
 
 #[test]

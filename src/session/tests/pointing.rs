@@ -158,8 +158,9 @@ fn a_point_keeps_to_the_mask_that_was_chosen() {
         (0, 26.0, 8.0),  // nothing was chosen: the best
         (1, 26.0, 13.0), // the one most like the middle one
         (2, 26.0, 19.0),
-        // The largest was chosen, but holds the point that the best one leaves out.
-        (2, 37.0, 13.0),
+        // The largest holds the point, too; of the others none does.
+        (1, 37.0, 19.0),
+        (2, 37.0, 19.0),
     ] {
         let mut bed = Bed::live();
         bed.tap(20.0, 20.0);
@@ -172,6 +173,16 @@ fn a_point_keeps_to_the_mask_that_was_chosen() {
         bed.press(Button::NextMask);
         assert_ne!(radius(&bed), expected, "all are there to be chosen");
     }
+    // Two points in haste.
+    let mut bed = Bed::live();
+    bed.tap(20.0, 20.0);
+    let (first, _) = decode(&bed.encoded());
+    bed.decoded(first, discs([8.0, 12.0, 18.0]));
+    (0..2).for_each(|_| drop(bed.press(Button::NextMask)));
+    bed.tap(24.0, 20.0);
+    let (third, _) = decode(&bed.tap(20.0, 25.0));
+    bed.decoded(third, discs([8.0, 13.0, 19.0]));
+    assert_eq!(radius(&bed), 19.0);
 }
 
 /// Logits are of the part of the picture that the network looked at, and of that picture.
