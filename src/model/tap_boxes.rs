@@ -52,14 +52,14 @@ pub(super) fn boxes(
 
 /// The boxes to ask for one that a tap head found, each with a weight for its answer: the box, grown to hold
 /// all positive points; and, where negative points lie in it, that with [sides moved to them](cut_back),
-/// which is the less likely the less of the box it leaves.
+/// which is the less likely the smaller that is: by the root of the area that it leaves.
 pub(super) fn agreeing(found: FrameBox, prompt: &Prompt) -> Vec<(FrameBox, f32)> {
     let whole = holding(found, prompt);
     let cut = cut_back(whole, prompt);
     let area = |b: FrameBox| b.width() * b.height();
     let mut boxes = vec![(whole, 1.0)];
     if cut != whole {
-        boxes.push((cut, area(cut) / area(whole)));
+        boxes.push((cut, (area(cut) / area(whole)).sqrt()));
     }
     boxes
 }
@@ -242,7 +242,7 @@ mod tests {
         let grown = FrameBox { x1: 230.0, y0: 40.0, ..b };
         assert_eq!(agreeing(b, &prompt), [(grown, 1.0)]);
         let both = agreeing(b, &prompt.negative(120.0, 139.0));
-        assert_eq!(both, [(grown, 1.0), (FrameBox { y1: 139.0, ..grown }, 0.9)]);
+        assert_eq!(both, [(grown, 1.0), (FrameBox { y1: 139.0, ..grown }, 0.9f32.sqrt())]);
     }
 
     #[test]

@@ -28,8 +28,7 @@ const MOST_PIXELS: f64 = 1920.0 * 1200.0;
 
 /// The best of `modes`: those that are smooth come first, then large ones up to Full HD, then those
 /// that keep the colours best (uncompressed before JPEG, grey last), then those nearest to 30 frames
-/// a second. Rates that are
-/// not known count as smooth.
+/// a second. Rates that are not known count as smooth.
 ///
 /// # Errors
 /// [`CaptureFault::NoMode`] where none is as `wishes` say.
