@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use tapseg::eval::report::{Shown, best_and_worst, csv, html};
 use tapseg::eval::{
@@ -124,7 +124,7 @@ impl Eval {
                 output::line(format_args!("written: {}", file.display()))?;
             }
         }
-        journal.map_or(Ok(()), |journal| Ok(journal.remove()?))
+        Ok(journal.map_or(Ok(()), Journal::remove)?)
     }
 
     /// Asks all models, one after the other, so that one at a time is in memory.
@@ -188,12 +188,14 @@ impl Eval {
             }
             models.push(model);
         }
-        ensure!(
-            models.iter().any(|model| !model.cases.is_empty()),
-            "{}: nothing is outlined that could be asked about{}",
-            dataset.name,
-            problems.iter().take(NAMED).map(told).collect::<String>()
-        );
+        if models.iter().all(|model| model.cases.is_empty()) {
+            journal.map_or(Ok(()), Journal::remove)?;
+            bail!(
+                "{}: nothing is outlined that could be asked about{}",
+                dataset.name,
+                problems.iter().take(NAMED).map(told).collect::<String>()
+            );
+        }
         let counts = (pictures, structures);
         let evaluation = Evaluation::new(dataset, counts, problems, self.seed, settings, models);
         Ok((evaluation, shown, journal))

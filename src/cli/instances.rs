@@ -106,13 +106,14 @@ impl Instances {
         bar.finish_and_clear();
         std::fs::write(&self.output, serde_json::to_vec(&instances)?)
             .with_context(|| format!("can't write {}", self.output.display()))?;
+        let (done, all) = (sizes.len() + failed.len(), pictures.len());
+        let complete = failed.is_empty() && done == all;
         ensure!(
-            !instances.is_empty() || left_out.is_empty(),
+            !complete || !instances.is_empty() || left_out.is_empty(),
             "{}: no box can be asked about; bbox is left, top, width and height in pixels:{}",
             self.boxes.display(),
             listed(&left_out)
         );
-        let (done, all) = (sizes.len() + failed.len(), pictures.len());
         if done < all {
             eprintln!(
                 "stopped after {done} of {all} pictures: their masks are written, but not judged"
@@ -215,6 +216,9 @@ fn masks(
             }
             Err(reason) => left_out.push(format!("its box {}: {reason}", index + 1)),
         }
+    }
+    if spots.is_empty() {
+        return Ok((size, vec![], left_out));
     }
     let embedding = segmenter.set_image(&frame)?;
     let found = segmenter.decode_each(&embedding, &spots, |index, proposal| {

@@ -106,42 +106,38 @@ struct Line {
 
 impl Journal {
     /// Opens the journal at `path` and reads what it holds for `key`; begins it where it is not
-    /// there or holds nothing yet. A last line that was cut short is dropped.
+    /// there or has nothing after a key. A last line that was cut short is dropped.
     ///
     /// # Errors
-    /// [`JournalError`] where it can't be read or written, or holds something of another key.
+    /// [`JournalError`] where it can't be read or written, or holds something else.
     pub fn open(path: &Path, key: &Key) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Io { path: path.to_path_buf(), source };
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.map_err(failed)?;
-        let (mut found, mut done) = (None, HashMap::new());
-        let mut good = 0;
+        let (mut done, mut good) = (HashMap::new(), 0);
         let mut reader = BufReader::new(&mut file);
         let mut text = Vec::new();
-        loop {
-            text.clear();
-            let read = reader.read_until(b'\n', &mut text).map_err(failed)?;
-            if text.last() != Some(&b'\n') {
-                break;
-            }
-            if good == 0 {
-                found = Some(serde_json::from_slice::<Key>(&text).ok());
-            } else {
+        reader.read_until(b'\n', &mut text).map_err(failed)?;
+        let found = serde_json::from_slice::<Key>(&text).ok();
+        if found.as_ref() == Some(key) && text.ends_with(b"\n") {
+            while text.ends_with(b"\n") {
+                good += text.len() as u64;
+                text.clear();
+                reader.read_until(b'\n', &mut text).map_err(failed)?;
                 let Ok(line) = serde_json::from_slice::<Line>(&text) else { break };
-                done.insert((line.model, line.item), line.outcome);
+                if text.ends_with(b"\n") {
+                    done.insert((line.model, line.item), line.outcome);
+                }
             }
-            good += read as u64;
-        }
-        match found {
-            Some(Some(found)) if found == *key => {}
-            // Not even one item was done.
-            Some(Some(_)) if done.is_empty() => good = 0,
-            Some(found) => {
+        } else {
+            // Nothing was done where not even the key was written whole, or nothing follows it.
+            let own = serde_json::to_vec(key).map_err(|error| failed(error.into()))?;
+            let bare = found.is_some() && reader.fill_buf().map_err(failed)?.is_empty();
+            if !bare && !own.starts_with(&text) {
                 let of = found.map_or("something else".into(), |found| key.differences(&found));
                 return Err(JournalError::Other { path: path.to_path_buf(), of });
             }
-            None => {}
         }
         file.set_len(good).map_err(failed)?;
         file.seek(SeekFrom::Start(good)).map_err(failed)?;
@@ -162,7 +158,8 @@ impl Journal {
         self.done.len()
     }
 
-    /// Keeps what came of item `item` and model `model`.
+    /// Keeps what came of item `item` and model `model`, unless something is wrong with the item:
+    /// it may have been mended when the evaluation goes on.
     ///
     /// # Errors
     /// [`JournalError`] where it can't be written.
@@ -173,6 +170,9 @@ impl Journal {
         outcome: Outcome,
     ) -> Result<Outcome, JournalError> {
         let line = Line { model, item, outcome };
+        if line.outcome.cases.is_empty() || !line.outcome.problems.is_empty() {
+            return Ok(line.outcome);
+        }
         self.write(&line)?;
         Ok(line.outcome)
     }

@@ -109,6 +109,29 @@ fn an_interrupted_run_goes_on() {
 }
 
 #[test]
+fn a_mask_that_was_mended_is_read_again() {
+    let out = tempfile::tempdir().unwrap();
+    let package = plain(out.path());
+    let set = out.path().join("set");
+    std::fs::create_dir(&set).unwrap();
+    image::GrayImage::new(64, 64).save(set.join("a.png")).unwrap();
+    let disc = image::GrayImage::from_fn(64, 64, |x, y| {
+        image::Luma([if x.abs_diff(30).pow(2) + y.abs_diff(30).pow(2) < 200 { 255 } else { 0 }])
+    });
+    let mut stray = disc.clone();
+    stray.put_pixel(2, 2, image::Luma([30]));
+    stray.save(set.join("a_mask.png")).unwrap();
+    let [dataset, table] = [&set, &out.path().join("out.csv")].map(|p| p.display().to_string());
+    let eval = ["eval", &dataset, "--protocol", "box", "--model", &package, "--csv", &table];
+    let told = refused(eval);
+    assert!(told.contains("nothing is outlined") && told.contains("grey 30 of 255"), "{told}");
+    assert!(!Path::new(&format!("{table}.journal")).exists());
+    disc.save(set.join("a_mask.png")).unwrap();
+    let told = ok(eval);
+    assert!(told.contains("1 structures on 1 pictures"), "{told}");
+}
+
+#[test]
 fn models_are_compared_on_the_same_prompts() {
     let out = tempfile::tempdir().unwrap();
     let package = plain(out.path());

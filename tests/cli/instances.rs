@@ -130,6 +130,13 @@ fn boxes_become_masks_that_are_judged() {
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&masks).unwrap()).unwrap();
     assert_eq!(written.as_array().map(Vec::len), Some(1));
 
+    // Nor is it hidden by boxes of others.
+    let mut no_box = more.clone();
+    no_box["annotations"][0]["bbox"] = serde_json::json!([305, 67, 0, 505]);
+    std::fs::write(&boxes, no_box.to_string()).unwrap();
+    let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
+    assert!(told.contains("1 of 2 pictures") && told.contains("missing.png"), "{told}");
+
     // What is wrong is told with its place.
     more["annotations"][0]["segmentation"] = serde_json::json!({ "size": [4, 4], "counts": "~~" });
     for (text, expected) in [

@@ -37,8 +37,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<(u64, Mask)>, Refusal> {
             Meaning::OneStructure => None,
             Meaning::Unclear(level) => {
                 let what = format!(
-                    "{}: there are whole areas of grey {level} of {greatest}, a label or a soft edge: \
-                     save labels as 1, 2, 3…, or one structure as 0 and 255",
+                    "{}: grey {level} of {greatest} may be a label, a soft edge or astray: save labels \
+                     as 1, 2, 3…, or one structure as 0 and 255",
                     path.display()
                 );
                 return Err((ProblemKind::UnclearMask, what));
@@ -65,25 +65,41 @@ enum Meaning {
     Labels,
     /// One structure, whose edge may be soft or blurred by compression.
     OneStructure,
-    /// This one could be a label, but others can't.
+    /// This one may be a label or not.
     Unclear(u16),
 }
 
 /// The greys of a mask picture but 0.
+#[derive(Default)]
 struct Levels {
     all: BTreeSet<u16>,
     /// Those of which there is an area: a pixel whose neighbours have the same grey. An edge that
     /// was drawn softly, scaled or compressed has greys of its own, but no area of them.
     of_areas: BTreeSet<u16>,
+    /// Those of which there is an area still where lines equal to the one before are left out. A
+    /// soft edge that was enlarged by repeating its pixels has areas, but none that remain.
+    of_wide_areas: BTreeSet<u16>,
     /// Those that touch other greys but 0 somewhere.
     touching: BTreeSet<u16>,
 }
 
 impl Levels {
     fn of(greys: &[u16], size: FrameSize) -> Self {
-        let mut levels =
-            Self { all: BTreeSet::new(), of_areas: BTreeSet::new(), touching: BTreeSet::new() };
-        let (width, height) = (size.width as usize, size.height as usize);
+        let width = size.width as usize;
+        let mut levels = Self::within(greys, width);
+        let mut rows: Vec<&[u16]> = greys.chunks_exact(width).collect();
+        rows.dedup();
+        let same = |x: usize| x > 0 && rows.iter().all(|row| row[x] == row[x - 1]);
+        let columns: Vec<usize> = (0..width).filter(|x| !same(*x)).collect();
+        let plain: Vec<u16> = rows.iter().flat_map(|row| columns.iter().map(|x| row[*x])).collect();
+        levels.of_wide_areas = Self::within(&plain, columns.len()).of_areas;
+        levels
+    }
+
+    /// Those in rows of `width`, without [`of_wide_areas`](Self::of_wide_areas).
+    fn within(greys: &[u16], width: usize) -> Self {
+        let mut levels = Self::default();
+        let height = greys.len() / width;
         for (at, grey) in greys.iter().copied().enumerate().filter(|(_, grey)| *grey != 0) {
             let (x, y) = (at % width, at / width);
             let columns = x.saturating_sub(1)..(x + 2).min(width);
@@ -100,26 +116,30 @@ impl Levels {
         levels
     }
 
-    /// Labels are as far from each other as 32 of them have the room, and each has an area or, where
-    /// it is small, stands alone. One structure has areas of nearly 0 and of nearly its greatest
-    /// grey alone.
+    /// Labels are as far from each other as 32 of them have the room, and each has an area: a wide
+    /// one where it touches others. One structure has areas of nearly 0 and of nearly its greatest
+    /// grey alone, and others at its edge. A grey alone is a label.
     fn meaning(&self) -> Meaning {
         let greatest = self.all.last().copied().unwrap_or(0);
         let step = usize::from(greatest) / MOST_LABELS;
+        let apart = |level: u16| !self.touching.contains(&level);
         let mut below = 0;
-        let apart = self.all.iter().all(|level| {
-            let gap = level - below;
-            below = *level;
-            usize::from(gap) >= step
+        let doubtful = self.all.iter().copied().find(|&level| {
+            let gap = level - std::mem::replace(&mut below, level);
+            let label = self.of_wide_areas.contains(&level)
+                || apart(level) && (self.of_areas.contains(&level) || self.all.len() == 1);
+            usize::from(gap) < step || !label
         });
-        let sharp = |level: &u16| self.of_areas.contains(level) || !self.touching.contains(level);
-        if self.all.len() < MOST_LABELS && apart && self.all.iter().all(sharp) {
-            return Meaning::Labels;
-        }
+        let few = self.all.len() < MOST_LABELS;
+        let sharp = |level: &u16| self.of_areas.contains(level) || apart(*level);
         let between = greatest / 8..greatest - greatest / 8;
-        match self.of_areas.iter().find(|level| between.contains(level)) {
-            Some(level) => Meaning::Unclear(*level),
-            None => Meaning::OneStructure,
+        match doubtful {
+            None if few => Meaning::Labels,
+            Some(level) if few && self.all.iter().all(sharp) => Meaning::Unclear(level),
+            _ => match self.of_areas.iter().find(|level| between.contains(level)) {
+                Some(level) => Meaning::Unclear(*level),
+                None => Meaning::OneStructure,
+            },
         }
     }
 }

@@ -206,7 +206,8 @@ fn factors(page: &mut String, e: &Evaluation) -> fmt::Result {
         page,
         "<h2>What goes with Dice</h2><p>Size: share of the picture. Contrast: of mean grey inside and \
          in a rim outside, difference over sum. Aspect ratio: height over width of the tight box. \
-         Boundary complexity: squared perimeter over 4π times area.</p>\
+         Boundary complexity: squared perimeter of all pieces over 4π times the area within it, holes \
+         included.</p>\
          <table><tr><th class=\"text\">setting</th><th class=\"text\">model</th>\
          <th class=\"text\">factor</th><th>n</th><th>Pearson r</th><th>p</th><th>Spearman r</th>\
          <th>p</th></tr>"
