@@ -65,6 +65,20 @@ def shows_picture(screen):
     return screen.pixel(2, 798) not in [(0, 0, 0), screen.pixel(640, 300)] and len(set(screen.part(0, 375, 1280, 1)[0])) > 8
 
 
+def write_console(board):
+    """Writes on the text console, and gives the screen with it."""
+    board.do(r"printf '\033[?25l\033[2J\033[Hthe text console' > /dev/tty1")
+    written = board.settled()
+    assert len(set(written.part(0, 0, 400, 16))) > 4, "no text console"
+    return written
+
+
+def check_console(board, before):
+    """What was on the text console is on the screen again."""
+    assert board.settled().pixels == before.pixels, "the console isn't back"
+    say("the console is back at the end")
+
+
 class Picture:
     """Where on a screen a frame of `width` x `height` lies, and where the buttons are."""
 

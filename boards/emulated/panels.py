@@ -1,20 +1,13 @@
 """Panels of other kinds, and a pointer: a program with a still picture, without systemd."""
 
 from board import SCREEN, Board
-from panel import MICRO, RECORDS, ROOT, WORK, Picture, around, host_mask, keep, say, shows_picture, step
+from panel import (MICRO, RECORDS, ROOT, WORK, Picture, around, check_console, host_mask, keep, say, shows_picture, step,
+                   write_console)
 
 STILL = "/board/frame.png"
 FRAME = f"{ROOT}/tests/data/frames/clarius_eye.png"
 SIZE = (1280, 960)
 CONNECTOR = "/sys/class/drm/card*-Virtual-1/status"
-
-
-def write_console(board):
-    """Writes on the text console, and gives the screen with it."""
-    board.do(r"printf '\033[?25l\033[2J\033[Hthe text console' > /dev/tty1")
-    written = board.settled()
-    assert len(set(written.part(0, 0, 400, 16))) > 4, "no text console"
-    return written
 
 
 def begin(board, *arguments):
@@ -32,19 +25,13 @@ def end(board):
     board.await_line(r"frames shown")
 
 
-def check_console(board, before):
-    """What was on the text console is on the screen again."""
-    assert board.settled().pixels == before.pixels, "the console isn't back"
-    say("the console is back at the end")
-
-
 def try_displays(board, picture, at, mask):
     """A display that is unplugged and plugged in again, and one that is chosen."""
     board.forget()
     board.do(f"echo off > $(echo {CONNECTOR})")
     board.await_line("the display was disconnected")
     board.do(f"echo detect > $(echo {CONNECTOR})")
-    plain = board.await_screen("the picture", shows_picture)
+    board.await_screen("the picture", shows_picture)
     plain = board.settled()
     board.tap(*at)
     picture.check_outline("a tap after the display was unplugged", plain, picture.answered(board), mask, [around(*at)])

@@ -2,11 +2,13 @@
 //! hears that it lives.
 
 use std::env;
+use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use embedded_graphics::geometry::Size;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tapseg::screen::{Canvas, Screen, ScreenError, ScreenEvent};
 
 use super::interrupt::Interrupt;
@@ -21,8 +23,22 @@ pub struct Attended {
 
 impl Attended {
     pub fn new(screen: Box<dyn Screen>) -> Result<Self> {
-        let variable = |name: &str| env::var(name).ok();
-        Ok(Self { screen, interrupt: Interrupt::watch()?, manager: Manager::of(variable) })
+        let manager = Manager::of(|name| env::var(name).ok());
+        if manager.is_some() {
+            leave_keys_alone();
+        }
+        Ok(Self { screen, interrupt: Interrupt::watch()?, manager })
+    }
+}
+
+/// Has no key of the console that a service was given end or stop it: a keyboard at the panel is for its
+/// buttons, and Ctrl-Z would leave the picture standing.
+fn leave_keys_alone() {
+    // What is no console has no keys.
+    let Ok(mut console) = tcgetattr(io::stdin()) else { return };
+    console.local_modes.remove(LocalModes::ISIG);
+    if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, &console) {
+        log::warn!("Ctrl-C at the console ends the program: {error}");
     }
 }
 
