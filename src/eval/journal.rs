@@ -35,6 +35,16 @@ pub enum JournalError {
         /// What differs.
         of: String,
     },
+    /// Its place is taken by something else.
+    #[error(
+        "{path} is no journal that this version of tapseg reads: have the evaluation write to another file, \
+         or move that one away",
+        path = .path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// A model, told from others by the checksums of its networks.
@@ -135,8 +145,11 @@ impl Journal {
             let own = serde_json::to_vec(key).map_err(|error| failed(error.into()))?;
             let bare = found.is_some() && reader.fill_buf().map_err(failed)?.is_empty();
             if !bare && !own.starts_with(&text) {
-                let of = found.map_or("something else".into(), |found| key.differences(&found));
-                return Err(JournalError::Other { path: path.to_path_buf(), of });
+                let path = path.to_path_buf();
+                return Err(match found {
+                    Some(found) => JournalError::Other { path, of: key.differences(&found) },
+                    None => JournalError::Foreign { path },
+                });
             }
         }
         file.set_len(good).map_err(failed)?;

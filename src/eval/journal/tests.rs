@@ -94,9 +94,9 @@ fn only_a_key_that_nothing_follows_is_written_over() {
     let older = format!("{other}\n{{\"model\":0,\"item\":0,\"scores\":[]}}\n");
     for (foreign, of) in [
         (&*older, "of another seed: "),
-        ("my notes", "of something else"),
-        ("my notes\n", "of something else"),
-        ("\n", "of something else"),
+        ("my notes", "out.csv.journal is no journal"),
+        ("my notes\n", "out.csv.journal is no journal"),
+        ("\n", "out.csv.journal is no journal"),
     ] {
         std::fs::write(&path, foreign).unwrap();
         let told = Journal::open(&path, &key(1)).err().unwrap().to_string();
