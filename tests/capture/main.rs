@@ -287,8 +287,9 @@ fn damage(vivid: &Vivid) {
     fault(&mut *feed, "no frame for 2 s");
     vivid.set("Percentage of Dropped Buffers", "60");
     let first = frame(&mut *feed).sequence;
-    (0..5).for_each(|_| drop(frame(&mut *feed)));
-    assert!(frame(&mut *feed).sequence > first + 6, "those left out are counted");
+    // Which ones are dropped is chance: of a hundred, some.
+    let counted = (1..100).any(|shown| frame(&mut *feed).sequence > first + shown);
+    assert!(counted, "those left out are counted");
     vivid.set("Percentage of Dropped Buffers", "0");
     vivid.set("Inject Fatal Streaming Error", "1");
     fault(&mut *feed, "delivers no frame");
