@@ -89,7 +89,7 @@ impl Desk {
     pub fn new(options: DeskOptions) -> Self {
         let session = Session::new(SessionOptions {
             refine_with_mask: options.refine_with_mask,
-            model: options.model.clone(),
+            model: options.model.as_str().into(),
             words: options.words.clone(),
             ..SessionOptions::default()
         });
