@@ -206,9 +206,9 @@ pub struct Status {
     pub model: String,
     /// Frames a second that the feed delivers.
     pub feed_fps: Option<f32>,
-    /// The last encoder run in milliseconds.
+    /// The last encoder run since the picture before was let go, in milliseconds.
     pub encode_ms: Option<f32>,
-    /// The last decoder run in milliseconds.
+    /// The last decoder run since then, in milliseconds.
     pub decode_ms: Option<f32>,
     /// Predicted IoU of the mask shown for the active object.
     pub predicted_iou: Option<f32>,
