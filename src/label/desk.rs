@@ -1,5 +1,6 @@
 //! What a person who labels sees and does; pure, as the [`Session`] is that it stands round.
 
+mod passage;
 mod shown;
 
 use std::collections::VecDeque;
@@ -12,6 +13,8 @@ use crate::overlay::Button;
 use crate::screen::Key;
 use crate::session::{Command, Event, Session, SessionOptions, State, Taken};
 use crate::words::{Word, Words};
+
+use passage::Passage;
 
 /// Proposals that are this much the same as a kept mask, by IoU, are left out.
 const SAME: f64 = 0.8;
@@ -36,13 +39,13 @@ pub struct DeskOptions {
 /// Where the picture is.
 #[derive(Clone, Debug)]
 enum Stage {
-    /// It is being read.
+    /// None is open yet: it is being read.
     Reading,
     /// It is being brought to the screen.
     Coming(Frame),
     /// It is there.
     Open(Frame),
-    /// It can't be read: why.
+    /// None can be read: what is to be said of it.
     Failed(String),
 }
 
@@ -67,6 +70,8 @@ pub struct Desk {
     /// The picture's index.
     at: usize,
     stage: Stage,
+    /// Where another picture is looked for.
+    passage: Option<Passage>,
     /// What is kept of the picture.
     accepted: Vec<Accepted>,
     /// The index of the name that the next mask gets.
@@ -101,6 +106,7 @@ impl Desk {
             session,
             at,
             stage: Stage::Reading,
+            passage: None,
             accepted: Vec::new(),
             name: 0,
             now: Duration::ZERO,
@@ -133,7 +139,7 @@ impl Desk {
                 self.now = self.now.max(now);
                 commands = self.session.handle(Event::Tick(now));
                 if !std::mem::replace(&mut self.begun, true) {
-                    self.show(self.at, &mut commands);
+                    self.read(self.at, &mut commands);
                 }
             }
             Event::Label(outcome) => {
@@ -165,7 +171,7 @@ impl Desk {
             | Event::LongPress { .. }
             | Event::DragMoved(_)
             | Event::Drag(_)
-                if !matches!(self.stage, Stage::Open(_)) => {}
+                if !self.is_open() => {}
             event => commands = self.session.handle(event),
         }
         commands
@@ -177,30 +183,14 @@ impl Desk {
         commands.push(Command::Label(errand));
     }
 
-    fn show(&mut self, picture: usize, commands: &mut Vec<Command>) {
-        if self.session.state() != State::Live {
-            commands.extend(self.session.handle(Event::Pressed(Button::LiveFreeze)));
-        }
-        self.at = picture;
-        self.stage = Stage::Reading;
-        self.accepted.clear();
-        self.warned = false;
-        self.ask(Errand::Show(picture), commands);
+    /// Whether the picture is there, and no other on its way.
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_)) && self.passage.is_none()
     }
 
     fn outcome(&mut self, outcome: Outcome, commands: &mut Vec<Command>) {
         match outcome {
-            Outcome::Shown { picture, .. } if picture != self.at => {}
-            Outcome::Shown { result: Ok((frame, masks)), .. } => {
-                self.accepted = masks.into_iter().map(Accepted::from).collect();
-                self.stage = Stage::Coming(frame.clone());
-                commands.extend(self.session.handle(Event::Frame(frame)));
-                // No other is to be waited for.
-                commands.extend(self.session.handle(Event::FeedEnded));
-            }
-            Outcome::Shown { result: Err(reason), .. } => {
-                self.stage = Stage::Failed(reason);
-            }
+            Outcome::Shown { picture, result } => self.was_read(picture, result, commands),
             Outcome::Kept { id, result } => {
                 let Some(kept) = self.accepted.iter_mut().find(|a| a.errand == id) else { return };
                 match result {
@@ -223,10 +213,7 @@ impl Desk {
                 if let Some(picture) = self.options.pictures.get_mut(picture) {
                     picture.finished = true;
                 }
-                match picture + 1 < self.options.pictures.len() {
-                    true => self.show(picture + 1, commands),
-                    false => self.say(Word::LastPicture),
-                }
+                self.go(false, commands);
             }
         }
     }
@@ -364,14 +351,8 @@ impl Desk {
             return self.say(Word::NotAccepted);
         }
         match button {
-            Button::Next if matches!(self.stage, Stage::Open(_)) => {
-                self.ask(Errand::Finish(self.at), commands);
-            }
-            Button::Next if self.at + 1 < self.options.pictures.len() => {
-                self.show(self.at + 1, commands);
-            }
-            Button::Next => self.say(Word::LastPicture),
-            _ => self.show(self.at - 1, commands),
+            Button::Next if self.is_open() => self.ask(Errand::Finish(self.at), commands),
+            _ => self.go(button == Button::Previous, commands),
         }
     }
 
@@ -400,14 +381,13 @@ impl Desk {
     }
 
     fn is_enabled(&self, button: Button) -> bool {
-        let open = matches!(self.stage, Stage::Open(_));
+        let open = self.is_open();
         match button {
             Button::Accept => {
                 open && (self.has_failed() || self.session.state() == State::Prompting)
             }
             Button::Name => self.options.names.len() > 1,
-            Button::Previous => self.at > 0 && !matches!(self.stage, Stage::Coming(_)),
-            Button::Next => !matches!(self.stage, Stage::Coming(_)),
+            Button::Previous | Button::Next => !matches!(self.stage, Stage::Coming(_)),
             Button::Undo => open && (self.session.is_enabled(button) || !self.accepted.is_empty()),
             _ => open && self.session.is_enabled(button),
         }
