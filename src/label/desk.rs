@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{About, Errand, KeptMask, Origin, Outcome, Picture};
 use crate::frame::Frame;
 use crate::mask::Mask;
+use crate::model::MaskCandidate;
 use crate::overlay::Button;
 use crate::screen::Key;
 use crate::session::{Command, Event, Session, SessionOptions, State, Taken};
@@ -60,6 +61,8 @@ struct Accepted {
     id: Option<u64>,
     /// Why it could not be kept.
     failed: Option<String>,
+    /// What was proposed for the same structure: it is again, when the mask is taken back.
+    proposal: Option<MaskCandidate>,
 }
 
 /// A person's desk: one picture after the other, with a [`Session`] on each.
@@ -156,12 +159,7 @@ impl Desk {
             Event::Pressed(button) => self.press(button, &mut commands),
             Event::Presented(frame) => self.presented(frame, &mut commands),
             Event::Searched { id, result } => {
-                let result = result.map(|mut found| {
-                    found.retain(|found| {
-                        self.accepted.iter().all(|a| a.mask.iou(&found.mask) < SAME)
-                    });
-                    found
-                });
+                let result = result.map(|found| self.not_accepted(found));
                 commands = self.session.handle(Event::Searched { id, result });
             }
             // The picture is the one that was asked for, and no other.
@@ -203,7 +201,11 @@ impl Desk {
             }
             // What could not be taken back is still in the dataset, and so on the screen.
             Outcome::Withdrawn { mask, result } => match result {
-                Ok(()) => self.accepted.retain(|a| a.id != Some(mask)),
+                Ok(()) => {
+                    let at = self.accepted.iter().position(|a| a.id == Some(mask));
+                    let taken_back = at.map(|at| self.accepted.remove(at));
+                    self.offer_again(taken_back);
+                }
                 Err(reason) => self.say_reason(Word::NotWithdrawn, reason),
             },
             Outcome::Finished { result: Err(reason), .. } => {
@@ -310,7 +312,8 @@ impl Desk {
         self.ask(errand, commands);
     }
 
-    fn accepted_mask(&mut self, Taken { candidate, prompt, steps, found }: Taken) -> Accepted {
+    fn accepted_mask(&mut self, taken: Taken) -> Accepted {
+        let Taken { candidate, prompt, steps, found, proposal } = taken;
         self.last_errand += 1;
         // The first step of what was found is no prompt.
         let prompts = steps - usize::from(found);
@@ -329,7 +332,7 @@ impl Desk {
             seconds: self.now.saturating_sub(self.since).as_secs_f64(),
         };
         let (errand, mask) = (self.last_errand, candidate.mask);
-        Accepted { errand, mask, about, id: None, failed: None }
+        Accepted { errand, mask, about, id: None, failed: None, proposal }
     }
 
     /// Takes the newest accepted mask back.
@@ -337,9 +340,27 @@ impl Desk {
         self.since = self.now;
         match self.accepted.last() {
             Some(Accepted { id: Some(id), .. }) => self.ask(Errand::Withdraw(*id), commands),
-            Some(_) => self.accepted.truncate(self.accepted.len() - 1),
-            None => {}
+            _ => {
+                let dropped = self.accepted.pop();
+                self.offer_again(dropped);
+            }
         }
+    }
+
+    /// What was proposed for a mask that is not kept any more is a proposal again.
+    fn offer_again(&mut self, taken_back: Option<Accepted>) {
+        if let Some(proposal) = taken_back.and_then(|accepted| accepted.proposal) {
+            self.session.offer(proposal);
+        }
+    }
+
+    /// The proposals that are of no structure which was accepted already; the others are held back.
+    fn not_accepted(&mut self, mut found: Vec<MaskCandidate>) -> Vec<MaskCandidate> {
+        found.retain(|found| {
+            let same = self.accepted.iter_mut().find(|a| a.mask.iou(&found.mask) >= SAME);
+            same.map(|same| same.proposal.get_or_insert_with(|| found.clone())).is_none()
+        });
+        found
     }
 
     /// Goes to another picture, unless something would be lost that the person was not told of.
@@ -397,6 +418,7 @@ impl Desk {
 impl From<KeptMask> for Accepted {
     fn from(kept: KeptMask) -> Self {
         let mask = kept.segmentation.to_mask();
-        Self { errand: 0, mask, about: kept.about, id: Some(kept.id), failed: None }
+        let (about, id) = (kept.about, Some(kept.id));
+        Self { errand: 0, mask, about, id, failed: None, proposal: None }
     }
 }

@@ -54,6 +54,11 @@ impl Bed {
     /// Answers all that was asked for: errands in `kept`, and proposals and prompts with a square of
     /// 10 pixels.
     fn answer(&mut self, kept: &mut Vec<(usize, About)>) {
+        self.work(kept);
+        assert!(self.desk.is_idle());
+    }
+
+    fn work(&mut self, kept: &mut Vec<(usize, About)>) {
         while !self.todo.is_empty() {
             let event = match self.todo.remove(0) {
                 Command::Label(Errand::Show(picture)) => {
@@ -91,7 +96,6 @@ impl Bed {
             };
             self.on(event);
         }
-        assert!(self.desk.is_idle());
     }
 
     /// Whether a picture is to be read, and nothing else is to be done.
@@ -294,6 +298,47 @@ fn what_is_begun_with_is_looked_for_everywhere() {
     bed.press(Button::Previous);
     bed.answer(&mut vec![]);
     assert_eq!(bed.desk.scene().status.source, "1/2 0.png", "it was mended");
+}
+
+#[test]
+fn what_was_proposed_for_a_mask_that_is_taken_back_is_proposed_again() {
+    let proposed =
+        |bed: &Bed| bed.desk.scene().objects.iter().filter(|o| o.label.is_none()).count();
+    let mut kept = Vec::new();
+    let mut bed = Bed::new(&[false], true);
+    bed.answer(&mut kept);
+    bed.tap();
+    bed.press(Button::Accept);
+    bed.answer(&mut kept);
+    assert_eq!((kept.len(), proposed(&bed)), (1, 0));
+    bed.press(Button::Undo);
+    bed.answer(&mut kept);
+    assert_eq!((kept.len(), proposed(&bed)), (0, 1), "one that was taken");
+    bed.tap();
+    bed.press(Button::Accept);
+    let Some(Command::Label(Errand::Keep { id, .. })) = bed.todo.pop() else { panic!() };
+    bed.on(Event::Label(Outcome::Kept { id, result: Err("the disk is full".into()) }));
+    bed.press(Button::Undo);
+    assert_eq!(proposed(&bed), 1, "one that could not be kept");
+
+    // What the search finds is accepted already.
+    let mut bed = Bed::new(&[false], true);
+    let frame = Frame::from_rgb(SIZE, vec![7; SIZE.pixels() * 3]).unwrap();
+    bed.todo.clear();
+    let result = Ok((frame.clone(), vec![]));
+    bed.on(Event::Label(Outcome::Shown { picture: 0, result }));
+    bed.on(Event::Presented(frame));
+    let Some(Command::Network(Job::Everything { id, .. })) = bed.todo.pop() else { panic!() };
+    bed.tap();
+    bed.work(&mut kept);
+    bed.press(Button::Accept);
+    bed.work(&mut kept);
+    bed.on(Event::Searched { id, result: Ok(vec![candidate(10)]) });
+    bed.press(Button::Everything);
+    assert_eq!(proposed(&bed), 0);
+    bed.press(Button::Undo);
+    bed.answer(&mut kept);
+    assert_eq!(proposed(&bed), 1, "one that was held back");
 }
 
 /// The picture before is still on the screen then, and would stay.
