@@ -27,7 +27,7 @@ use crate::files;
 use crate::frame::PixelSpacing;
 use crate::geometry::{FrameBox, FrameSize};
 use crate::measure::{Calliper, Measurements};
-use crate::model::MaskCandidate;
+use crate::model::{MaskCandidate, ModelId};
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
 use crate::screen::Canvas;
@@ -93,6 +93,8 @@ struct Record<'a> {
     kind: &'static str,
     saved_at: String,
     model: &'a str,
+    /// What tells it from others of that name.
+    model_sha256: Option<&'a str>,
     /// The feed's name; none where text is blanked, as files are often named after who is on them.
     source: Option<&'a str>,
     tapseg_version: &'a str,
@@ -122,6 +124,7 @@ struct RecordObject<'a> {
     stability_score: f32,
     /// The model that drew it.
     model: &'a str,
+    model_sha256: Option<&'a str>,
     area_px: u64,
     area_mm2: Option<f32>,
     measurements: Option<Measurements>,
@@ -156,9 +159,8 @@ fn fill(
     let frame = blanking.map_or(snapshot.frame.clone(), |b| b.blanked(&snapshot.frame));
     let snapshot = &Snapshot { frame, ..snapshot.clone() };
     let Snapshot { frame, objects, callipers, model, refiner } = snapshot;
-    let model_of = |object: &SnapshotObject| match refiner {
-        Some(refiner) if object.refined => refiner.as_str(),
-        _ => model.as_str(),
+    let model_of = |object: &SnapshotObject| -> &ModelId {
+        refiner.as_ref().filter(|_| object.refined).unwrap_or(model)
     };
     let size = frame.size();
     let rgb = ExtendedColorType::Rgb8;
@@ -181,7 +183,8 @@ fn fill(
             candidates: object.masks.candidates.len(),
             predicted_iou: chosen.predicted_iou,
             stability_score: chosen.stability_score,
-            model: model_of(object),
+            model: &model_of(object).name,
+            model_sha256: model_of(object).sha256.as_deref(),
             area_px,
             area_mm2: frame.pixel_spacing.map(|s| area_px as f32 * s.pixel_area_mm2()),
             measurements: Measurements::on(frame, &chosen.mask),
@@ -190,7 +193,7 @@ fn fill(
     let segment = |o| {
         let object: &SnapshotObject = o;
         let (mask, label) = (&chosen(object)?.mask, object.label.as_deref());
-        Some(dicom::Segment { mask, model: model_of(object), label })
+        Some(dicom::Segment { mask, model: &model_of(object).name, label })
     };
     let masks: Vec<dicom::Segment> = objects.iter().filter_map(segment).collect();
     let sizes: Vec<_> = listed.iter().map(|object| object.measurements.as_ref()).collect();
@@ -201,7 +204,8 @@ fn fill(
     let record = Record {
         kind: "picture",
         saved_at: now.to_string(),
-        model,
+        model: &model.name,
+        model_sha256: model.sha256.as_deref(),
         source: blanking.is_none().then_some(&frame.source),
         tapseg_version: env!("CARGO_PKG_VERSION"),
         sequence: frame.sequence,

@@ -127,7 +127,7 @@ class Picture:
     def answered(self, board, upside_down=False):
         """The screen when a prompt is answered, and no sign says any more that the network is at work."""
         board.await_line(r"masks decoded")
-        sign, free = ((self.left + self.right) // 2, self.top + 10), (2, 798)
+        sign, free = ((self.left + self.right) // 2, self.bottom - 11), (2, 798)
         if upside_down:
             sign, free = ((SCREEN[0] - 1 - x, SCREEN[1] - 1 - y) for x, y in (sign, free))
         board.await_screen("the answer", lambda now: now.pixel(*sign) != now.pixel(*free))

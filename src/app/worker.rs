@@ -10,7 +10,7 @@ use crate::automatic::{AutomaticOptions, segment_everything};
 use crate::embedding_cache::{EmbeddingCache, EmbeddingKey, SizeBytes};
 use crate::frame::Frame;
 use crate::geometry::FrameBox;
-use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, Segmenter};
+use crate::model::{ImageEmbedding, MaskCandidate, Masks, ModelError, ModelId, Segmenter};
 use crate::prompt::Prompt;
 use crate::region::{Region, RegionChoice, RegionFinder};
 use crate::session::{Decoded, Encoded, Event, Job};
@@ -22,6 +22,11 @@ pub trait Predictor: Send {
 
     /// The model's name, for the status line and as the key to kept embeddings.
     fn name(&self) -> &str;
+
+    /// Which model it is, for records; by its name alone where it is no package's.
+    fn id(&self) -> ModelId {
+        self.name().into()
+    }
 
     /// Encodes a frame.
     ///
@@ -86,6 +91,10 @@ impl Predictor for RegionSegmenter {
 
     fn name(&self) -> &str {
         &self.segmenter.manifest().name
+    }
+
+    fn id(&self) -> ModelId {
+        self.segmenter.id().clone()
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {

@@ -24,7 +24,7 @@ use super::service::Attended;
 /// Shows one picture after the other and proposes masks. Tap a proposal to take it, or a structure, or
 /// drag a box round it, correct it with further prompts, and accept it: it is on the disk then. Close
 /// the window at any time; the next run goes on with the first picture that is not done. The frames of a
-/// DICOM clip are shown one after the other; a picture that can't be read is told, and no run begins with it.
+/// DICOM clip are shown one after the other; a picture that can't be read is passed over, and told with why.
 ///
 /// Keys: Enter or space accepts, 1 to 9 choose a name and n the next one, + - b are the tools, m the
 /// next mask, o a new object, f finds all again, Backspace undoes, and the arrows go to the picture

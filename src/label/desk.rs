@@ -1,5 +1,6 @@
 //! What a person who labels sees and does; pure, as the [`Session`] is that it stands round.
 
+mod passage;
 mod shown;
 
 use std::collections::VecDeque;
@@ -8,10 +9,13 @@ use std::time::Duration;
 use super::{About, Errand, KeptMask, Origin, Outcome, Picture};
 use crate::frame::Frame;
 use crate::mask::Mask;
+use crate::model::MaskCandidate;
 use crate::overlay::Button;
 use crate::screen::Key;
 use crate::session::{Command, Event, Session, SessionOptions, State, Taken};
 use crate::words::{Word, Words};
+
+use passage::Passage;
 
 /// Proposals that are this much the same as a kept mask, by IoU, are left out.
 const SAME: f64 = 0.8;
@@ -36,13 +40,13 @@ pub struct DeskOptions {
 /// Where the picture is.
 #[derive(Clone, Debug)]
 enum Stage {
-    /// It is being read.
+    /// None is open yet: it is being read.
     Reading,
     /// It is being brought to the screen.
     Coming(Frame),
     /// It is there.
     Open(Frame),
-    /// It can't be read: why.
+    /// None can be read: what is to be said of it.
     Failed(String),
 }
 
@@ -57,6 +61,8 @@ struct Accepted {
     id: Option<u64>,
     /// Why it could not be kept.
     failed: Option<String>,
+    /// What was proposed for the same structure: it is again, when the mask is taken back.
+    proposal: Option<MaskCandidate>,
 }
 
 /// A person's desk: one picture after the other, with a [`Session`] on each.
@@ -67,6 +73,8 @@ pub struct Desk {
     /// The picture's index.
     at: usize,
     stage: Stage,
+    /// Where another picture is looked for.
+    passage: Option<Passage>,
     /// What is kept of the picture.
     accepted: Vec<Accepted>,
     /// The index of the name that the next mask gets.
@@ -89,7 +97,7 @@ impl Desk {
     pub fn new(options: DeskOptions) -> Self {
         let session = Session::new(SessionOptions {
             refine_with_mask: options.refine_with_mask,
-            model: options.model.clone(),
+            model: options.model.as_str().into(),
             words: options.words.clone(),
             ..SessionOptions::default()
         });
@@ -101,6 +109,7 @@ impl Desk {
             session,
             at,
             stage: Stage::Reading,
+            passage: None,
             accepted: Vec::new(),
             name: 0,
             now: Duration::ZERO,
@@ -133,7 +142,7 @@ impl Desk {
                 self.now = self.now.max(now);
                 commands = self.session.handle(Event::Tick(now));
                 if !std::mem::replace(&mut self.begun, true) {
-                    self.show(self.at, &mut commands);
+                    self.read(self.at, &mut commands);
                 }
             }
             Event::Label(outcome) => {
@@ -150,12 +159,7 @@ impl Desk {
             Event::Pressed(button) => self.press(button, &mut commands),
             Event::Presented(frame) => self.presented(frame, &mut commands),
             Event::Searched { id, result } => {
-                let result = result.map(|mut found| {
-                    found.retain(|found| {
-                        self.accepted.iter().all(|a| a.mask.iou(&found.mask) < SAME)
-                    });
-                    found
-                });
+                let result = result.map(|found| self.not_accepted(found));
                 commands = self.session.handle(Event::Searched { id, result });
             }
             // The picture is the one that was asked for, and no other.
@@ -165,7 +169,7 @@ impl Desk {
             | Event::LongPress { .. }
             | Event::DragMoved(_)
             | Event::Drag(_)
-                if !matches!(self.stage, Stage::Open(_)) => {}
+                if !self.is_open() => {}
             event => commands = self.session.handle(event),
         }
         commands
@@ -177,30 +181,14 @@ impl Desk {
         commands.push(Command::Label(errand));
     }
 
-    fn show(&mut self, picture: usize, commands: &mut Vec<Command>) {
-        if self.session.state() != State::Live {
-            commands.extend(self.session.handle(Event::Pressed(Button::LiveFreeze)));
-        }
-        self.at = picture;
-        self.stage = Stage::Reading;
-        self.accepted.clear();
-        self.warned = false;
-        self.ask(Errand::Show(picture), commands);
+    /// Whether the picture is there, and no other on its way.
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_)) && self.passage.is_none()
     }
 
     fn outcome(&mut self, outcome: Outcome, commands: &mut Vec<Command>) {
         match outcome {
-            Outcome::Shown { picture, .. } if picture != self.at => {}
-            Outcome::Shown { result: Ok((frame, masks)), .. } => {
-                self.accepted = masks.into_iter().map(Accepted::from).collect();
-                self.stage = Stage::Coming(frame.clone());
-                commands.extend(self.session.handle(Event::Frame(frame)));
-                // No other is to be waited for.
-                commands.extend(self.session.handle(Event::FeedEnded));
-            }
-            Outcome::Shown { result: Err(reason), .. } => {
-                self.stage = Stage::Failed(reason);
-            }
+            Outcome::Shown { picture, result } => self.was_read(picture, result, commands),
             Outcome::Kept { id, result } => {
                 let Some(kept) = self.accepted.iter_mut().find(|a| a.errand == id) else { return };
                 match result {
@@ -213,7 +201,11 @@ impl Desk {
             }
             // What could not be taken back is still in the dataset, and so on the screen.
             Outcome::Withdrawn { mask, result } => match result {
-                Ok(()) => self.accepted.retain(|a| a.id != Some(mask)),
+                Ok(()) => {
+                    let at = self.accepted.iter().position(|a| a.id == Some(mask));
+                    let taken_back = at.map(|at| self.accepted.remove(at));
+                    self.offer_again(taken_back);
+                }
                 Err(reason) => self.say_reason(Word::NotWithdrawn, reason),
             },
             Outcome::Finished { result: Err(reason), .. } => {
@@ -223,10 +215,7 @@ impl Desk {
                 if let Some(picture) = self.options.pictures.get_mut(picture) {
                     picture.finished = true;
                 }
-                match picture + 1 < self.options.pictures.len() {
-                    true => self.show(picture + 1, commands),
-                    false => self.say(Word::LastPicture),
-                }
+                self.go(false, commands);
             }
         }
     }
@@ -323,7 +312,8 @@ impl Desk {
         self.ask(errand, commands);
     }
 
-    fn accepted_mask(&mut self, Taken { candidate, prompt, steps, found }: Taken) -> Accepted {
+    fn accepted_mask(&mut self, taken: Taken) -> Accepted {
+        let Taken { candidate, prompt, steps, found, proposal } = taken;
         self.last_errand += 1;
         // The first step of what was found is no prompt.
         let prompts = steps - usize::from(found);
@@ -342,7 +332,7 @@ impl Desk {
             seconds: self.now.saturating_sub(self.since).as_secs_f64(),
         };
         let (errand, mask) = (self.last_errand, candidate.mask);
-        Accepted { errand, mask, about, id: None, failed: None }
+        Accepted { errand, mask, about, id: None, failed: None, proposal }
     }
 
     /// Takes the newest accepted mask back.
@@ -350,9 +340,27 @@ impl Desk {
         self.since = self.now;
         match self.accepted.last() {
             Some(Accepted { id: Some(id), .. }) => self.ask(Errand::Withdraw(*id), commands),
-            Some(_) => self.accepted.truncate(self.accepted.len() - 1),
-            None => {}
+            _ => {
+                let dropped = self.accepted.pop();
+                self.offer_again(dropped);
+            }
         }
+    }
+
+    /// What was proposed for a mask that is not kept any more is a proposal again.
+    fn offer_again(&mut self, taken_back: Option<Accepted>) {
+        if let Some(proposal) = taken_back.and_then(|accepted| accepted.proposal) {
+            self.session.offer(proposal);
+        }
+    }
+
+    /// The proposals that are of no structure which was accepted already; the others are held back.
+    fn not_accepted(&mut self, mut found: Vec<MaskCandidate>) -> Vec<MaskCandidate> {
+        found.retain(|found| {
+            let same = self.accepted.iter_mut().find(|a| a.mask.iou(&found.mask) >= SAME);
+            same.map(|same| same.proposal.get_or_insert_with(|| found.clone())).is_none()
+        });
+        found
     }
 
     /// Goes to another picture, unless something would be lost that the person was not told of.
@@ -364,14 +372,8 @@ impl Desk {
             return self.say(Word::NotAccepted);
         }
         match button {
-            Button::Next if matches!(self.stage, Stage::Open(_)) => {
-                self.ask(Errand::Finish(self.at), commands);
-            }
-            Button::Next if self.at + 1 < self.options.pictures.len() => {
-                self.show(self.at + 1, commands);
-            }
-            Button::Next => self.say(Word::LastPicture),
-            _ => self.show(self.at - 1, commands),
+            Button::Next if self.is_open() => self.ask(Errand::Finish(self.at), commands),
+            _ => self.go(button == Button::Previous, commands),
         }
     }
 
@@ -400,14 +402,13 @@ impl Desk {
     }
 
     fn is_enabled(&self, button: Button) -> bool {
-        let open = matches!(self.stage, Stage::Open(_));
+        let open = self.is_open();
         match button {
             Button::Accept => {
                 open && (self.has_failed() || self.session.state() == State::Prompting)
             }
             Button::Name => self.options.names.len() > 1,
-            Button::Previous => self.at > 0 && !matches!(self.stage, Stage::Coming(_)),
-            Button::Next => !matches!(self.stage, Stage::Coming(_)),
+            Button::Previous | Button::Next => !matches!(self.stage, Stage::Coming(_)),
             Button::Undo => open && (self.session.is_enabled(button) || !self.accepted.is_empty()),
             _ => open && self.session.is_enabled(button),
         }
@@ -417,6 +418,7 @@ impl Desk {
 impl From<KeptMask> for Accepted {
     fn from(kept: KeptMask) -> Self {
         let mask = kept.segmentation.to_mask();
-        Self { errand: 0, mask, about: kept.about, id: Some(kept.id), failed: None }
+        let (about, id) = (kept.about, Some(kept.id));
+        Self { errand: 0, mask, about, id, failed: None, proposal: None }
     }
 }

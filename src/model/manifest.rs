@@ -227,6 +227,14 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The text of `model.toml`, which is to be the file `path`.
+    pub(super) fn to_text(&self, path: &Path) -> Result<String, PackageError> {
+        toml::to_string(self).map_err(|error| PackageError::Manifest {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Refuses what no package says; `path` names the file in errors.
     pub(super) fn check(&self, path: &Path) -> Result<(), PackageError> {
         let bad = |reason: String| PackageError::Manifest { path: path.to_path_buf(), reason };

@@ -61,16 +61,21 @@ impl Masks {
     }
 
     /// The candidates in the order in which one steps through them: the best, then ever larger ones,
-    /// and after the largest from the smallest on, so that part and whole follow each other.
-    pub fn in_steps(mut self) -> Self {
-        if let [best, others @ ..] = &mut self.candidates[..] {
+    /// and after the largest from the smallest on, so that part and whole follow each other. Those that say
+    /// the same as a better one, by an IoU of 0.9 and more, are left out: a step is to be seen.
+    ///
+    /// # Panics
+    /// If masks are of different sizes, which no prediction gives.
+    pub fn in_steps(self) -> Self {
+        let mut distinct = self.without_repeats();
+        if let [best, others @ ..] = &mut distinct.candidates[..] {
             let best = best.mask.area_px();
             others.sort_by_cached_key(|other| {
                 let size = other.mask.area_px();
                 (size < best, size)
             });
         }
-        self
+        distinct
     }
 
     /// The first candidate.
@@ -79,5 +84,36 @@ impl Masks {
     /// If there is none, which no prediction gives.
     pub fn best(&self) -> &MaskCandidate {
         &self.candidates[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::FrameSize;
+
+    #[test]
+    fn each_step_shows_another_mask() {
+        let candidate = |columns: usize| MaskCandidate {
+            mask: Mask::from_pixels(
+                FrameSize::new(100, 2),
+                (0..200).map(|k| u8::from(k % 100 < columns)).collect(),
+            ),
+            low_res_logits: Arc::new(Array2::zeros((4, 4))),
+            predicted_iou: 0.9,
+            stability_score: 1.0,
+        };
+        // Ranked, the best first, by how wide they are.
+        for (name, ranked, steps) in [
+            ("best, larger, smaller", vec![40, 60, 20, 90], vec![40, 60, 90, 20]),
+            ("like the best", vec![40, 42, 60, 37], vec![40, 60]),
+            ("like another", vec![40, 80, 75, 20], vec![40, 80, 20]),
+            ("one", vec![40], vec![40]),
+            ("none", vec![], vec![]),
+        ] {
+            let masks = Masks { candidates: ranked.into_iter().map(candidate).collect() };
+            let widths = masks.in_steps().candidates.into_iter().map(|c| c.mask.area_px() / 2);
+            assert_eq!(widths.collect::<Vec<_>>(), steps, "{name}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod decoder_parts;
 mod encoder;
 mod error;
 mod graph;
+mod identity;
 #[cfg(feature = "tune")]
 mod lesson;
 mod library;
@@ -24,6 +25,7 @@ mod text;
 mod weights;
 
 pub use error::ModelError;
+pub use identity::ModelId;
 #[cfg(feature = "tune")]
 pub(crate) use lesson::Lesson;
 pub use library::{

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::identity::ModelId;
 use super::manifest::{MANIFEST_FILE, Manifest, PackageFile};
 
 /// Why a package can't be used.
@@ -61,6 +62,8 @@ const MAX_MANIFEST: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct Package {
     manifest: Manifest,
+    /// That of `model.toml`.
+    sha256: String,
     location: PathBuf,
     encoder: Cow<'static, [u8]>,
     decoder: Cow<'static, [u8]>,
@@ -160,10 +163,7 @@ impl Package {
                 file.sha256 = partial.write(&path, bytes).map_err(io(&path))?;
             }
             let path = location.join(MANIFEST_FILE);
-            let text = toml::to_string(&manifest).map_err(|e| PackageError::Manifest {
-                path: path.clone(),
-                reason: e.to_string(),
-            })?;
+            let text = manifest.to_text(&path)?;
             partial.write(&path, text.into_bytes()).map_err(io(&path))?;
             partial.finish().map_err(|(path, source)| PackageError::Io { path, source })
         })();
@@ -198,13 +198,19 @@ impl Package {
         for (file, bytes) in extras.files(&mut manifest) {
             file.sha256 = hex_sha256(bytes);
         }
+        let sha256 = hex_sha256(manifest.to_text(&location.join(MANIFEST_FILE))?.as_bytes());
         let (encoder, decoder) = (Cow::Owned(encoder), Cow::Owned(decoder));
-        Ok(Self { manifest, location: location.to_path_buf(), encoder, decoder, extras })
+        Ok(Self { manifest, sha256, location: location.to_path_buf(), encoder, decoder, extras })
     }
 
     /// What the package says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What tells its model from all others.
+    pub fn id(&self) -> ModelId {
+        ModelId { name: self.manifest.name.clone(), sha256: Some(self.sha256.clone()) }
     }
 
     /// The folder it was read from, or `embedded:NAME`.
@@ -254,6 +260,7 @@ impl Package {
         read: impl Fn(&str) -> Result<Cow<'static, [u8]>, PackageError>,
     ) -> Result<Self, PackageError> {
         let text = read(MANIFEST_FILE)?.into_owned();
+        let sha256 = hex_sha256(&text);
         let manifest = Manifest::parse(&location.join(MANIFEST_FILE), text)?;
         let checked = |file: &PackageFile| {
             let bytes = read(&file.name)?;
@@ -267,7 +274,7 @@ impl Package {
             tap_head: manifest.tap_head.as_ref().map(checked).transpose()?,
             text_encoder: manifest.text_encoder.as_ref().map(checked).transpose()?,
         };
-        Ok(Self { location: location.to_path_buf(), encoder, decoder, extras, manifest })
+        Ok(Self { location: location.to_path_buf(), encoder, decoder, extras, manifest, sha256 })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::region::Region;
 use super::decoder::{Decoded, Decoder, Prepared, Tokens, label};
 use super::encoder::Encoder;
 use super::error::ModelError;
+use super::identity::ModelId;
 use super::manifest::{Manifest, MaskTokens, PromptKind};
 use super::masks::{MaskCandidate, Masks};
 use super::network::Threads;
@@ -98,6 +99,7 @@ impl ImageEmbedding {
 /// ```
 pub struct Segmenter {
     pub(super) manifest: Manifest,
+    id: ModelId,
     encoder: Encoder,
     pub(super) decoder: Decoder,
     tap_head: Option<TapHead>,
@@ -133,13 +135,18 @@ impl Segmenter {
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
         let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
         let text_encoder = TextEncoder::load(package, encoder.embedding_shape().0, threads)?;
-        let manifest = package.manifest().clone();
-        Ok(Self { manifest, encoder, decoder, tap_head, text_encoder })
+        let (manifest, id) = (package.manifest().clone(), package.id());
+        Ok(Self { manifest, id, encoder, decoder, tap_head, text_encoder })
     }
 
     /// What the package says about the model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Which model it is.
+    pub fn id(&self) -> &ModelId {
+        &self.id
     }
 
     /// The input of the encoder described by `manifest` for `frame`: 1 × 3 × S × S.

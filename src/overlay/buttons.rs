@@ -11,7 +11,7 @@ use embedded_graphics::text::Alignment;
 
 use super::palette::Chrome;
 use super::scene::ButtonState;
-use super::text::{Letters, cells, within, without_middle};
+use super::text::{Letters, cells, is_wide, without_middle};
 
 /// Draws a button into its area, with a gap to its neighbours.
 pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
@@ -41,7 +41,7 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
     let longest = lines.iter().max_by_key(|line| cells(line)).map_or("", String::as_str);
     let rows = lines.len() as u32;
     let line_room = Size::new(room.size.width, room.size.height / rows.max(1));
-    let letters = Letters::fitting(line_room, longest, unit);
+    let letters = Letters::narrowed(line_room, longest, unit);
     let height = letters.height(longest);
     let top = room.top_left.y + (room.size.height.saturating_sub(rows * height) / 2) as i32;
     for (line, y) in lines.iter().zip([top, top + height as i32]) {
@@ -55,23 +55,30 @@ pub(super) fn draw_button<D: DrawTarget<Color = Rgb888>>(
 }
 
 /// The label in one line or two: whole where it fits with the largest letters, or else between words, or
-/// whole with smaller ones. What fits neither way is broken where the first line ends; the second keeps both
-/// its ends, so that labels which begin alike can be told from each other.
+/// whole with smaller ones, or between Chinese letters. No word is broken: a line that is too long keeps both
+/// its ends, so that labels which begin or end alike can be told from each other.
 fn lines(label: &str, width: u32, unit: u32) -> Vec<String> {
     if Letters::largest(unit).width(label) <= width {
         return vec![label.to_owned()];
     }
-    let limit = (width / Letters::smallest(unit).cell()) as usize;
-    let words = label.match_indices(' ').map(|(at, _)| [&label[..at], &label[at + 1..]]);
+    let limit = (width / Letters::narrowed(Size::zero(), label, unit).cell()) as usize;
     let longer = |lines: &[&str; 2]| lines.iter().map(|line| cells(line)).max();
-    if let Some(lines) = words.min_by_key(longer).filter(|lines| longer(lines) <= Some(limit)) {
+    let halved = |may_break: fn(char, char) -> bool| {
+        let pairs = label.char_indices().zip(label.chars().skip(1));
+        let breaks = pairs.filter(|((_, before), after)| may_break(*before, *after));
+        let lines = breaks.map(|((at, before), _)| label.split_at(at + before.len_utf8()));
+        lines.map(|(first, second)| [first, second].map(str::trim)).min_by_key(longer)
+    };
+    let between_words = halved(|before, _| before == ' ');
+    if let Some(lines) = between_words.filter(|lines| longer(lines) <= Some(limit)) {
         return lines.map(str::to_owned).to_vec();
     }
     if cells(label) <= limit {
         return vec![label.to_owned()];
     }
-    let (first, second) = label.split_at(within(label, limit));
-    vec![first.trim().to_owned(), without_middle(second.trim(), limit)]
+    let anywhere = halved(|before, after| before == ' ' || is_wide(before) || is_wide(after));
+    let lines = anywhere.map_or(vec![label], |lines| lines.to_vec());
+    lines.into_iter().map(|line| without_middle(line, limit)).collect()
 }
 
 #[cfg(test)]
@@ -79,6 +86,8 @@ mod tests {
     use embedded_graphics::geometry::OriginDimensions;
     use embedded_graphics::pixelcolor::IntoStorage;
 
+    use crate::geometry::FrameSize;
+    use crate::overlay::layout::Layout;
     use crate::overlay::palette::Theme;
     use crate::overlay::scene::Button;
     use crate::screen::Canvas;
@@ -96,13 +105,33 @@ mod tests {
             ("two words", "Next mask", 89, vec!["Next", "mask"]),
             ("three", "left lobe cyst", 88, vec!["left", "lobe cyst"]),
             ("one word", "Freeze", 50, vec!["Freeze"]),
-            ("a long one", "hydronephrosis", 88, vec!["hydronephro", "sis"]),
-            ("too long", "ventricular wall, left", 80, vec!["ventricula", "r wa...eft"]),
-            ("Chinese", "左心室壁运动异常", 80, vec!["左心室壁运", "动异常"]),
-            ("no room", "Freeze", 7, vec!["", ""]),
+            ("a long one", "hydronephrosis", 84, vec!["hydronephrosis"]),
+            ("a longer one", "hydronephrosis", 83, vec!["hydro...rosis"]),
+            ("too long", "ventricular wall, left", 80, vec!["ventricular", "wall, left"]),
+            ("far too long", "ventricular walls, left", 60, vec!["vent...lar", "wall...eft"]),
+            ("Chinese", "左心室壁运动异常", 80, vec!["左心室壁", "运动异常"]),
+            ("Chinese, too long", "左心室壁运动异常", 60, vec!["左...壁", "运...常"]),
+            ("both", "左室 EF 52 %", 56, vec!["左室", "EF 52 %"]),
+            ("no room", "Freeze", 7, vec!["."]),
         ];
         for (name, label, width, expected) in cases {
             assert_eq!(lines(label, width, 1), expected, "{name}");
+        }
+    }
+
+    /// On the narrowest buttons of panels that have the room: those of 480 × 272.
+    #[test]
+    fn no_word_of_the_program_is_broken_or_cut() {
+        let layout = Layout::new(Size::new(480, 272), FrameSize::new(640, 480));
+        let width = layout.button_area(Button::Calliper).size.width - 10;
+        for (text, joint) in
+            [(include_str!("../words/en.toml"), " "), (include_str!("../words/zh.toml"), "")]
+        {
+            let words: toml::Table = text.parse().unwrap();
+            for (key, label) in words["button"].as_table().unwrap() {
+                let label = label.as_str().unwrap();
+                assert_eq!(lines(label, width, 1).join(joint), label, "{key}");
+            }
         }
     }
 

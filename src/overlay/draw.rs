@@ -155,6 +155,7 @@ mod tests {
     use embedded_graphics::geometry::OriginDimensions;
     use embedded_graphics::pixelcolor::{IntoStorage, Rgb565};
 
+    use crate::frame::PixelSpacing;
     use crate::geometry::{FrameBox, FramePoint, FrameSize};
     use crate::mask::Mask;
     use crate::measure::calliper;
@@ -213,6 +214,30 @@ mod tests {
             },
             working: Some(Duration::MAX),
         }
+    }
+
+    /// On a panel of 800 × 480 a line of sizes reaches beyond the middle of the picture.
+    #[test]
+    fn sizes_are_to_be_read_while_the_network_is_at_work() {
+        let (screen, size) = (Size::new(800, 480), FrameSize::new(640, 480));
+        let rgb = vec![60; size.pixels() * 3];
+        let mut frame = Frame::from_rgb(size, rgb).unwrap();
+        frame.pixel_spacing = Some(PixelSpacing { row_mm: 0.5, column_mm: 0.5 });
+        frame.transducer_y = Some(0.0);
+        let inside = |k: usize| u8::from((100..540).contains(&(k % 640)) && k > 640 * 100);
+        let mask = Some(Mask::from_pixels(size, (0..size.pixels()).map(inside).collect()));
+        let object = SceneObject { mask, ..scene(size).objects[0].clone() };
+        let drawn = |working: Option<Duration>| {
+            let objects = vec![SceneObject { points: vec![], label: None, ..object.clone() }];
+            let scene = Scene { frame: Some(frame.clone()), objects, working, ..Scene::default() };
+            let mut canvas = Canvas::new(screen);
+            Overlay::new().draw(&scene, &Layout::new(screen, size), &mut canvas).unwrap();
+            canvas
+        };
+        let [resting, working] = [None, Some(Duration::from_secs(1))].map(drawn);
+        assert!(resting != working, "the ring is there");
+        let upper = 800 * Layout::new(screen, size).viewport().area().size.height as usize / 2;
+        assert!(resting.pixels()[..upper] == working.pixels()[..upper], "and on no size");
     }
 
     #[test]

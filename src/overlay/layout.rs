@@ -308,6 +308,38 @@ mod tests {
         }
     }
 
+    /// A second press must not start what stands behind the page that the first one left: a search least
+    /// of all, and nothing that is kept, goes live or is lost.
+    #[test]
+    fn a_finger_that_leaves_a_page_twice_starts_nothing() {
+        let labelled = Button::ALL.into_iter().chain([Button::Label]).collect();
+        let tools: [Vec<Button>; 2] = [Button::ALL.to_vec(), labelled];
+        let pages = [&Button::MENU[..], &Button::BROWSING];
+        let harmless = [Button::Menu, Button::Label, Button::Calliper];
+        for ((name, pixels, mm, _), hand) in
+            PANELS.iter().flat_map(|panel| [Hand::Right, Hand::Left].map(|hand| (panel, hand)))
+        {
+            let screen = Size::new(pixels.0, pixels.1);
+            let arrangement = Arrangement { hand, pixels_per_mm: pixels_per_mm(screen, *mm) };
+            let on = |buttons: &[Button]| {
+                let buttons = buttons.iter().copied();
+                Layout::arranged(screen, FrameSize::new(640, 480), buttons, arrangement)
+            };
+            for (tools, page) in tools.iter().flat_map(|tools| pages.map(|page| (tools, page))) {
+                let back = on(page).button_area(Button::Back);
+                let behind = on(tools).button_at(back.center());
+                assert!(
+                    behind.is_none_or(|b| harmless.contains(&b)),
+                    "{name} {hand:?}: {behind:?}"
+                );
+                // Smaller panels have too few rows for no part of it to lie over another button.
+                let search = on(tools).button_area(Button::Everything);
+                let apart = search.intersection(&back).is_zero_sized();
+                assert!(apart || mm.0.max(mm.1) < 150.0, "{name} {hand:?}: {back:?}");
+            }
+        }
+    }
+
     #[test]
     fn left_hands_have_the_mirror_image() {
         for (name, pixels, size, _) in PANELS {

@@ -105,15 +105,16 @@ impl Button {
         Button::Menu,
     ];
 
-    /// Those that are needed less often.
+    /// Those that are needed less often. *Back* stands last, about where *More ...* does on a live picture: a
+    /// finger that comes down on it twice starts nothing.
     pub const MENU: [Button; 7] = [
-        Button::Back,
         Button::Records,
         Button::Scale,
         Button::Region,
         Button::Clear,
         Button::Theme,
         Button::Guide,
+        Button::Back,
     ];
 
     /// Those of a picture whose region is set.
@@ -123,9 +124,9 @@ impl Button {
     pub const SCALING: [Button; 6] =
         [Button::Back, Button::Undo, Button::Less, Button::More, Button::Preset, Button::Apply];
 
-    /// Those of records.
+    /// Those of records; *Back* as in the [menu](Self::MENU).
     pub const BROWSING: [Button; 4] =
-        [Button::Back, Button::Previous, Button::Next, Button::Export];
+        [Button::Previous, Button::Next, Button::Export, Button::Back];
 
     /// Those of pictures that are labelled, in the order they stand on the screen.
     pub const LABELLING: [Button; 11] = [
@@ -205,9 +206,9 @@ pub struct Status {
     pub model: String,
     /// Frames a second that the feed delivers.
     pub feed_fps: Option<f32>,
-    /// The last encoder run in milliseconds.
+    /// The last encoder run since the picture before was let go, in milliseconds.
     pub encode_ms: Option<f32>,
-    /// The last decoder run in milliseconds.
+    /// The last decoder run since then, in milliseconds.
     pub decode_ms: Option<f32>,
     /// Predicted IoU of the mask shown for the active object.
     pub predicted_iou: Option<f32>,

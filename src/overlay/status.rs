@@ -82,7 +82,8 @@ fn joined<const N: usize>(figures: [Option<String>; N]) -> String {
     figures.into_iter().flatten().collect::<Vec<_>>().join(SEPARATOR)
 }
 
-/// Draws a turning ring and the seconds since the network began, at the top of the picture.
+/// Draws a turning ring and the seconds since the network began, at the foot of the picture: sizes are listed
+/// in its upper half.
 pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     elapsed: Duration,
     picture: Rectangle,
@@ -97,8 +98,8 @@ pub(super) fn draw_working<D: DrawTarget<Color = Rgb888>>(
     if width + 2 * gap > picture.size.width || height + 2 * gap > picture.size.height {
         return Ok(());
     }
-    let left = (picture.size.width - width) / 2;
-    let corner = picture.top_left + Point::new(left as i32, gap as i32);
+    let (left, top) = ((picture.size.width - width) / 2, picture.size.height - height - gap);
+    let corner = picture.top_left + Point::new(left as i32, top as i32);
     let plate = Rectangle::new(corner, Size::new(width, height));
     RoundedRectangle::with_equal_corners(plate, Size::new_equal(height / 2))
         .into_styled(PrimitiveStyle::with_fill(PLATE))

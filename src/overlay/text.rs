@@ -5,7 +5,7 @@
 
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{Dimensions, Point, Size};
-use embedded_graphics::mono_font::iso_8859_1::{FONT_8X13, FONT_9X15, FONT_10X20};
+use embedded_graphics::mono_font::iso_8859_1::{FONT_6X13, FONT_8X13, FONT_9X15, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyleBuilder};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
@@ -41,6 +41,11 @@ fn cells_of(c: char) -> usize {
     if is_latin(c) || !is_known(c) { 1 } else { 2 }
 }
 
+/// Whether it takes two cells, and a line may break on either side of it.
+pub(super) fn is_wide(c: char) -> bool {
+    cells_of(c) == 2
+}
+
 /// Whether the Latin fonts have it, or it is a space of any kind.
 fn is_latin(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{ff}') || c.is_whitespace()
@@ -74,9 +79,12 @@ impl Letters {
         Self::fitting(Size::new_equal(u32::MAX), "", magnification)
     }
 
-    /// The smallest letters.
-    pub fn smallest(magnification: u32) -> Self {
-        Self::fitting(Size::zero(), "", magnification)
+    /// As [`fitting`](Self::fitting), down to letters that are as high as the smallest of those and narrower,
+    /// for words on buttons. Chinese letters don't get narrower.
+    pub fn narrowed(room: Size, text: &str, magnification: u32) -> Self {
+        let fitting = Self::fitting(room, text, magnification);
+        let narrow = fitting.width(text) > room.width && !text.chars().any(is_wide);
+        if narrow { Self { font: &FONT_6X13, ..fitting } } else { fitting }
     }
 
     /// The width of one cell in pixels.
@@ -91,7 +99,7 @@ impl Letters {
 
     /// The height of `text` in pixels.
     pub fn height(&self, text: &str) -> u32 {
-        let chinese = if text.chars().all(|c| cells_of(c) == 1) { 0 } else { CHINESE_SIDE };
+        let chinese = if text.chars().any(is_wide) { CHINESE_SIDE } else { 0 };
         self.font.character_size.height.max(chinese) * self.magnification
     }
 
@@ -143,8 +151,8 @@ impl Letters {
         }
         let below = |height_of: u32| (height.saturating_sub(height_of) / 2) as i32;
         let mut at = origin;
-        for run in text.split_inclusive(|c| cells_of(c) == 2) {
-            let latin = run.trim_end_matches(|c| cells_of(c) == 2);
+        for run in text.split_inclusive(is_wide) {
+            let latin = run.trim_end_matches(is_wide);
             let corner = at + Point::new(0, below(self.font.character_size.height));
             Text::with_baseline(latin, corner, style.build(), Baseline::Top).draw(target)?;
             at.x += plain.width(latin) as i32;
@@ -185,7 +193,7 @@ fn cut(text: &str, limit: usize) -> String {
 }
 
 /// How many bytes of `text` are in its first `limit` cells.
-pub(super) fn within(text: &str, limit: usize) -> usize {
+fn within(text: &str, limit: usize) -> usize {
     let mut taken = 0;
     let fits = |(_, c): &(usize, char)| {
         taken += cells_of(*c);

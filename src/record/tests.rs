@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::mask::Mask;
 use crate::measure::{calliper, volume_of_revolution};
-use crate::model::Masks;
+use crate::model::{Masks, ModelId, Package};
 use crate::prompt::Prompt;
 use crate::region::RegionChoice;
 
@@ -358,6 +358,26 @@ fn check_blanked(found: &[u8], original: &Frame, region: FrameBox, most: u8, nam
         let off = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert!(off <= most, "{name}: {found:?} in place of {expected:?} at {at:?}");
     }
+}
+
+/// Names can be given twice; a package's `model.toml` has the checksums of its networks.
+#[test]
+fn records_tell_which_package_drew_what() {
+    let parent = tempfile::tempdir().unwrap();
+    let manifest = include_bytes!("../../models/litemedsam/model.toml");
+    let sha256 = crate::model::hex_sha256(manifest);
+    let model = Package::embedded().unwrap().id();
+    assert_eq!(model.sha256.as_ref(), Some(&sha256));
+    let refiner = Some(ModelId { name: "large".into(), sha256: Some("12ab".into()) });
+    let first = snapshot().objects[0].clone();
+    let second = SnapshotObject { refined: true, ..first.clone() };
+    let snapshot = Snapshot { model, refiner, objects: vec![first, second], ..snapshot() };
+    let folder = write_record(parent.path(), &snapshot, &RecordOptions::default()).unwrap();
+    let record = open(&folder).unwrap().record;
+    let told = |part: &serde_json::Value| (part["model"].clone(), part["model_sha256"].clone());
+    assert_eq!(told(&record), ("litemedsam".into(), sha256.clone().into()));
+    assert_eq!(told(&record["objects"][0]), ("litemedsam".into(), sha256.into()));
+    assert_eq!(told(&record["objects"][1]), ("large".into(), "12ab".into()));
 }
 
 #[test]

@@ -13,6 +13,9 @@ const LIT_SHARE: f32 = 0.3;
 /// that: dim tissue far from the probe has little speckle left.
 const FLAT: u8 = 6;
 const FLAT_FROM: u8 = 20;
+/// It is written on if at least half of its pixels are of one colour, and one differs from that by so much:
+/// letters do, on what a scanner draws, and no tissue has that many pixels alike.
+const INK: u8 = 60;
 /// The share of a row's cells that are lit, and that are of the same colour, in a banner.
 const BANNER_LIT: f32 = 0.9;
 const BANNER_FLAT: f32 = 0.5;
@@ -26,7 +29,7 @@ const BANNER_THICK: f32 = 0.2;
 pub(super) struct Cell {
     /// Enough of its pixels are lit.
     pub lit: bool,
-    /// Its brightness, where it is of one colour, and not just black.
+    /// Its brightness, where it is of one colour, or written on a ground of one, and not just black.
     flat: Option<u8>,
 }
 
@@ -45,24 +48,36 @@ pub(super) fn lit_cells(frame: &Frame, cell: usize, columns: usize, rows: usize)
         let pixels = inside
             .iter()
             .flat_map(|y| inside.iter().map(move |x| (row * cell + y, column * cell + x)));
-        let (mut lit, mut least, mut most) = (0, u8::MAX, 0);
-        for (y, x) in pixels {
+        let brightness = |(y, x): (usize, usize)| {
             let brightest = frame.rgb()[(y * width + x) * 3..][..3].iter().copied().max();
-            let brightness = brightest.unwrap_or_default();
-            lit += usize::from(brightness > LIT);
-            (least, most) = (least.min(brightness), most.max(brightness));
-        }
-        let flat = (least >= FLAT_FROM && most - least <= FLAT).then_some(least);
-        Cell { lit: lit as f32 >= needed, flat }
+            brightest.unwrap_or_default()
+        };
+        let mut pixels: Vec<u8> = pixels.map(brightness).collect();
+        let lit = pixels.iter().filter(|brightness| **brightness > LIT).count();
+        Cell { lit: lit as f32 >= needed, flat: ground(&mut pixels) }
     };
     (0..rows * columns).map(|k| cell_at(k / columns, k % columns)).collect()
 }
 
+/// The brightness of what is of one colour, or written on one that is not just black.
+fn ground(pixels: &mut [u8]) -> Option<u8> {
+    pixels.sort_unstable();
+    let (least, most) = (*pixels.first()?, *pixels.last()?);
+    if most - least <= FLAT {
+        return Some(least).filter(|least| *least >= FLAT_FROM);
+    }
+    // Where half of them are alike, the one in the middle is one of those.
+    let ground = pixels[pixels.len() / 2];
+    let alike = pixels.iter().filter(|pixel| pixel.abs_diff(ground) <= FLAT / 2).count();
+    let ink = (most - ground).max(ground - least) >= INK;
+    (ink && 2 * alike >= pixels.len() && ground >= FLAT_FROM).then_some(ground)
+}
+
 /// Darkens what a scanner draws as a bar along the frame's rim: rows from the top or the bottom, and columns
-/// from the left or the right, that are lit from end to end and mostly of one colour. Tissue has speckle. What
-/// lies behind a bar is dark, or all tissue: of one colour in part as well, it is a bright ground round a
-/// picture, whose narrow end must not be taken for letters on a bar. How many lines were darkened at the top, the
-/// bottom, the left and the right is given.
+/// from the left or the right, that are lit from end to end and mostly of one colour but for letters. Tissue
+/// has speckle. What lies behind a bar is dark, or all tissue: of one colour in part as well, it is a bright
+/// ground round a picture, whose narrow end must not be taken for letters on a bar. How many lines were
+/// darkened at the top, the bottom, the left and the right is given.
 pub(super) fn without_banners(cells: &mut [Cell], columns: usize, rows: usize) -> [usize; 4] {
     let row = |y: usize| (0..columns).map(|x| y * columns + x).collect::<Vec<_>>();
     let column = |x: usize| (0..rows).map(|y| y * columns + x).collect::<Vec<_>>();

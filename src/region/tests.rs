@@ -1,5 +1,15 @@
+use embedded_graphics::Drawable;
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{Dimensions, Point, Size};
+use embedded_graphics::mono_font::MonoTextStyle;
+use embedded_graphics::mono_font::ascii::FONT_5X8;
+use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
+use embedded_graphics::primitives::Rectangle;
+use embedded_graphics::text::{Baseline, Text};
+
 use super::*;
 use crate::feed::read_still;
+use crate::screen::Canvas;
 
 const SIZE: FrameSize = FrameSize::new(320, 240);
 
@@ -88,6 +98,65 @@ fn banners_at_the_rim_are_not_of_the_picture() {
         let frame = with_bars(&screen(&[picture]), &bars);
         let found = find_picture(&frame).expect(name).bounding_box();
         assert!(near(found, picture, 2.0), "{name}: {found:?}");
+    }
+}
+
+/// `frame` with lines of letters over a share of a bar, which is of one colour where one is given.
+fn with_letters(frame: &Frame, bar: FrameBox, ground: Option<Rgb888>, share: f32) -> Frame {
+    let mut canvas = Canvas::new(Size::new(SIZE.width, SIZE.height));
+    let pixels = frame.rgb().chunks_exact(3).map(|p| Rgb888::new(p[0], p[1], p[2]));
+    let Ok(()) = canvas.fill_contiguous(&canvas.bounding_box(), pixels);
+    let corner = Point::new(bar.x0 as i32, bar.y0 as i32);
+    let size = Size::new((bar.x1 - bar.x0) as u32 + 1, (bar.y1 - bar.y0) as u32 + 1);
+    if let Some(ground) = ground {
+        let Ok(()) = canvas.fill_solid(&Rectangle::new(corner, size), ground);
+    }
+    let style = MonoTextStyle::new(&FONT_5X8, Rgb888::WHITE);
+    let line = "DOE^JOHN 19700102"[..size.width as usize / 5].to_owned();
+    let lines = size.height as i32 / 8;
+    // Spread over all of it.
+    let written = |i: &i32| ((i + 1) as f32 * share) as i32 > (*i as f32 * share) as i32;
+    for i in (0..lines).filter(written) {
+        let at = corner + Point::new(0, 8 * i);
+        let Ok(_) = Text::with_baseline(&line, at, style, Baseline::Top).draw(&mut canvas);
+    }
+    frame.repainted(canvas.to_image().into_raw())
+}
+
+#[test]
+fn a_bar_is_one_however_much_is_written_on_it() {
+    let grounds = [Rgb888::new(40, 60, 110), Rgb888::new(25, 25, 25), Rgb888::new(150, 150, 150)];
+    for (percent, ground) in (0..=100).step_by(5).flat_map(|p| grounds.map(|g| (p, g))) {
+        for (name, bar, picture) in [
+            ("at the left", [0.0, 0.0, 59.0, 239.0], [60.0, 20.0, 270.0, 239.0]),
+            ("at the right", [261.0, 0.0, 319.0, 239.0], [40.0, 20.0, 260.0, 239.0]),
+            ("apart", [0.0, 0.0, 59.0, 239.0], [90.0, 40.0, 270.0, 220.0]),
+        ] {
+            let [bar, picture] = [bar, picture].map(|[x0, y0, x1, y1]| FrameBox { x0, y0, x1, y1 });
+            let share = percent as f32 / 100.0;
+            let frame = with_letters(&screen(&[picture]), bar, Some(ground), share);
+            let found = find_picture(&frame).expect(name).bounding_box();
+            assert!(near(found, picture, 3.0), "{name}, {percent} %, {ground:?}: {found:?}");
+        }
+    }
+}
+
+/// What is written on the picture makes no bar of it, wherever that reaches.
+#[test]
+fn tissue_with_letters_on_it_is_of_the_picture() {
+    let all = FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 };
+    let sector = FrameBox { x0: 0.0, x1: 200.0, ..all };
+    for percent in (0..=100).step_by(10) {
+        for (picture, over) in [
+            (all, FrameBox { x1: 59.0, ..all }),
+            (all, FrameBox { x0: 262.0, ..all }),
+            (all, FrameBox { y1: 30.0, x1: 80.0, ..all }),
+            (sector, FrameBox { x1: 59.0, ..all }),
+        ] {
+            let frame = with_letters(&screen(&[picture]), over, None, percent as f32 / 100.0);
+            let found = find_picture(&frame).unwrap().bounding_box();
+            assert!(near(found, picture, 3.0), "{percent} % of {over:?}: {found:?}");
+        }
     }
 }
 

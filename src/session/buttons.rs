@@ -39,7 +39,7 @@ impl Session {
             Page::Menu => Button::MENU.to_vec(),
             Page::Labels => {
                 let choices = (0..=labels as u8).map(Button::Choice);
-                [Button::Back].into_iter().chain(choices).collect()
+                choices.chain([Button::Back]).collect()
             }
         }
     }

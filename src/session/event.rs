@@ -6,7 +6,7 @@ use crate::frame::{Frame, PixelSpacing};
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
 use crate::measure::Calliper;
-use crate::model::{MaskCandidate, Masks};
+use crate::model::{MaskCandidate, Masks, ModelId};
 use crate::overlay::Button;
 use crate::prompt::Prompt;
 use crate::record::{AlbumPage, AlbumView};
@@ -311,10 +311,10 @@ pub struct Snapshot {
     pub objects: Vec<SnapshotObject>,
     /// Distances that were measured by hand.
     pub callipers: Vec<Calliper>,
-    /// The model's name.
-    pub model: String,
-    /// The second model's name, where there is one.
-    pub refiner: Option<String>,
+    /// The model.
+    pub model: ModelId,
+    /// The second model, where there is one.
+    pub refiner: Option<ModelId>,
 }
 
 /// A structure that is saved.

@@ -91,10 +91,14 @@ impl Everything {
 impl Frozen {
     /// Takes the newest step back; what was picked of the masks of everything is one of them again.
     pub(super) fn undo(&mut self) {
-        let returned = self.objects.undo();
-        if let (Some(mask), Some(Everything::Found { masks, .. })) =
-            (returned, &mut self.everything)
-        {
+        if let Some(returned) = self.objects.undo() {
+            self.offer(returned);
+        }
+    }
+
+    /// Puts a mask to those that were found.
+    fn offer(&mut self, mask: MaskCandidate) {
+        if let Some(Everything::Found { masks, .. }) = &mut self.everything {
             let highest = masks.iter().map(|(colour, _)| *colour).max();
             masks.push((highest.map_or(Session::MAX_OBJECTS, |colour| colour + 1), mask));
         }
@@ -113,6 +117,14 @@ impl Session {
     /// How many masks are on the screen for taps to pick from; `None` where taps point.
     pub(crate) fn proposals(&self) -> Option<usize> {
         self.frozen.as_ref()?.everything.as_ref()?.shown()
+    }
+
+    /// Puts a mask that was picked and is not kept any more to those that taps pick from.
+    pub(crate) fn offer(&mut self, mask: MaskCandidate) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.offer(mask);
+            self.revision += 1;
+        }
     }
 
     /// Starts the search, stops it with what it has found, or takes its masks off the screen and brings

@@ -467,6 +467,8 @@ impl Session {
         if let Some(frozen) = self.frozen.take().filter(|_| old && live) {
             self.newest = Some(frozen.frame);
         }
+        // How long it took was of the picture that is let go.
+        (self.encode_ms, self.decode_ms) = (None, None);
         self.tracking = None;
         self.touched = None;
         self.corner = None;

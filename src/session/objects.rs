@@ -182,6 +182,8 @@ pub(crate) struct Taken {
     pub steps: usize,
     /// Whether it began with a mask that was found without a prompt.
     pub found: bool,
+    /// That mask, unless it was dropped to save memory.
+    pub proposal: Option<MaskCandidate>,
 }
 
 /// All structures of a frame.
@@ -317,9 +319,11 @@ impl Objects {
         let step = object.current()?;
         let (masks, chosen) = step.masks()?;
         let candidate = masks.candidates.get(chosen).filter(|c| c.mask.area_px() > 0)?.clone();
-        let found = object.steps[0].found;
-        let prompt = step.prompt.clone();
-        let taken = Taken { candidate, prompt, steps: object.steps.len(), found };
+        let first = object.steps.first()?;
+        let proposed = first.masks().filter(|_| first.found);
+        let proposal = proposed.and_then(|(masks, _)| masks.candidates.first().cloned());
+        let (prompt, steps, found) = (step.prompt.clone(), object.steps.len(), first.found);
+        let taken = Taken { candidate, prompt, steps, found, proposal };
         self.list.remove(index);
         self.active = None;
         Some(taken)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::measure::Preset;
+use crate::model::ModelId;
 #[cfg(doc)]
 use crate::overlay::Button;
 use crate::overlay::Theme;
@@ -24,11 +25,11 @@ pub struct SessionOptions {
     pub ahead: Option<f32>,
     /// The feed's name, for the status line.
     pub source: String,
-    /// The model's name, for the status line.
-    pub model: String,
-    /// The name of the second, larger model, where there is one: what is shown on a frozen frame is
+    /// The model: its name is on the status line, and records tell which it is.
+    pub model: ModelId,
+    /// The second, larger model, where there is one: what is shown on a frozen frame is
     /// then drawn by it once more ([`Command::Refine`]).
-    pub refiner: Option<String>,
+    pub refiner: Option<ModelId>,
     /// The time from one frame of the feed to the next, where the source states one.
     pub frame_interval: Option<Duration>,
     /// Whether the last seconds of the feed are at hand, for [`Button::Clip`].

@@ -78,7 +78,7 @@ impl Session {
         let masks = active.and_then(Object::masks);
         Status {
             source: self.options.source.clone(),
-            model: self.options.model.clone(),
+            model: self.options.model.name.clone(),
             feed_fps: self.feed.fps(),
             encode_ms: self.encode_ms,
             decode_ms: self.decode_ms,

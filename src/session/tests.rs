@@ -32,10 +32,12 @@ fn frame(sequence: u64) -> Frame {
     frame
 }
 
-/// `count` masks whose logits hold `mark`, and mark + 1, …
+/// `count` masks whose logits hold `mark`, and mark + 1, …: the frame, and more and more of its rows.
 fn masks(count: usize, mark: f32) -> Masks {
+    let rows = |i: usize| if i == 0 { SIZE.height as usize } else { 6 * i };
+    let inside = |i: usize, k: usize| u8::from(k / (SIZE.width as usize) < rows(i));
     let candidate = |i: usize| MaskCandidate {
-        mask: Mask::from_pixels(SIZE, vec![1; SIZE.pixels()]),
+        mask: Mask::from_pixels(SIZE, (0..SIZE.pixels()).map(|k| inside(i, k)).collect()),
         low_res_logits: Arc::new(Array2::from_elem((4, 4), mark + i as f32)),
         predicted_iou: 0.9 - 0.1 * i as f32,
         stability_score: 1.0,

@@ -138,7 +138,8 @@ words! {
     FrameOfClip = "labelling.frame",
     ReadingPicture = "labelling.reading",
     Unreadable = "labelling.unreadable",
-    Skip = "labelling.skip",
+    OthersUnreadable = "labelling.others_unreadable",
+    NoneReadable = "labelling.none_readable",
     NoneKeptTake = "labelling.none_kept_take",
     NoneKeptPoint = "labelling.none_kept_point",
     KeptHere = "labelling.kept",
@@ -150,5 +151,6 @@ words! {
     NotOnDisk = "labelling.not_on_disk",
     NotWithdrawn = "labelling.not_withdrawn",
     NotFinished = "labelling.not_finished",
+    FirstPicture = "labelling.first",
     LastPicture = "labelling.last",
 }

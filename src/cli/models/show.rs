@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tapseg::model::Normalisation;
+use tapseg::model::{MANIFEST_FILE, Normalisation};
 
 use super::super::arguments::LibraryArguments;
 use super::super::output;
@@ -30,7 +30,7 @@ impl Show {
         if json {
             return output::json(&json!({
                 "name": self.name, "place": place.to_string(), "bytes": bytes,
-                "parameters": parameters, "manifest": manifest,
+                "parameters": parameters, "manifest_sha256": package.id().sha256, "manifest": manifest,
             }));
         }
         let p = manifest.preprocessing;
@@ -65,6 +65,8 @@ impl Show {
         for (title, text) in lines.into_iter().chain(tuned) {
             output::line(format_args!("{title:<14} {text}"))?;
         }
+        let id = package.id().sha256.unwrap_or_default();
+        output::line(format_args!("{MANIFEST_FILE:<14} sha256 {id}"))?;
         for (file, bytes) in files {
             let megabytes = bytes as f64 / 1e6;
             let (name, sha256) = (&file.name, &file.sha256);

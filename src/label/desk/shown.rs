@@ -43,22 +43,19 @@ impl Desk {
         };
         scene.buttons = Button::LABELLING.map(button).to_vec();
         let (number, count) = (self.at + 1, self.options.pictures.len());
-        scene.status.source = format!("{number}/{count} {}", self.title());
+        scene.status.source = format!("{number}/{count} {}", self.title(self.at));
         scene.status.feed_fps = None;
-        if let Stage::Failed(reason) = &self.stage {
-            // The picture before it is not the one that is named.
-            scene.frame = None;
+        if let Stage::Failed(unreadable) = &self.stage {
             let words = &self.options.words;
-            let unreadable = words.fill(Word::Unreadable, &[("name", &self.title())]);
-            scene.alert = Some(format!("{unreadable}: {reason}"));
-            let notice = self.session.notice().unwrap_or_else(|| words.get(Word::Skip));
+            scene.alert = Some(unreadable.clone());
+            let notice = self.session.notice().unwrap_or_else(|| words.get(Word::NoneReadable));
             scene.status.message = Some(notice.to_owned());
             return scene;
         }
-        let of_session =
-            scene.status.message.take().filter(|_| {
-                self.session.state() != State::Live && self.session.proposals().is_none()
-            });
+        let of_session = scene.status.message.take().filter(|_| {
+            let pointing = self.session.proposals().is_none() && self.passage.is_none();
+            self.session.state() != State::Live && pointing
+        });
         let notice = self.session.notice().map(str::to_owned);
         scene.status.message = Some(notice.or(of_session).unwrap_or_else(|| self.message()));
         scene
@@ -76,9 +73,9 @@ impl Desk {
         self.options.names.iter().position(|known| known == name).unwrap_or(0)
     }
 
-    /// What the picture is called.
-    pub(super) fn title(&self) -> String {
-        let picture = &self.options.pictures[self.at];
+    /// What a picture is called.
+    pub(super) fn title(&self, picture: usize) -> String {
+        let picture = &self.options.pictures[picture];
         match picture.frame {
             Some(FrameOf { number, count }) => {
                 // The name last: it may have braces of its own.
@@ -94,6 +91,7 @@ impl Desk {
     fn message(&self) -> String {
         let words = &self.options.words;
         let said = match &self.stage {
+            _ if self.passage.is_some() => return words.get(Word::ReadingPicture).to_owned(),
             Stage::Open(_) if self.session.state() == State::Prompting => {
                 return words.fill(Word::KeepsAs, &[("name", &self.options.names[self.name])]);
             }

@@ -54,6 +54,11 @@ impl Bed {
     /// Answers all that was asked for: errands in `kept`, and proposals and prompts with a square of
     /// 10 pixels.
     fn answer(&mut self, kept: &mut Vec<(usize, About)>) {
+        self.work(kept);
+        assert!(self.desk.is_idle());
+    }
+
+    fn work(&mut self, kept: &mut Vec<(usize, About)>) {
         while !self.todo.is_empty() {
             let event = match self.todo.remove(0) {
                 Command::Label(Errand::Show(picture)) => {
@@ -91,7 +96,26 @@ impl Bed {
             };
             self.on(event);
         }
-        assert!(self.desk.is_idle());
+    }
+
+    /// Whether a picture is to be read, and nothing else is to be done.
+    fn wants(&self, picture: usize) -> bool {
+        matches!(self.todo[..], [Command::Label(Errand::Show(wanted))] if wanted == picture)
+    }
+
+    /// Tells that the picture that is to be read can't be.
+    fn answer_unreadable(&mut self, picture: usize) {
+        assert!(self.wants(picture), "{:?}", self.todo);
+        self.todo.clear();
+        let result = Err("damaged".to_owned());
+        self.on(Event::Label(Outcome::Shown { picture, result }));
+    }
+
+    fn answer_finished(&mut self, picture: usize) {
+        assert!(
+            matches!(self.todo.pop(), Some(Command::Label(Errand::Finish(at))) if at == picture)
+        );
+        self.on(Event::Label(Outcome::Finished { picture, result: Ok(()) }));
     }
 
     fn message(&self) -> String {
@@ -214,26 +238,107 @@ fn what_can_not_be_written_or_read_is_told_and_stays() {
     bed.answer(&mut kept);
     assert_eq!(kept.len(), 1);
     bed.press(Button::Next);
-    bed.todo.truncate(1);
-    let outcome = Outcome::Finished { picture: 0, result: Ok(()) };
-    bed.todo.clear();
-    bed.on(Event::Label(outcome));
-    bed.todo.clear();
-    let result = Err("no PNG file".to_owned());
-    bed.on(Event::Label(Outcome::Shown { picture: 1, result }));
-    let scene = bed.desk.scene();
-    assert_eq!(scene.alert.as_deref(), Some("1.png can't be read: no PNG file"));
-    assert!(scene.frame.is_none(), "the picture before is not this one");
-    bed.pass(60);
-    assert_eq!(bed.message(), "Next picture leaves it out");
-    bed.press(Button::Next);
-    assert!(bed.message().contains("last picture"), "{}", bed.message());
-    assert!(bed.desk.is_idle() && bed.desk.not_kept().is_empty());
-    bed.tap();
-    assert!(bed.todo.is_empty());
-    bed.press(Button::Previous);
-    bed.answer(&mut kept);
+    bed.answer_finished(0);
+    bed.answer_unreadable(1);
+    let told = "That was the last picture \u{b7} 1.png can't be read: damaged";
+    assert_eq!(bed.message(), told);
     assert_eq!(bed.desk.scene().status.source, "1/2 0.png");
+    assert!(bed.desk.is_idle() && bed.desk.not_kept().is_empty());
+    assert_eq!(bed.desk.scene().objects.len(), 1, "all that is kept of it is there");
+}
+
+#[test]
+fn what_can_not_be_read_is_passed_over_and_told() {
+    let readable = |bed: &mut Bed, picture| {
+        assert!(bed.wants(picture), "{:?}", bed.todo);
+        bed.answer(&mut vec![]);
+    };
+    let mut bed = Bed::new(&[true, true, false, false, false, true], false);
+    readable(&mut bed, 2);
+    bed.press(Button::Next);
+    bed.answer_finished(2);
+    bed.answer_unreadable(3);
+    assert_eq!(bed.message(), "Reading the picture");
+    assert_eq!(bed.desk.scene().status.source, "3/6 2.png", "it stays until another is there");
+    bed.answer_unreadable(4);
+    readable(&mut bed, 5);
+    assert_eq!(bed.desk.scene().status.source, "6/6 5.png");
+    assert_eq!(bed.message(), "3.png can't be read: damaged (and 1 more)");
+    bed.press(Button::Previous);
+    bed.answer_unreadable(4);
+    bed.answer_unreadable(3);
+    readable(&mut bed, 2);
+    assert_eq!(bed.message(), "4.png can't be read: damaged (and 1 more)");
+    bed.press(Button::Previous);
+    bed.answer_unreadable(1);
+    readable(&mut bed, 0);
+    assert_eq!(bed.message(), "1.png can't be read: damaged");
+    bed.press(Button::Previous);
+    assert!(bed.todo.is_empty() && bed.desk.is_idle());
+    assert_eq!(bed.message(), "That was the first picture");
+}
+
+#[test]
+fn what_is_begun_with_is_looked_for_everywhere() {
+    let mut bed = Bed::new(&[true, true, false, false], false);
+    [2, 3, 1].into_iter().for_each(|picture| bed.answer_unreadable(picture));
+    bed.answer(&mut vec![]);
+    assert_eq!(bed.desk.scene().status.source, "1/4 0.png");
+
+    let mut bed = Bed::new(&[true, false], false);
+    [1, 0].into_iter().for_each(|picture| bed.answer_unreadable(picture));
+    let scene = bed.desk.scene();
+    assert_eq!(scene.alert.as_deref(), Some("1.png can't be read: damaged"));
+    assert!(scene.frame.is_none() && bed.desk.is_idle());
+    bed.pass(60);
+    assert_eq!(bed.message(), "No picture can be read");
+    bed.tap();
+    bed.press(Button::Next);
+    assert!(bed.todo.is_empty() && bed.message().contains("last picture"), "{}", bed.message());
+    bed.press(Button::Previous);
+    bed.answer(&mut vec![]);
+    assert_eq!(bed.desk.scene().status.source, "1/2 0.png", "it was mended");
+}
+
+#[test]
+fn what_was_proposed_for_a_mask_that_is_taken_back_is_proposed_again() {
+    let proposed =
+        |bed: &Bed| bed.desk.scene().objects.iter().filter(|o| o.label.is_none()).count();
+    let mut kept = Vec::new();
+    let mut bed = Bed::new(&[false], true);
+    bed.answer(&mut kept);
+    bed.tap();
+    bed.press(Button::Accept);
+    bed.answer(&mut kept);
+    assert_eq!((kept.len(), proposed(&bed)), (1, 0));
+    bed.press(Button::Undo);
+    bed.answer(&mut kept);
+    assert_eq!((kept.len(), proposed(&bed)), (0, 1), "one that was taken");
+    bed.tap();
+    bed.press(Button::Accept);
+    let Some(Command::Label(Errand::Keep { id, .. })) = bed.todo.pop() else { panic!() };
+    bed.on(Event::Label(Outcome::Kept { id, result: Err("the disk is full".into()) }));
+    bed.press(Button::Undo);
+    assert_eq!(proposed(&bed), 1, "one that could not be kept");
+
+    // What the search finds is accepted already.
+    let mut bed = Bed::new(&[false], true);
+    let frame = Frame::from_rgb(SIZE, vec![7; SIZE.pixels() * 3]).unwrap();
+    bed.todo.clear();
+    let result = Ok((frame.clone(), vec![]));
+    bed.on(Event::Label(Outcome::Shown { picture: 0, result }));
+    bed.on(Event::Presented(frame));
+    let Some(Command::Network(Job::Everything { id, .. })) = bed.todo.pop() else { panic!() };
+    bed.tap();
+    bed.work(&mut kept);
+    bed.press(Button::Accept);
+    bed.work(&mut kept);
+    bed.on(Event::Searched { id, result: Ok(vec![candidate(10)]) });
+    bed.press(Button::Everything);
+    assert_eq!(proposed(&bed), 0);
+    bed.press(Button::Undo);
+    bed.answer(&mut kept);
+    assert_eq!(proposed(&bed), 1, "one that was held back");
 }
 
 /// The picture before is still on the screen then, and would stay.
@@ -309,9 +414,10 @@ fn all_is_said_in_the_language_that_was_chosen() {
     desk.handle(Event::Tick(Duration::from_secs(1)));
     let result = Err("damaged".to_owned());
     desk.handle(Event::Label(Outcome::Shown { picture: 0, result }));
+    desk.handle(Event::Label(Outcome::Shown { picture: 1, result: Err("damaged".into()) }));
     let scene = desk.scene();
     assert_eq!(scene.status.source, "1/2 1.png，第 3 帧，共 20 帧");
-    assert_eq!(scene.status.message.as_deref(), Some("按“下一幅”跳过此图像"));
+    assert_eq!(scene.status.message.as_deref(), Some("没有可读取的图像"));
     let labels: Vec<&str> = scene.buttons.iter().map(|state| &*state.label).collect();
     assert!(labels.contains(&"接受") && labels.contains(&"下一幅"), "{labels:?}");
     assert!(

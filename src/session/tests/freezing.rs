@@ -112,6 +112,19 @@ fn freezing_encodes_at_once_and_a_tap_is_then_only_decoded() {
 }
 
 #[test]
+fn how_long_it_took_is_not_told_of_the_picture_before() {
+    let mut bed = Bed::live();
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    let commands = bed.tap(5.0, 5.0);
+    bed.answer(&commands);
+    assert!(bed.scene().status.decode_ms.is_some());
+    bed.press(Button::LiveFreeze);
+    bed.press(Button::LiveFreeze);
+    assert_eq!((bed.scene().status.encode_ms, bed.scene().status.decode_ms), (None, None));
+}
+
+#[test]
 fn the_same_picture_is_not_encoded_again() {
     let mut bed = Bed::live();
     bed.on(Event::FeedEnded);

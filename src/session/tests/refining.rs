@@ -94,7 +94,7 @@ fn a_better_outline_takes_the_place_of_the_first_one_smoothly() {
     assert_eq!(bed.refinement(), Some(Refinement::Done));
     let commands = bed.press(Button::Save);
     let [Command::Save(snapshot)] = &commands[..] else { panic!() };
-    assert!(snapshot.objects[0].refined && snapshot.refiner.as_deref() == Some("large"));
+    assert!(snapshot.objects[0].refined && snapshot.refiner == Some("large".into()));
 }
 
 #[test]

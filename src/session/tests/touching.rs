@@ -80,7 +80,7 @@ fn structures_get_a_label_and_keep_it() {
     bed.press(Button::Label);
     assert_eq!(
         buttons(&bed),
-        [Button::Back, Button::Choice(0), Button::Choice(1), Button::Choice(2)]
+        [Button::Choice(0), Button::Choice(1), Button::Choice(2), Button::Back]
     );
     assert_eq!(label_of(&bed, Button::Choice(1)), "cyst");
     assert_eq!(label_of(&bed, Button::Choice(2)), "No label");
