@@ -140,8 +140,10 @@ fn a_tap_on_the_live_picture_outlines_the_structure() {
     let expected = on_screen(&masks.best().mask, &layout);
     assert!(expected.len() > 2000, "there is a structure at {at:?}");
 
+    // All of the frame is looked at, as the library does here.
     let mut bedside = Bedside::open(&[
-        "run", "--feed", picture, "--loop", "--screen", "window", "--size", "1280x800",
+        "run", "--feed", picture, "--loop", "--screen", "window", "--size", "1280x800", "--region",
+        "none",
     ]);
     // At the first start there is the guide, with fingertips at its left, which a tap puts away.
     let fingertips = Rectangle::new(Point::zero(), Size::new(160, 700));

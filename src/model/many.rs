@@ -3,8 +3,6 @@
 use std::cell::OnceCell;
 
 use ndarray::Array2;
-use rayon::prelude::*;
-use tract_onnx::prelude::multithread::Executor;
 
 use crate::geometry::{FrameBox, FramePoint};
 
@@ -74,8 +72,7 @@ impl Segmenter {
     /// spot; gives what that gives, in order. A point has three proposals, if the model was trained
     /// for them, anything else one; the model must have been trained for what the spots are.
     ///
-    /// As many spots are decoded at a time as there are threads, each on one: a decoder that answers
-    /// one prompt keeps what it works on in the cache, and one that answers a batch of them does not.
+    /// As many spots are decoded at a time as there are threads, each on one.
     /// Only of the proposals whose logits are asked for are masks computed.
     ///
     /// # Errors
@@ -87,7 +84,7 @@ impl Segmenter {
         each: impl Fn(usize, Proposal<'_>) -> Option<T> + Sync + Send,
     ) -> Result<Vec<T>, ModelError> {
         let geometry = embedding.geometry;
-        let one = |(index, spot): (usize, &Spot)| -> Result<Vec<T>, ModelError> {
+        let one = |index: usize, spot: &Spot| -> Result<Vec<T>, ModelError> {
             let mut tokens = Tokens::default();
             match *spot {
                 Spot::Point(point) => {
@@ -112,13 +109,6 @@ impl Segmenter {
                 _ => Ok(found),
             }
         };
-        let found: Result<Vec<Vec<T>>, ModelError> = match self.decoder.executor() {
-            Executor::SingleThread => spots.iter().enumerate().map(one).collect(),
-            Executor::MultiThread(pool) => {
-                pool.install(|| spots.par_iter().enumerate().map(one).collect())
-            }
-            Executor::RayonGlobal => spots.par_iter().enumerate().map(one).collect(),
-        };
-        Ok(found?.into_iter().flatten().collect())
+        Ok(self.decoder.spread(spots, one)?.into_iter().flatten().collect())
     }
 }

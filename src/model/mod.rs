@@ -22,6 +22,7 @@ mod segmenter;
 mod tap_boxes;
 mod tap_head;
 mod text;
+mod through_boxes;
 mod weights;
 
 pub use error::ModelError;

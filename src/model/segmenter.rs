@@ -22,8 +22,7 @@ use super::masks::{MaskCandidate, Masks};
 use super::network::Threads;
 use super::package::Package;
 use super::preprocess::{InputGeometry, model_input};
-use super::tap_boxes;
-use super::tap_head::{FoundBox, TapHead};
+use super::tap_head::TapHead;
 use super::text::TextEncoder;
 
 /// What the image encoder made of a frame; prompts on that frame are decoded from it. Cloning
@@ -102,7 +101,7 @@ pub struct Segmenter {
     id: ModelId,
     encoder: Encoder,
     pub(super) decoder: Decoder,
-    tap_head: Option<TapHead>,
+    pub(super) tap_head: Option<TapHead>,
     text_encoder: Option<TextEncoder>,
 }
 
@@ -321,60 +320,6 @@ impl Segmenter {
         }
     }
 
-    fn predict_through_boxes(
-        &self,
-        embedding: &ImageEmbedding,
-        prompt: &Prompt,
-    ) -> Result<Masks, ModelError> {
-        let geometry = embedding.geometry;
-        let mask_box = match &prompt.mask {
-            None => None,
-            Some(MaskPrompt::Binary(mask)) => mask.bounding_box(),
-            Some(MaskPrompt::LowResLogits(logits)) => {
-                candidate(geometry, Array2::clone(logits), 0.0).mask.bounding_box()
-            }
-        };
-        let found = match (&self.tap_head, prompt.bounding_box.or(mask_box)) {
-            (Some(head), None) => head.boxes(embedding.features()?, geometry, prompt)?,
-            _ => Vec::new(),
-        };
-        // Where the boxes have no quality of their own, the decoder alone decides.
-        let (boxes, weights): (Vec<FrameBox>, Vec<f32>) = match found.is_empty() {
-            true => {
-                tap_boxes::boxes(prompt, mask_box, geometry).into_iter().map(|b| (b, 1.0)).unzip()
-            }
-            false => {
-                let agreeing = |f: &FoundBox| {
-                    let (boxes, quality) = (tap_boxes::agreeing(f.bounding_box, prompt), f.quality);
-                    boxes.into_iter().map(move |(b, weight)| (b, weight * quality))
-                };
-                found.iter().flat_map(agreeing).unzip()
-            }
-        };
-        if boxes.is_empty() {
-            return Err(PromptError::EmptyMask.into());
-        }
-        let batch: Vec<Tokens> = boxes
-            .iter()
-            .map(|b| {
-                let mut tokens = Tokens::default();
-                tokens.push_box(geometry.box_to_input(*b));
-                tokens
-            })
-            .collect();
-        let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
-        let candidates = decoded.into_iter().zip(weights).filter_map(|(d, weight)| {
-            let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
-            token.map(|(logits, iou)| {
-                let found = candidate(geometry, logits, iou);
-                (iou * weight * tap_boxes::agreement(&found.mask, prompt), found)
-            })
-        });
-        let mut masks = Masks::ranked_by(candidates.collect());
-        tap_boxes::cut_off(&mut masks.candidates, prompt, &boxes);
-        Ok(if found.is_empty() { masks } else { masks.without_repeats() })
-    }
-
     fn checked(&self, embedding: &ImageEmbedding, prompt: &Prompt) -> Result<Prompt, ModelError> {
         let prompt = match &embedding.region {
             None => prompt.clone().checked(embedding.geometry.frame)?,
@@ -404,7 +349,11 @@ impl Segmenter {
     }
 }
 
-fn candidate(geometry: InputGeometry, low_res: Array2<f32>, predicted_iou: f32) -> MaskCandidate {
+pub(super) fn candidate(
+    geometry: InputGeometry,
+    low_res: Array2<f32>,
+    predicted_iou: f32,
+) -> MaskCandidate {
     let (mut inner, mut outer) = (0usize, 0usize);
     let mut pixels = Vec::with_capacity(geometry.frame.pixels());
     geometry.frame_logits(&low_res, |row| {

@@ -17,6 +17,11 @@ use super::preprocess::InputGeometry;
 /// Sides of the square boxes round a tap, in model input pixels.
 const SIDES: [f32; 7] = [16.0, 24.0, 36.0, 52.0, 76.0, 108.0, 150.0];
 
+/// How far the sides of a box that a tap head found are moved outward, as a part of its width and height:
+/// the sizes in which it is tried, the likeliest first. What was found is a few hundredths off, and
+/// LiteMedSAM answers best what it was trained on: boxes whose sides were moved outward by chance.
+const BEYOND: [f32; 3] = [0.02, -0.06, 0.1];
+
 /// How far a point reaches that is on the wrong side of an outline, in its distances from it: the midst of
 /// what is wrong is as far from the one end as from the other.
 const REACH: f32 = 2.0;
@@ -50,18 +55,36 @@ pub(super) fn boxes(
         .collect()
 }
 
-/// The boxes to ask for one that a tap head found, each with a weight for its answer: the box, grown to hold
-/// all positive points; and, where negative points lie in it, that with [sides moved to them](cut_back),
-/// which is the less likely the smaller that is: by the root of the area that it leaves.
-pub(super) fn agreeing(found: FrameBox, prompt: &Prompt) -> Vec<(FrameBox, f32)> {
-    let whole = holding(found, prompt);
-    let cut = cut_back(whole, prompt);
+/// A size in which a box is tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SizedBox {
+    pub bounding_box: FrameBox,
+    /// How likely it is, as a factor of what the decoder says of it.
+    pub weight: f32,
+}
+
+/// The boxes to ask for one that a tap head found, each in its sizes: the box, grown to hold all positive
+/// points; and, where negative points lie in it, that with [sides moved to them](cut_back), which is the
+/// less likely the smaller that is: by the root of the area that it leaves.
+pub(super) fn agreeing(found: FrameBox, prompt: &Prompt, frame: FrameSize) -> Vec<Vec<SizedBox>> {
+    let (mut whole, mut cut) = (Vec::new(), Vec::new());
     let area = |b: FrameBox| b.width() * b.height();
-    let mut boxes = vec![(whole, 1.0)];
-    if cut != whole {
-        boxes.push((cut, (area(cut) / area(whole)).sqrt()));
+    for beyond in BEYOND {
+        let Some(size) = widened(found, beyond).clipped(frame) else { continue };
+        let size = holding(size, prompt);
+        whole.push(SizedBox { bounding_box: size, weight: 1.0 });
+        let less = cut_back(size, prompt);
+        if less != size {
+            cut.push(SizedBox { bounding_box: less, weight: (area(less) / area(size)).sqrt() });
+        }
     }
-    boxes
+    [whole, cut].into_iter().filter(|sizes| !sizes.is_empty()).collect()
+}
+
+/// `b` with its sides moved outward by a part of its width and height.
+fn widened(b: FrameBox, part: f32) -> FrameBox {
+    let (right, down) = (part * b.width(), part * b.height());
+    FrameBox { x0: b.x0 - right, y0: b.y0 - down, x1: b.x1 + right, y1: b.y1 + down }
 }
 
 /// The box with a side moved to each negative point in it: that side which loses least of the box and
@@ -239,10 +262,33 @@ mod tests {
     fn a_found_box_comes_to_hold_a_positive_point_that_it_missed() {
         let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let prompt = Prompt::default().positive(150.0, 100.0).positive(230.0, 40.0);
-        let grown = FrameBox { x1: 230.0, y0: 40.0, ..b };
-        assert_eq!(agreeing(b, &prompt), [(grown, 1.0)]);
-        let both = agreeing(b, &prompt.negative(120.0, 139.0));
-        assert_eq!(both, [(grown, 1.0), (FrameBox { y1: 139.0, ..grown }, 0.9f32.sqrt())]);
+        let alone = agreeing(b, &prompt, SIZE);
+        let [sizes] = &alone[..] else { panic!("{alone:?}") };
+        let widths: Vec<f32> = sizes.iter().map(|s| s.bounding_box.x0).collect();
+        assert_eq!(widths, [98.0, 106.0, 90.0], "the sizes of the box");
+        for size in sizes {
+            assert_eq!(
+                (size.bounding_box.x1, size.bounding_box.y0, size.weight),
+                (230.0, 40.0, 1.0)
+            );
+        }
+        let cut = agreeing(b, &prompt.negative(120.0, 139.0), SIZE);
+        assert_eq!(cut[0], *sizes);
+        for (cut, whole) in cut[1].iter().zip(sizes) {
+            assert_eq!(cut.bounding_box, FrameBox { y1: 139.0, ..whole.bounding_box });
+            let left = cut.bounding_box.height() / whole.bounding_box.height();
+            assert!((cut.weight - left.sqrt()).abs() < 1e-6, "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn no_size_of_a_found_box_leaves_the_frame() {
+        let b = FrameBox { x0: 1.0, y0: 0.0, x1: 511.0, y1: 250.0 };
+        let sizes = agreeing(b, &Prompt::default().positive(200.0, 100.0), SIZE).concat();
+        assert_eq!(sizes.len(), 3);
+        for SizedBox { bounding_box: b, .. } in sizes {
+            assert!(b.x0 >= 0.0 && b.y0 >= 0.0 && b.x1 <= 511.0 && b.y1 <= 255.0, "{b:?}");
+        }
     }
 
     #[test]
