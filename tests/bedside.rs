@@ -14,6 +14,7 @@ use embedded_graphics::primitives::{PointsIter, Rectangle};
 use image::RgbImage;
 use tapseg::feed::read_still;
 use tapseg::overlay::{Button, Layout};
+use tapseg::region::find_region;
 use tapseg::{FramePoint, FrameSize, Mask, Package, Prompt, Segmenter};
 
 const SCREEN: Size = Size::new(1280, 800);
@@ -134,16 +135,14 @@ fn a_tap_on_the_live_picture_outlines_the_structure() {
     let tap = viewport.to_screen(FramePoint::new(838.0, 396.0));
 
     let segmenter = Segmenter::load(&Package::embedded().unwrap()).unwrap();
-    let embedding = segmenter.set_image(&frame).unwrap();
+    let embedding = segmenter.set_image_in(&frame, find_region(&frame)).unwrap();
     let at = viewport.to_frame(tap);
     let masks = segmenter.predict(&embedding, &Prompt::default().positive(at.x, at.y)).unwrap();
     let expected = on_screen(&masks.best().mask, &layout);
     assert!(expected.len() > 2000, "there is a structure at {at:?}");
 
-    // All of the frame is looked at, as the library does here.
     let mut bedside = Bedside::open(&[
-        "run", "--feed", picture, "--loop", "--screen", "window", "--size", "1280x800", "--region",
-        "none",
+        "run", "--feed", picture, "--loop", "--screen", "window", "--size", "1280x800",
     ]);
     // At the first start there is the guide, with fingertips at its left, which a tap puts away.
     let fingertips = Rectangle::new(Point::zero(), Size::new(160, 700));

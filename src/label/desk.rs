@@ -158,7 +158,8 @@ impl Desk {
             Event::Key(key) => self.key(key, &mut commands),
             Event::Pressed(button) => self.press(button, &mut commands),
             Event::Presented(frame) => self.presented(frame, &mut commands),
-            Event::Searched { id, result } => {
+            // Another is of a picture that was left, and none of its masks is of this one's structures.
+            Event::Searched { id, result } if self.session.awaits_search(id) => {
                 let result = result.map(|found| self.not_accepted(found));
                 commands = self.session.handle(Event::Searched { id, result });
             }
@@ -209,6 +210,7 @@ impl Desk {
                 Err(reason) => self.say_reason(Word::NotWithdrawn, reason),
             },
             Outcome::Finished { result: Err(reason), .. } => {
+                self.warned = false;
                 self.say_reason(Word::NotFinished, reason);
             }
             Outcome::Finished { picture, .. } => {
@@ -357,7 +359,9 @@ impl Desk {
     /// The proposals that are of no structure which was accepted already; the others are held back.
     fn not_accepted(&mut self, mut found: Vec<MaskCandidate>) -> Vec<MaskCandidate> {
         found.retain(|found| {
-            let same = self.accepted.iter_mut().find(|a| a.mask.iou(&found.mask) >= SAME);
+            let of_size = |a: &&mut Accepted| a.mask.size() == found.mask.size();
+            let mut accepted = self.accepted.iter_mut().filter(of_size);
+            let same = accepted.find(|a| a.mask.iou(&found.mask) >= SAME);
             same.map(|same| same.proposal.get_or_insert_with(|| found.clone())).is_none()
         });
         found

@@ -69,9 +69,17 @@ pub(super) struct SizedBox {
 pub(super) fn agreeing(found: FrameBox, prompt: &Prompt, frame: FrameSize) -> Vec<Vec<SizedBox>> {
     let (mut whole, mut cut) = (Vec::new(), Vec::new());
     let area = |b: FrameBox| b.width() * b.height();
+    let negative = |b: &FrameBox| {
+        prompt.points_labelled(PointLabel::Negative).filter(|point| holds(b, point)).count()
+    };
     for beyond in BEYOND {
         let Some(size) = widened(found, beyond).clipped(frame) else { continue };
         let size = holding(size, prompt);
+        // No size takes in a negative point that the likeliest leaves out.
+        let likeliest = whole.first().map_or(size, |first: &SizedBox| first.bounding_box);
+        if negative(&size) > negative(&likeliest) {
+            continue;
+        }
         whole.push(SizedBox { bounding_box: size, weight: 1.0 });
         let less = cut_back(size, prompt);
         if less != size {
@@ -92,8 +100,6 @@ fn widened(b: FrameBox, part: f32) -> FrameBox {
 /// point lies in the midst of the structure, and only cuts the mask.
 fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
     let positive: Vec<FramePoint> = prompt.points_labelled(PointLabel::Positive).collect();
-    let holds =
-        |b: &FrameBox, p: &FramePoint| (b.x0..=b.x1).contains(&p.x) && (b.y0..=b.y1).contains(&p.y);
     for point in prompt.points_labelled(PointLabel::Negative) {
         if !holds(&b, &point) {
             continue;
@@ -112,6 +118,10 @@ fn cut_back(mut b: FrameBox, prompt: &Prompt) -> FrameBox {
         b = cuts.max_by(|a, b| area(a).total_cmp(&area(b))).unwrap_or(b);
     }
     b
+}
+
+fn holds(b: &FrameBox, point: &FramePoint) -> bool {
+    (b.x0..=b.x1).contains(&point.x) && (b.y0..=b.y1).contains(&point.y)
 }
 
 /// `b`, grown to hold all positive points.
@@ -279,6 +289,15 @@ mod tests {
             let left = cut.bounding_box.height() / whole.bounding_box.height();
             assert!((cut.weight - left.sqrt()).abs() < 1e-6, "{cut:?}");
         }
+    }
+
+    #[test]
+    fn no_size_takes_in_a_negative_point_beside_the_box() {
+        let b = FrameBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
+        let beside = Prompt::default().positive(150.0, 100.0).negative(206.0, 100.0);
+        let sizes = agreeing(b, &beside, SIZE);
+        let rights: Vec<f32> = sizes.concat().iter().map(|s| s.bounding_box.x1).collect();
+        assert_eq!(rights, [202.0, 194.0], "{sizes:?}");
     }
 
     #[test]

@@ -79,24 +79,10 @@ impl Segmenter {
     ) -> Result<Vec<(Decoded, SizedBox)>, ModelError> {
         let judge = |_, size: &SizedBox| {
             let tokens = tokens(embedding, size.bounding_box);
-            let judged = self.decoder.judge_alone(&embedding.prepared, tokens)?;
-            Ok((judged, *size))
+            self.decoder.judge_alone(&embedding.prepared, tokens)
         };
-        let value = |(judged, size): &(Judged, SizedBox)| {
-            judged.predicted_iou.first().copied().unwrap_or(0.0) * size.weight
-        };
-        let better = |a: &(Judged, SizedBox), b: &(Judged, SizedBox)| value(a).total_cmp(&value(b));
-        let first: Vec<SizedBox> =
-            asked.iter().filter_map(|sizes| sizes.first().copied()).collect();
-        let mut judged = self.decoder.spread(&first, judge)?;
-        let best = (0..judged.len()).max_by(|a, b| better(&judged[*a], &judged[*b]));
-        if let Some(best) = best {
-            let others = self.decoder.spread(&asked[best][1..], judge)?;
-            let other = others.into_iter().max_by(better);
-            if let Some(other) = other.filter(|other| better(other, &judged[best]).is_gt()) {
-                judged[best] = other;
-            }
-        }
+        let predicted = |judged: &Judged| judged.predicted_iou.first().copied().unwrap_or(0.0);
+        let judged = in_best_size(asked, |sizes| self.decoder.spread(sizes, judge), predicted)?;
         self.decoder.spread(&judged, |_, (judged, size)| {
             let low_res_logits = self.decoder.masks_alone(judged)?;
             let predicted_iou = judged.predicted_iou.clone();
@@ -105,9 +91,69 @@ impl Segmenter {
     }
 }
 
+/// What is said of each box in the first of its sizes; but of that of which the best is said, in the size of
+/// which the best is. `predicted` is the predicted IoU in what is said.
+fn in_best_size<J>(
+    asked: &[Vec<SizedBox>],
+    judge: impl Fn(&[SizedBox]) -> Result<Vec<J>, ModelError>,
+    predicted: impl Fn(&J) -> f32,
+) -> Result<Vec<(J, SizedBox)>, ModelError> {
+    let value = |(judged, size): &(J, SizedBox)| predicted(judged) * size.weight;
+    let (first, others): (Vec<SizedBox>, Vec<&[SizedBox]>) =
+        asked.iter().filter_map(|sizes| sizes.split_first()).map(|(f, o)| (*f, o)).unzip();
+    let mut judged: Vec<(J, SizedBox)> = judge(&first)?.into_iter().zip(first).collect();
+    let best = judged.iter_mut().zip(others).max_by(|(a, _), (b, _)| value(a).total_cmp(&value(b)));
+    if let Some((best, others)) = best {
+        for other in judge(others)?.into_iter().zip(others.iter().copied()) {
+            if value(&other) > value(best) {
+                *best = other;
+            }
+        }
+    }
+    Ok(judged)
+}
+
 /// What the decoder is told of a box.
 fn tokens(embedding: &ImageEmbedding, b: FrameBox) -> Tokens {
     let mut tokens = Tokens::default();
     tokens.push_box(embedding.geometry.box_to_input(b));
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes<const N: usize>(widths: [f32; N]) -> Vec<SizedBox> {
+        let sized = |x1| SizedBox {
+            bounding_box: FrameBox { x0: 0.0, y0: 0.0, x1, y1: 10.0 },
+            weight: 1.0,
+        };
+        widths.map(sized).to_vec()
+    }
+
+    /// The widths that come out, of boxes whose predicted IoU is greatest at a width of 30.
+    fn chosen(asked: &[Vec<SizedBox>]) -> Vec<(f32, f32)> {
+        let judge = |sizes: &[SizedBox]| {
+            Ok(sizes.iter().map(|s| 1.0 - (s.bounding_box.x1 - 30.0).abs() / 100.0).collect())
+        };
+        let judged = in_best_size(asked, judge, |iou: &f32| *iou).unwrap();
+        judged.into_iter().map(|(iou, size)| (size.bounding_box.x1, iou)).collect()
+    }
+
+    #[test]
+    fn the_best_box_is_asked_for_in_its_best_size_and_the_others_in_their_first() {
+        let asked = [sizes([60.0, 30.0]), sizes([40.0, 20.0, 31.0, 50.0]), sizes([10.0])];
+        assert_eq!(chosen(&asked), [(60.0, 0.7), (31.0, 0.99), (10.0, 0.8)]);
+        assert_eq!(chosen(&[sizes([30.0, 40.0, 20.0])]), [(30.0, 1.0)], "the first was best");
+        assert_eq!(chosen(&[sizes([20.0, 40.0])]), [(20.0, 0.9)], "of equals the likelier");
+        assert_eq!(chosen(&[]), []);
+    }
+
+    #[test]
+    fn an_unlikely_size_is_worth_less() {
+        let mut asked = [sizes([40.0, 30.0]), sizes([45.0])];
+        asked[0][1].weight = 0.5;
+        assert_eq!(chosen(&asked), [(40.0, 0.9), (45.0, 0.85)]);
+    }
 }

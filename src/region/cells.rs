@@ -14,8 +14,10 @@ const LIT_SHARE: f32 = 0.3;
 const FLAT: u8 = 6;
 const FLAT_FROM: u8 = 20;
 /// It is written on if at least half of its pixels are of one colour, and one differs from that by so much:
-/// letters do, on what a scanner draws, and no tissue has that many pixels alike.
+/// letters do, on what a scanner draws, and no tissue has that many pixels alike but where it is as bright as
+/// can be.
 const INK: u8 = 60;
+const BRIGHTEST: u8 = 250;
 /// The share of a row's cells that are lit, and that are of the same colour, in a banner.
 const BANNER_LIT: f32 = 0.9;
 const BANNER_FLAT: f32 = 0.5;
@@ -70,7 +72,8 @@ fn ground(pixels: &mut [u8]) -> Option<u8> {
     let ground = pixels[pixels.len() / 2];
     let alike = pixels.iter().filter(|pixel| pixel.abs_diff(ground) <= FLAT / 2).count();
     let ink = (most - ground).max(ground - least) >= INK;
-    (ink && 2 * alike >= pixels.len() && ground >= FLAT_FROM).then_some(ground)
+    let plain = 2 * alike >= pixels.len() && (FLAT_FROM..BRIGHTEST).contains(&ground);
+    (ink && plain).then_some(ground)
 }
 
 /// Darkens what a scanner draws as a bar along the frame's rim: rows from the top or the bottom, and columns

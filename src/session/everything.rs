@@ -171,6 +171,12 @@ impl Session {
         true
     }
 
+    /// Whether what the search `of` that number finds is awaited.
+    pub(crate) fn awaits_search(&self, of: u64) -> bool {
+        let search = self.frozen.as_ref().and_then(|frozen| frozen.everything.as_ref());
+        matches!(search, Some(Everything::Running { id, .. }) if *id == of)
+    }
+
     /// Notes how far the search is.
     pub(super) fn searching(&mut self, of: u64, now: (u64, u64)) {
         if let Some(Everything::Running { id, progress, .. }) =

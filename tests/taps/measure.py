@@ -67,11 +67,11 @@ def main():
     print("|---|---|---|---|---|---|---|---|---|")
     rows = []
     for name, dataset in datasets.items():
-        count, heads = measured(program, dataset, "litemedsam")
+        count, heads = measured(program, dataset, PACKAGE)
         rows.append((count, heads, measured(program, dataset, squares)[1]))
         row(name, *rows[-1])
     row("all of these", sum(r[0] for r in rows), mean(rows, 1), mean(rows, 2))
-    count, heads = measured(program, out / "pictures" / SMALL, "litemedsam")
+    count, heads = measured(program, out / "pictures" / SMALL, PACKAGE)
     row(SMALL, count, heads, measured(program, out / "pictures" / SMALL, squares)[1])
 
 

@@ -56,6 +56,8 @@ impl Desk {
 
     /// Says that there is no further picture.
     fn stay(&mut self, Passage { backwards, mut unreadable, .. }: Passage) {
+        // What is not accepted is on the screen again, for the next button to be told of.
+        self.warned = false;
         if matches!(self.stage, Stage::Reading) && !unreadable.is_empty() {
             self.stage = Stage::Failed(unreadable.swap_remove(0));
             return;

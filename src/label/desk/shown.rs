@@ -45,7 +45,7 @@ impl Desk {
         let (number, count) = (self.at + 1, self.options.pictures.len());
         scene.status.source = format!("{number}/{count} {}", self.title(self.at));
         scene.status.feed_fps = None;
-        if let Stage::Failed(unreadable) = &self.stage {
+        if let (Stage::Failed(unreadable), None) = (&self.stage, &self.passage) {
             let words = &self.options.words;
             scene.alert = Some(unreadable.clone());
             let notice = self.session.notice().unwrap_or_else(|| words.get(Word::NoneReadable));

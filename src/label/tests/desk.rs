@@ -341,6 +341,32 @@ fn what_was_proposed_for_a_mask_that_is_taken_back_is_proposed_again() {
     assert_eq!(proposed(&bed), 1, "one that was held back");
 }
 
+#[test]
+fn what_a_search_of_another_picture_found_is_none_of_this_one() {
+    let mut kept = Vec::new();
+    let mut bed = Bed::new(&[false], true);
+    let frame = Frame::from_rgb(SIZE, vec![7; SIZE.pixels() * 3]).unwrap();
+    bed.todo.clear();
+    let result = Ok((frame.clone(), vec![]));
+    bed.on(Event::Label(Outcome::Shown { picture: 0, result }));
+    bed.on(Event::Presented(frame));
+    let Some(Command::Network(Job::Everything { id, .. })) = bed.todo.pop() else { panic!() };
+    bed.tap();
+    bed.work(&mut kept);
+    bed.press(Button::Accept);
+    bed.work(&mut kept);
+    let other_size = FrameSize::new(8, 8);
+    let larger = Mask::from_pixels(other_size, vec![1; other_size.pixels()]);
+    let found = vec![candidate(10), MaskCandidate { mask: larger, ..candidate(10) }];
+    bed.on(Event::Searched { id: id + 100, result: Ok(found.clone()) });
+    bed.on(Event::Searched { id, result: Ok(found[1..].to_vec()) });
+    bed.press(Button::Everything);
+    bed.press(Button::Undo);
+    bed.answer(&mut kept);
+    let proposed = bed.desk.scene().objects.iter().filter(|o| o.label.is_none()).count();
+    assert_eq!((kept.len(), proposed), (0, 0));
+}
+
 /// The picture before is still on the screen then, and would stay.
 #[test]
 fn nothing_is_pointed_at_while_a_picture_is_read() {
