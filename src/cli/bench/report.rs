@@ -81,7 +81,7 @@ impl Report {
         if !self.trained_on_points {
             output::line(
                 "(it was trained on boxes alone: the 16 points are decoded as they are, to tell what \
-                 they cost; a tap costs two or three boxes)",
+                 they cost; a tap costs three to five boxes)",
             )?;
         }
         for (threads, heat) in settings.iter().filter_map(|s| Some((s.threads, s.heat.as_ref()?))) {
