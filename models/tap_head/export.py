@@ -1,5 +1,6 @@
 """Writes the trained head as ONNX: the projection to principal components folded into the first
-layer, weights as 8-bit integers with a scale per output channel."""
+layer, weights as 8-bit integers with a scale per output channel, by the names that the program
+(`src/model/tap_head`) reads them by."""
 
 import argparse
 from pathlib import Path
@@ -21,6 +22,26 @@ def folded(net, mean, projection):
     state["enter.weight"] = weight[:, :, None, None]
     whole.load_state_dict(state)
     return whole.eval()
+
+
+def named(model):
+    """What the exporter made of parameters is called by what it is, too."""
+    norms = {"Mul": "weight", "Add": "bias"}
+    others = {"Conv": "mix.cells.weight", "MatMul": "mix.core.weight", "Sub": "start"}
+    names, counts = {}, dict.fromkeys(norms, 0)
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("onnx::"):
+            operator = tensor.name.removeprefix("onnx::").split("_")[0]
+            if operator in norms:
+                names[tensor.name] = f"norms.{counts[operator]}.{norms[operator]}"
+                counts[operator] += 1
+            else:
+                names[tensor.name] = others.pop(operator)
+            tensor.name = names[tensor.name]
+    for node in model.graph.node:
+        for at, name in enumerate(node.input):
+            node.input[at] = names.get(name, name)
+    return model
 
 
 def quantized(model):
@@ -71,7 +92,7 @@ def main():
         whole, example, str(a.out), dynamo=False, opset_version=17,
         input_names=["cell_features", "given"], output_names=["cell_logits", "quality_logits"],
     )
-    model = quantized(onnx.load(a.out))
+    model = quantized(named(onnx.load(a.out)))
     del model.metadata_props[:]
     for node in model.graph.node:
         node.doc_string = ""

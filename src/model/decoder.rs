@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, Array3, Array4, Axis, s};
 use prost::Message;
-use rayon::prelude::*;
-use tract_onnx::prelude::multithread::Executor;
 use tract_onnx::prelude::*;
 
 use super::error::ModelError;
@@ -247,24 +245,6 @@ impl Decoder {
         let outputs = self.masks.run_alone(judged.of_prompt.clone())?;
         let decoded = self.decoded(&outputs, 1)?.pop();
         Ok(decoded.ok_or_else(|| broken("it gave no masks"))?.low_res_logits)
-    }
-
-    /// What `each` makes of `items`, which are told their number, in order. As many are worked on at a
-    /// time as there are threads, each on one: a decoder that answers one prompt keeps what it works on in
-    /// the cache, and one that answers a batch of them does not.
-    pub fn spread<I: Sync, T: Send>(
-        &self,
-        items: &[I],
-        each: impl Fn(usize, &I) -> Result<T, ModelError> + Sync + Send,
-    ) -> Result<Vec<T>, ModelError> {
-        let each = |(number, item)| each(number, item);
-        match self.threads.executor() {
-            Executor::SingleThread => items.iter().enumerate().map(each).collect(),
-            Executor::MultiThread(pool) => {
-                pool.install(|| items.par_iter().enumerate().map(each).collect())
-            }
-            Executor::RayonGlobal => items.par_iter().enumerate().map(each).collect(),
-        }
     }
 
     fn run(

@@ -177,9 +177,11 @@ pub struct Manifest {
     /// input pixels, `point_labels` B×N, `mask_input` B×1×4G×4G, `has_mask_input` B →
     /// `low_res_masks` B×T×4G×4G, `iou_predictions` B×T. B may be fixed at 1.
     pub decoder: PackageFile,
-    /// What finds the boxes for a tap, in a package whose decoder was trained on boxes alone: ONNX,
-    /// `cell_features` 1×C×28×24 and `given` 1×3×28×24 → `cell_logits` 1×H×28×24, `quality_logits`
-    /// 1×H (`models/tap_head`). The cells are a log-polar grid round the tap, rings × angles.
+    /// What finds the boxes for a tap, in a package whose decoder was trained on boxes alone: ONNX as
+    /// `models/tap_head/export.py` writes it, `cell_features` 1×C×28×24 and `given` 1×3×28×24 →
+    /// `cell_logits` 1×H×28×24, `quality_logits` 1×H. The cells are a log-polar grid round the tap,
+    /// rings × angles. Its weights are read by their names and run by kernels of tapseg's own, in which most
+    /// activations are of 8 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tap_head: Option<PackageFile>,
     /// What makes prompt tokens of a text's embedding, as CLIP's text encoder gives it: ONNX,

@@ -109,6 +109,6 @@ impl Segmenter {
                 _ => Ok(found),
             }
         };
-        Ok(self.decoder.spread(spots, one)?.into_iter().flatten().collect())
+        Ok(self.threads.spread(spots, one)?.into_iter().flatten().collect())
     }
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
+use rayon::prelude::*;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::DimLike;
@@ -42,13 +43,26 @@ impl Threads {
         Self { executor, ..Self::default() }
     }
 
-    /// The engine's pool, where there is more than the calling thread.
-    pub(super) fn executor(&self) -> &multithread::Executor {
-        &self.executor
+    /// What `each` makes of `items`, which are told their number, in order. As many are worked on at a
+    /// time as there are threads, each on one: a decoder that answers one prompt keeps what it works on in
+    /// the cache, and one that answers a batch of them does not.
+    pub(super) fn spread<I: Sync, T: Send>(
+        &self,
+        items: &[I],
+        each: impl Fn(usize, &I) -> Result<T, ModelError> + Sync + Send,
+    ) -> Result<Vec<T>, ModelError> {
+        let each = |(number, item)| each(number, item);
+        match &self.executor {
+            multithread::Executor::SingleThread => items.iter().enumerate().map(each).collect(),
+            multithread::Executor::MultiThread(pool) => {
+                pool.install(|| items.par_iter().enumerate().map(each).collect())
+            }
+            multithread::Executor::RayonGlobal => items.par_iter().enumerate().map(each).collect(),
+        }
     }
 
-    /// Networks loaded for them use the engine's own operators alone, and none of tapseg's: what
-    /// tapseg's are measured against. Packages must be of standard operators (`--plain`).
+    /// Encoders and decoders loaded for them use the engine's own operators alone, and none of tapseg's:
+    /// what tapseg's are measured against. Packages must be of standard operators (`--plain`).
     pub fn with_stock_operators(self) -> Self {
         Self { stock: true, ..self }
     }

@@ -103,6 +103,7 @@ pub struct Segmenter {
     pub(super) decoder: Decoder,
     pub(super) tap_head: Option<TapHead>,
     text_encoder: Option<TextEncoder>,
+    pub(super) threads: Threads,
 }
 
 impl Segmenter {
@@ -135,7 +136,8 @@ impl Segmenter {
         let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
         let text_encoder = TextEncoder::load(package, encoder.embedding_shape().0, threads)?;
         let (manifest, id) = (package.manifest().clone(), package.id());
-        Ok(Self { manifest, id, encoder, decoder, tap_head, text_encoder })
+        let threads = threads.clone();
+        Ok(Self { manifest, id, encoder, decoder, tap_head, text_encoder, threads })
     }
 
     /// What the package says about the model.

@@ -11,7 +11,8 @@ use crate::prompt::{MaskPrompt, Prompt, PromptError};
 
 use super::decoder::{Decoded, Judged, Tokens};
 use super::error::ModelError;
-use super::masks::Masks;
+use super::masks::{MaskCandidate, Masks};
+use super::preprocess::InputGeometry;
 use super::segmenter::{ImageEmbedding, Segmenter, candidate};
 use super::tap_boxes::{self, SizedBox};
 
@@ -34,7 +35,7 @@ impl Segmenter {
             (Some(head), None) => head.boxes(embedding.features()?, geometry, prompt)?,
             _ => Vec::new(),
         };
-        let decoded: Vec<(Decoded, SizedBox)> = match found.is_empty() {
+        let ranked: Vec<Ranked> = match found.is_empty() {
             // Where the boxes have no quality of their own, the decoder alone decides.
             true => {
                 let boxes = tap_boxes::boxes(prompt, mask_box, geometry);
@@ -43,8 +44,9 @@ impl Segmenter {
                 }
                 let batch: Vec<Tokens> = boxes.iter().map(|b| tokens(embedding, *b)).collect();
                 let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
-                let sizes = boxes.into_iter().map(|b| SizedBox { bounding_box: b, weight: 1.0 });
-                decoded.into_iter().zip(sizes).collect()
+                let sized = boxes.into_iter().map(|b| SizedBox { bounding_box: b, weight: 1.0 });
+                let each = decoded.into_iter().zip(sized);
+                each.filter_map(|(d, size)| ranked(geometry, prompt, d, size)).collect()
             }
             false => {
                 let mut asked = Vec::new();
@@ -54,41 +56,59 @@ impl Segmenter {
                         asked.push(sizes);
                     }
                 }
-                self.decode_in_best_size(embedding, &asked)?
+                let judged = self.judged_in_best_size(embedding, &asked)?;
+                let answered = self.threads.spread(&judged, |_, (judged, size)| {
+                    let low_res_logits = self.decoder.masks_alone(judged)?;
+                    let predicted_iou = judged.predicted_iou.clone();
+                    Ok(ranked(geometry, prompt, Decoded { low_res_logits, predicted_iou }, *size))
+                })?;
+                answered.into_iter().flatten().collect()
             }
         };
-        let boxes: Vec<FrameBox> = decoded.iter().map(|(_, size)| size.bounding_box).collect();
-        let candidates = decoded.into_iter().filter_map(|(d, size)| {
-            let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
-            token.map(|(logits, iou)| {
-                let found = candidate(geometry, logits, iou);
-                (iou * size.weight * tap_boxes::agreement(&found.mask, prompt), found)
-            })
-        });
-        let mut masks = Masks::ranked_by(candidates.collect());
+        let boxes: Vec<FrameBox> = ranked.iter().map(|r| r.bounding_box).collect();
+        let candidates = ranked.into_iter().map(|r| (r.value, r.candidate)).collect();
+        let mut masks = Masks::ranked_by(candidates);
         tap_boxes::cut_off(&mut masks.candidates, prompt, &boxes);
         Ok(if found.is_empty() { masks } else { masks.without_repeats() })
     }
 
-    /// Decodes each box in the first of its sizes; but that which the decoder thinks fits best in the size
-    /// that it thinks best of all. Gives with what it says the size.
-    fn decode_in_best_size(
+    /// What the decoder thinks of each box in the first of its sizes; but of that which it thinks fits best, in
+    /// the size that it thinks best of all.
+    fn judged_in_best_size(
         &self,
         embedding: &ImageEmbedding,
         asked: &[Vec<SizedBox>],
-    ) -> Result<Vec<(Decoded, SizedBox)>, ModelError> {
+    ) -> Result<Vec<(Judged, SizedBox)>, ModelError> {
         let judge = |_, size: &SizedBox| {
             let tokens = tokens(embedding, size.bounding_box);
             self.decoder.judge_alone(&embedding.prepared, tokens)
         };
         let predicted = |judged: &Judged| judged.predicted_iou.first().copied().unwrap_or(0.0);
-        let judged = in_best_size(asked, |sizes| self.decoder.spread(sizes, judge), predicted)?;
-        self.decoder.spread(&judged, |_, (judged, size)| {
-            let low_res_logits = self.decoder.masks_alone(judged)?;
-            let predicted_iou = judged.predicted_iou.clone();
-            Ok((Decoded { low_res_logits, predicted_iou }, *size))
-        })
+        in_best_size(asked, |sizes| self.threads.spread(sizes, judge), predicted)
     }
+}
+
+/// A candidate and what it is ranked by.
+struct Ranked {
+    value: f32,
+    candidate: MaskCandidate,
+    /// What it was asked for with.
+    bounding_box: FrameBox,
+}
+
+/// The candidate of the first mask token, if there is one.
+fn ranked(
+    geometry: InputGeometry,
+    prompt: &Prompt,
+    decoded: Decoded,
+    size: SizedBox,
+) -> Option<Ranked> {
+    let token = decoded.low_res_logits.into_iter().zip(decoded.predicted_iou).next();
+    token.map(|(logits, iou)| {
+        let candidate = candidate(geometry, logits, iou);
+        let value = iou * size.weight * tap_boxes::agreement(&candidate.mask, prompt);
+        Ranked { value, candidate, bounding_box: size.bounding_box }
+    })
 }
 
 /// What is said of each box in the first of its sizes; but of that of which the best is said, in the size of

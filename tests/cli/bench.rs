@@ -15,7 +15,7 @@ fn is_complete(report: &Value) {
     for key in ["load_ms", "decode_16_points_ms", "threads"] {
         assert!(report[key].as_f64() > Some(0.0), "{key}: {report}");
     }
-    for key in ["preprocess_ms", "encode_ms", "decode_ms"] {
+    for key in ["preprocess_ms", "encode_ms", "decode_ms", "decode_tap_ms"] {
         let [min, median, max] =
             ["min", "median", "max"].map(|figure| report[key][figure].as_f64().unwrap());
         assert!(0.0 < min && min <= median && median <= max, "{key}: {report}");

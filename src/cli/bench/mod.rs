@@ -18,10 +18,10 @@ use super::output;
 
 /// Measure how fast a package is on this machine, and how much memory it takes
 ///
-/// A picture is encoded, and a box and sixteen points are decoded on it, several times each. Times
-/// are in milliseconds: load, from reading the package until it can encode; encode, the image
-/// encoder; decode, from a prompt to the mask at the picture's size. Megabytes are the most that the
-/// program had resident. The last line is for bug reports.
+/// A picture is encoded, and a box, a tap in its middle and sixteen points are decoded on it, several
+/// times each. Times are in milliseconds: load, from reading the package until it can encode; encode,
+/// the image encoder; decode, from a prompt to its masks at the picture's size. Megabytes are the most
+/// that the program had resident. The last line is for bug reports.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg bench --threads 1,4 --seconds 120")]
 pub struct Bench {

@@ -27,6 +27,8 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
     let bounding_box = bench.bounding_box.unwrap_or_else(|| middle(&frame));
     // Checked before the model is loaded, so that a slip of the hand is told at once.
     let boxed = Prompt::default().in_box(bounding_box).checked(frame.size())?;
+    let FrameBox { x0, y0, x1, y1 } = bounding_box;
+    let tap = Prompt::default().positive((x0 + x1) / 2.0, (y0 + y1) / 2.0);
     let isa = Isa::chosen()?;
 
     let start = Instant::now();
@@ -52,8 +54,9 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
     }
     let embedding = embedding.context("nothing was encoded")?;
     let decode = timed(bench.runs, || segmenter.predict(&embedding, &boxed).map(drop))?;
-    // What sixteen points take is not mixed with a box.
+    // What other prompts take is not mixed with a box.
     let recorded = recorder.take();
+    let decode_tap = timed(bench.runs, || segmenter.predict(&embedding, &tap).map(drop))?;
     let points = sixteen_points(bounding_box);
     let decode_points =
         timed(bench.runs, || segmenter.predict_as_tokens(&embedding, &points).map(drop))?;
@@ -75,6 +78,7 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
         preprocess_ms: spread(&preprocess)?,
         encode_ms: spread(&encode)?,
         decode_ms: decode,
+        decode_tap_ms: decode_tap,
         decode_16_points_ms: decode_points.median,
         trained_on_points: manifest.was_trained_for(PromptKind::Point),
         peak_rss_mb,
