@@ -1,13 +1,42 @@
 //! From gestures on the screen to events of the session.
 
-use embedded_graphics::geometry::Point;
+use std::time::Duration;
 
-use crate::overlay::Layout;
+use embedded_graphics::geometry::Point;
+use embedded_graphics::primitives::Rectangle;
+
+use crate::overlay::{Button, Layout};
 use crate::session::{Drag, Event};
 use crate::touch::Gesture;
 
 /// Points within this distance of a tap are hit, in millimetres on the screen.
 const REACH_MM: f32 = 2.5;
+
+/// Two presses this soon after each other in one place are one person's press twice.
+const TWICE: Duration = Duration::from_millis(500);
+
+/// Keeps a press that comes twice from meaning two things: the first may bring other buttons.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presses {
+    last: Option<(Button, Rectangle, Duration)>,
+}
+
+impl Presses {
+    /// Whether `event` holds: it doesn't where it is a press, soon after that of another button which lay
+    /// where this one does.
+    pub fn admit(&mut self, event: &Event, layout: &Layout, now: Duration) -> bool {
+        let Event::Pressed(button) = *event else { return true };
+        let here = layout.button_area(button);
+        let admitted = self.last.is_none_or(|(last, there, then)| {
+            let apart = here.intersection(&there).is_zero_sized();
+            last == button || apart || now.saturating_sub(then) > TWICE
+        });
+        if admitted {
+            self.last = Some((button, here, now));
+        }
+        admitted
+    }
+}
 
 /// A finger's reach in frame pixels, for a screen with `pixels_per_mm`.
 pub(super) fn reach(layout: &Layout, pixels_per_mm: f32) -> f32 {
@@ -57,7 +86,6 @@ mod tests {
 
     use super::*;
     use crate::geometry::{FramePoint, FrameSize};
-    use crate::overlay::Button;
 
     #[test]
     fn gestures_mean_what_is_under_them() {
@@ -101,6 +129,32 @@ mod tests {
             let found = event(gesture, &layout, 8.5).map_or("none".into(), |e| format!("{e:?}"));
             assert!(found.contains(expected), "{name}: {found}");
         }
+    }
+
+    #[test]
+    fn a_press_that_comes_twice_means_one_thing() {
+        let layout = |buttons: &[Button]| {
+            let buttons = buttons.iter().copied();
+            Layout::with_buttons(Size::new(480, 272), FrameSize::new(400, 300), buttons)
+        };
+        let (tools, menu) = (layout(&Button::ALL), layout(&Button::MENU));
+        let more = tools.button_area(Button::Menu).center();
+        let under = menu.button_at(more).unwrap();
+        let mut presses = Presses::default();
+        let mut press = |button, layout: &Layout, now| {
+            presses.admit(&Event::Pressed(button), layout, Duration::from_millis(now))
+        };
+        assert!(press(Button::Menu, &tools, 0));
+        assert!(!press(under, &menu, 200), "{under:?} lies where More was");
+        assert!(press(under, &menu, 501), "later");
+        assert!(press(Button::Menu, &tools, 1100));
+        let apart = |b: &&Button| {
+            let more = tools.button_area(Button::Menu);
+            menu.button_area(**b).intersection(&more).is_zero_sized()
+        };
+        let elsewhere = *Button::MENU.iter().find(apart).unwrap();
+        assert!(press(elsewhere, &menu, 1200) && press(elsewhere, &menu, 1300), "{elsewhere:?}");
+        assert!(presses.admit(&Event::Cancelled, &menu, Duration::ZERO), "no press");
     }
 
     #[test]

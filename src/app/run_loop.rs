@@ -17,6 +17,7 @@ use crate::words::Word;
 
 use super::driven::Driven;
 use super::memory::Remembered;
+use super::pointer::Presses;
 use super::report::{Report, Samples, StepReport};
 use super::work::Works;
 use super::worker::Network;
@@ -45,6 +46,7 @@ pub(super) struct RunLoop<'a, S> {
     remembered: Option<Remembered>,
     tidied: Option<Instant>,
     recogniser: GestureRecogniser,
+    presses: Presses,
     overlay: Overlay,
     arrangement: Arrangement,
     layout: Layout,
@@ -90,6 +92,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
     ) -> Self {
         Self {
             recogniser: GestureRecogniser::new(RunOptions::DESKTOP),
+            presses: Presses::default(),
             arrangement: Arrangement::default(),
             overlay: Overlay::new(),
             layout: Layout::new(screen.size(), FrameSize::new(0, 0)),
@@ -288,7 +291,9 @@ impl<'a, S: Driven> RunLoop<'a, S> {
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
         let event = pointer::event(gesture, &self.layout, self.pixels_per_mm());
-        event.map_or(Ok(()), |event| self.tell(event))
+        let now = screen::now();
+        let held = event.filter(|event| self.presses.admit(event, &self.layout, now));
+        held.map_or(Ok(()), |event| self.tell(event))
     }
 
     /// Takes what the feed has, up to one frame: one that can't be shown need not be taken.

@@ -56,6 +56,8 @@ impl Session {
             if let Some(frozen) = &mut self.frozen {
                 frozen.everything.take_if(|everything| everything.is_running());
             }
+            // What is known is of another picture, which was let go of while it was encoded.
+            self.encode_ms = None;
             self.begin_encoding(frame, commands);
         }
     }

@@ -122,6 +122,17 @@ fn how_long_it_took_is_not_told_of_the_picture_before() {
     bed.press(Button::LiveFreeze);
     bed.press(Button::LiveFreeze);
     assert_eq!((bed.scene().status.encode_ms, bed.scene().status.decode_ms), (None, None));
+    // Nor where the picture was let go of while it was encoded.
+    bed.press(Button::LiveFreeze);
+    bed.show(2);
+    bed.press(Button::LiveFreeze);
+    bed.press(Button::LiveFreeze);
+    bed.encoded();
+    bed.show(3);
+    bed.press(Button::LiveFreeze);
+    assert_eq!(bed.scene().status.encode_ms, None);
+    bed.encoded();
+    assert_eq!(bed.scene().status.encode_ms, Some(500.0));
 }
 
 #[test]
