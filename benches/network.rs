@@ -25,7 +25,7 @@ fn network(c: &mut Criterion) {
         let eye = FrameBox { x0: 305.0, y0: 67.0, x1: 855.0, y1: 572.0 };
         for (name, prompt) in [
             ("decode a box", Prompt::default().in_box(eye)),
-            ("decode a tap (seven boxes)", Prompt::default().positive(580.0, 320.0)),
+            ("decode a tap", Prompt::default().positive(580.0, 320.0)),
         ] {
             group.bench_function(name, |b| b.iter(|| segmenter.predict(&embedding, &prompt)));
         }

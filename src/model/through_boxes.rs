@@ -113,6 +113,9 @@ fn ranked(
 
 /// What is said of each box in the first of its sizes; but of that of which the best is said, in the size of
 /// which the best is. `predicted` is the predicted IoU in what is said.
+///
+/// That is nearly always the first box, which the head thinks best of: its other sizes are judged with all
+/// first ones, side by side, without waiting for what comes out of them.
 fn in_best_size<J>(
     asked: &[Vec<SizedBox>],
     judge: impl Fn(&[SizedBox]) -> Result<Vec<J>, ModelError>,
@@ -121,12 +124,21 @@ fn in_best_size<J>(
     let value = |(judged, size): &(J, SizedBox)| predicted(judged) * size.weight;
     let (first, others): (Vec<SizedBox>, Vec<&[SizedBox]>) =
         asked.iter().filter_map(|sizes| sizes.split_first()).map(|(f, o)| (*f, o)).unzip();
-    let mut judged: Vec<(J, SizedBox)> = judge(&first)?.into_iter().zip(first).collect();
-    let best = judged.iter_mut().zip(others).max_by(|(a, _), (b, _)| value(a).total_cmp(&value(b)));
-    if let Some((best, others)) = best {
-        for other in judge(others)?.into_iter().zip(others.iter().copied()) {
-            if value(&other) > value(best) {
-                *best = other;
+    let count = first.len();
+    let all = |sizes: Vec<SizedBox>| -> Result<Vec<(J, SizedBox)>, ModelError> {
+        Ok(judge(&sizes)?.into_iter().zip(sizes).collect())
+    };
+    let likely = others.first().copied().unwrap_or_default();
+    let mut judged = all([&first, likely].concat())?;
+    let mut tried = judged.split_off(count);
+    let by_value = |a: &usize, b: &usize| value(&judged[*a]).total_cmp(&value(&judged[*b]));
+    if let Some(best) = (0..count).max_by(by_value) {
+        if best > 0 {
+            tried = all(others[best].to_vec())?;
+        }
+        for other in tried {
+            if value(&other) > value(&judged[best]) {
+                judged[best] = other;
             }
         }
     }
