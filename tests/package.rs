@@ -103,7 +103,7 @@ fn a_tap_head_for_another_encoder_is_refused_and_goes_with_its_package() {
     assert_eq!(with.tap_head(), Some(&*head));
     assert_eq!(with.size_bytes(), package.size_bytes() + head.len() as u64);
     let Err(error) = Segmenter::load(&with) else { panic!("it has 256 channels") };
-    assert!(error.to_string().contains("for this encoder it must make"), "{error}");
+    assert!(error.to_string().contains("for this encoder it must take"), "{error}");
 
     fs::write(folder.path().join("tap_head.onnx"), b"something else").unwrap();
     let error = Package::open(folder.path()).unwrap_err().to_string();

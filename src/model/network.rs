@@ -44,8 +44,8 @@ impl Threads {
     }
 
     /// What `each` makes of `items`, which are told their number, in order. As many are worked on at a
-    /// time as there are threads, each on one: a decoder that answers one prompt keeps what it works on in
-    /// the cache, and one that answers a batch of them does not.
+    /// time as there are threads, each on one: what works on one prompt keeps it in the cache, and what
+    /// works on a batch of them does not.
     pub(super) fn spread<I: Sync, T: Send>(
         &self,
         items: &[I],

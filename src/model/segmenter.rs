@@ -133,7 +133,7 @@ impl Segmenter {
     pub fn load_on(package: &Package, threads: &Threads) -> Result<Self, ModelError> {
         let encoder = Encoder::load(package, threads)?;
         let decoder = Decoder::load(package, encoder.embedding_shape(), threads)?;
-        let tap_head = TapHead::load(package, encoder.embedding_shape().0, threads)?;
+        let tap_head = TapHead::load(package, encoder.embedding_shape().0)?;
         let text_encoder = TextEncoder::load(package, encoder.embedding_shape().0, threads)?;
         let (manifest, id) = (package.manifest().clone(), package.id());
         let threads = threads.clone();

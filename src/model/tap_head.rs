@@ -13,16 +13,17 @@ use crate::geometry::FrameBox;
 use crate::prompt::{PointLabel, Prompt};
 
 use super::error::ModelError;
-use super::network::{Threads, named};
+use super::graph::parsed;
+use super::network::{Threads, contained, named};
 use super::package::Package;
 use super::preprocess::InputGeometry;
 use grid::{ANGLES, Taps, cells, given, ring_radii, sampled};
-use network::{Answers, Network};
 use outline::{Outline, reach};
+use polar_network::{Answers, PolarNetwork};
 
 mod grid;
-mod network;
 mod outline;
+mod polar_network;
 mod weights;
 
 /// Intersection over union of boxes from which both are of the same structure.
@@ -38,8 +39,7 @@ const WORTH: f32 = 0.4;
 
 /// The network, for embeddings of one shape.
 pub(super) struct TapHead {
-    network: Network,
-    threads: Threads,
+    network: PolarNetwork,
 }
 
 /// A box round what may have been meant.
@@ -52,16 +52,17 @@ pub(super) struct FoundBox {
 
 impl TapHead {
     /// Loads that of `package`, if it has one, for embeddings of `channels` channels.
-    pub fn load(
-        package: &Package,
-        channels: usize,
-        threads: &Threads,
-    ) -> Result<Option<Self>, ModelError> {
+    pub fn load(package: &Package, channels: usize) -> Result<Option<Self>, ModelError> {
         let Some(onnx) = package.tap_head() else { return Ok(None) };
-        let place = package.location().display().to_string();
         let network =
-            Network::new(onnx, channels).map_err(|reason| named("tap head", &place, reason))?;
-        Ok(Some(Self { network, threads: threads.clone() }))
+            contained(|| parsed(onnx)).and_then(|onnx| PolarNetwork::new(&onnx, channels));
+        let network = network.map_err(|reason| {
+            let remedy =
+                "get the package again, or write the head anew with models/tap_head/export.py";
+            let place = package.location().display().to_string();
+            named("tap head", &place, format!("{reason}; {remedy}"))
+        })?;
+        Ok(Some(Self { network }))
     }
 
     /// The boxes of what may have been meant by the points of `prompt`, best quality first; none
@@ -69,12 +70,14 @@ impl TapHead {
     ///
     /// The nearer to the middle of a structure the grid lies, the better it is seen. So each is looked
     /// at once more from its middle, and what is found alike from both places is joined. What one
-    /// answer says much as a better one does is left out, and so is what is thought far less likely.
+    /// answer says much as a better one does is left out, and so is what is thought far less likely. The
+    /// second looks are shared out among `threads`.
     pub fn boxes(
         &self,
         features: ArrayView4<'_, f32>,
         geometry: InputGeometry,
         prompt: &Prompt,
+        threads: &Threads,
     ) -> Result<Vec<FoundBox>, ModelError> {
         let labelled = |label| -> Vec<[f32; 2]> {
             prompt.points_labelled(label).map(|point| geometry.to_input(point)).collect()
@@ -104,23 +107,25 @@ impl TapHead {
             let [low, high] = here.map(|corner| geometry.to_frame(corner));
             Ok(FoundBox { bounding_box: FrameBox::from_corners(low, high), quality })
         };
-        let mut boxes = self.threads.spread(&distinct, look_again)?;
+        let mut boxes = threads.spread(&distinct, look_again)?;
         // On a frame of one row or column there is no box.
         boxes.retain(|b| b.bounding_box.width() > 0.0 && b.bounding_box.height() > 0.0);
-        boxes.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-        let best = boxes.first().map_or(0.0, |b| b.quality);
-        boxes.retain(|b| b.quality >= WORTH * best);
-        Ok(boxes)
+        Ok(likely(boxes))
     }
 
     /// What may have been meant, best quality first. `features` is the image embedding of a frame
     /// that lies in the input as `geometry` says.
-    pub fn outlines(
+    fn outlines(
         &self,
         features: ArrayView4<'_, f32>,
         geometry: InputGeometry,
         taps: Taps<'_>,
     ) -> Result<Vec<Outline>, ModelError> {
+        let (channels, expected) = (features.dim().1, self.network.channels());
+        if channels != expected {
+            let reason = format!("the embedding has {channels} channels, not {expected}");
+            return Err(ModelError::Run { network: "tap head", reason });
+        }
         let unit = geometry.input as f32 / 256.0;
         let radii = ring_radii().map(|radius| radius * unit);
         let cells = cells(taps.centre, &radii);
@@ -144,6 +149,14 @@ impl TapHead {
         outlines.sort_by(|a, b| b.quality.total_cmp(&a.quality));
         Ok(outlines)
     }
+}
+
+/// The boxes that are worth decoding, best quality first.
+fn likely(mut boxes: Vec<FoundBox>) -> Vec<FoundBox> {
+    boxes.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    let best = boxes.first().map_or(0.0, |b| b.quality);
+    boxes.retain(|b| b.quality >= WORTH * best);
+    boxes
 }
 
 /// Intersection over union of two boxes, each of its lowest and its highest corner.

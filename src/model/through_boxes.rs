@@ -32,7 +32,9 @@ impl Segmenter {
             }
         };
         let found = match (&self.tap_head, prompt.bounding_box.or(mask_box)) {
-            (Some(head), None) => head.boxes(embedding.features()?, geometry, prompt)?,
+            (Some(head), None) => {
+                head.boxes(embedding.features()?, geometry, prompt, &self.threads)?
+            }
             _ => Vec::new(),
         };
         let ranked: Vec<Ranked> = match found.is_empty() {
@@ -46,7 +48,11 @@ impl Segmenter {
                 let decoded = self.decoder.decode(&embedding.prepared, &batch, None)?;
                 let sized = boxes.into_iter().map(|b| SizedBox { bounding_box: b, weight: 1.0 });
                 let each = decoded.into_iter().zip(sized);
-                each.filter_map(|(d, size)| ranked(geometry, prompt, d, size)).collect()
+                let first = |(d, size): (Decoded, SizedBox)| {
+                    let token = d.low_res_logits.into_iter().zip(d.predicted_iou).next();
+                    token.map(|token| ranked(geometry, prompt, token, size))
+                };
+                each.filter_map(first).collect()
             }
             false => {
                 let mut asked = Vec::new();
@@ -58,9 +64,9 @@ impl Segmenter {
                 }
                 let judged = self.judged_in_best_size(embedding, &asked)?;
                 let answered = self.threads.spread(&judged, |_, (judged, size)| {
-                    let low_res_logits = self.decoder.masks_alone(judged)?;
-                    let predicted_iou = judged.predicted_iou.clone();
-                    Ok(ranked(geometry, prompt, Decoded { low_res_logits, predicted_iou }, *size))
+                    let logits = self.decoder.masks_alone(judged)?.into_iter();
+                    let token = logits.zip(judged.predicted_iou.iter().copied()).next();
+                    Ok(token.map(|token| ranked(geometry, prompt, token, *size)))
                 })?;
                 answered.into_iter().flatten().collect()
             }
@@ -96,19 +102,16 @@ struct Ranked {
     bounding_box: FrameBox,
 }
 
-/// The candidate of the first mask token, if there is one.
+/// The candidate of a mask token, of which the low-res logits and the predicted IoU are given.
 fn ranked(
     geometry: InputGeometry,
     prompt: &Prompt,
-    decoded: Decoded,
+    (low_res_logits, predicted_iou): (Array2<f32>, f32),
     size: SizedBox,
-) -> Option<Ranked> {
-    let token = decoded.low_res_logits.into_iter().zip(decoded.predicted_iou).next();
-    token.map(|(logits, iou)| {
-        let candidate = candidate(geometry, logits, iou);
-        let value = iou * size.weight * tap_boxes::agreement(&candidate.mask, prompt);
-        Ranked { value, candidate, bounding_box: size.bounding_box }
-    })
+) -> Ranked {
+    let candidate = candidate(geometry, low_res_logits, predicted_iou);
+    let value = predicted_iou * size.weight * tap_boxes::agreement(&candidate.mask, prompt);
+    Ranked { value, candidate, bounding_box: size.bounding_box }
 }
 
 /// What is said of each box in the first of its sizes; but of that of which the best is said, in the size of

@@ -101,10 +101,10 @@ fn further_taps_are_shared_among_cells_and_the_frame_is_known() {
 #[test]
 fn the_shipped_head_answers_as_in_training() {
     let package = Package::embedded().unwrap();
-    let onnx = package.tap_head().unwrap();
+    let onnx = pb::ModelProto::decode(package.tap_head().unwrap()).unwrap();
     // In f32 sums are taken in another order. Activations of 8 bits move an outline by a pixel or two of 256
     // here, where the embedding is of nothing that the head knows.
-    let twins = [(Network::exact(onnx, 256), 2e-3), (Network::new(onnx, 256), 3e-2)];
+    let twins = [(PolarNetwork::exact(&onnx, 256), 2e-3), (PolarNetwork::new(&onnx, 256), 3e-2)];
     let features = Array4::from_shape_fn((1, 256, 64, 64), |(_, channel, row, column)| {
         let phase = (channel * 7 % 31) as f32 + (channel as f32 * 0.05) * row as f32 * 0.1;
         0.3 * (phase + column as f32 * 0.11).sin()
@@ -112,7 +112,7 @@ fn the_shipped_head_answers_as_in_training() {
     let expected = include_str!("../../../tests/data/tap_head/outlines.txt");
     let taps = taps(&[[110.0, 70.0]], &[[150.0, 120.0]]);
     for (network, tolerance) in twins {
-        let head = TapHead { network: network.unwrap(), threads: Threads::default() };
+        let head = TapHead { network: network.unwrap() };
         let found = head.outlines(features.view(), geometry(), taps).unwrap();
         let mut lines = expected.lines();
         for outline in found {
@@ -136,30 +136,47 @@ fn what_is_wrong_with_a_head_is_told() {
     fn tensor<'a>(graph: &'a mut pb::GraphProto, name: &str) -> &'a mut pb::TensorProto {
         graph.initializer.iter_mut().find(|tensor| tensor.name == name).unwrap()
     }
-    let cases: [(Damage, &str); 7] = [
+    let cases: [(Damage, &str); 9] = [
         (|graph| graph.initializer.clear(), "it has no tensor enter.weight.int8"),
         (|graph| tensor(graph, "mix.bias").name.clear(), "it has no tensor mix.bias"),
+        (
+            |graph| tensor(graph, "convs.3.weight.int8").name.clear(),
+            "no tensor convs.3.weight.int8",
+        ),
         (|graph| tensor(graph, "start").dims = vec![2], "start isn't 3 values in f32"),
-        (
-            |graph| tensor(graph, "query.weight.int8").dims = vec![64, 32],
-            "query.weight.scale isn't 64",
-        ),
-        (
-            |graph| tensor(graph, "convs.5.weight.int8").raw_data[7] = 0x80,
-            "isn't a matrix of -127 to",
-        ),
+        (|graph| tensor(graph, "query.weight.int8").dims = vec![64, 32], "isn't 32 × 64 values"),
+        (|graph| tensor(graph, "convs.5.weight.int8").raw_data[7] = 0x80, "is -128"),
         (|graph| graph.node.clear(), "the convolution with convs.0.weight isn't 1 to 8 apart"),
-        (|graph| tensor(graph, "out.bias").dims = vec![0], "out.bias isn't of 1 to 16 answers"),
+        (|graph| graph.output.clear(), "cell_logits"),
+        (|graph| graph.input.truncate(1), "given"),
     ];
     for (damage, expected) in cases {
         let mut damaged = whole.clone();
         damage(damaged.graph.as_mut().unwrap());
-        let reason = Network::new(&damaged.encode_to_vec(), 256).err().unwrap();
+        let reason = PolarNetwork::new(&damaged, 256).err().unwrap();
         assert!(reason.contains(expected), "{reason}, not {expected}");
     }
-    let other = Network::new(package.tap_head().unwrap(), 192).err().unwrap();
-    assert!(other.contains("64 channels of 256") && other.contains("of 192"), "{other}");
-    assert!(Network::new(b"nothing", 256).is_err());
+    let other = PolarNetwork::new(&whole, 192).err().unwrap();
+    assert!(other.contains("1×192×28×24"), "{other}");
+}
+
+#[test]
+fn a_head_is_not_asked_of_another_models_embedding() {
+    let head = TapHead::load(&Package::embedded().unwrap(), 256).unwrap().unwrap();
+    let error = head.outlines(Array4::zeros((1, 192, 64, 64)).view(), geometry(), taps(&[], &[]));
+    assert!(error.unwrap_err().to_string().contains("192 channels, not 256"));
+}
+
+#[test]
+fn what_is_far_less_likely_than_the_best_is_left_out() {
+    let qualities = |given: &[f32]| -> Vec<f32> {
+        let bounding_box = FrameBox { x0: 0.0, y0: 0.0, x1: 9.0, y1: 9.0 };
+        let boxes = given.iter().map(|&quality| FoundBox { bounding_box, quality });
+        likely(boxes.collect()).iter().map(|found| found.quality).collect()
+    };
+    assert_eq!(qualities(&[0.35, 0.9, 0.37]), [0.9, 0.37]);
+    assert_eq!(qualities(&[0.02, 0.01]), [0.02, 0.01]);
+    assert_eq!(qualities(&[]), [0.0; 0]);
 }
 
 #[test]

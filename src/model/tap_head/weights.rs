@@ -38,14 +38,8 @@ impl<'a> Tensors<'a> {
         Self { graph, by_name }
     }
 
-    pub fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
     fn tensor(&self, name: &str) -> Result<&'a pb::TensorProto, String> {
-        self.by_name.get(name).copied().ok_or_else(|| {
-            format!("it has no tensor {name}; models/tap_head/run makes a head that has all")
-        })
+        self.by_name.get(name).copied().ok_or_else(|| format!("it has no tensor {name}"))
     }
 
     /// So many values in f32, whatever their shape.
@@ -54,22 +48,16 @@ impl<'a> Tensors<'a> {
         values.ok_or_else(|| format!("{name} isn't {count} values in f32"))
     }
 
-    /// The int8 weights of `name`, of which the first axis is the outputs, and one or more others the inputs.
-    pub fn matrix(&self, name: &str) -> Result<Matrix, String> {
+    /// The int8 weights of `name`, outputs × inputs; the inputs may be several axes.
+    pub fn matrix(&self, name: &str, outputs: usize, inputs: usize) -> Result<Matrix, String> {
         let whole = format!("{name}.int8");
         let tensor = self.tensor(&whole)?;
-        let sides: Option<Vec<usize>> =
-            tensor.dims.iter().map(|&side| usize::try_from(side).ok()).collect();
+        let first = tensor.dims.first().and_then(|&side| usize::try_from(side).ok());
+        let is_int8 = tensor.data_type == i32::from(DataType::Int8);
+        if !is_int8 || first != Some(outputs) || tensor.raw_data.len() != outputs * inputs {
+            return Err(format!("{whole} isn't {outputs} × {inputs} values in int8"));
+        }
         let values: Vec<i8> = tensor.raw_data.iter().map(|&byte| byte.cast_signed()).collect();
-        let fits = |sides: &Vec<usize>| {
-            let count = sides.iter().try_fold(1, |all: usize, &side| all.checked_mul(side));
-            sides.len() > 1 && count == Some(values.len()) && !values.is_empty()
-        };
-        let is_int8 = tensor.data_type == i32::from(DataType::Int8) && !values.contains(&i8::MIN);
-        let Some(sides) = sides.filter(fits).filter(|_| is_int8) else {
-            return Err(format!("{whole} isn't a matrix of -127 to 127"));
-        };
-        let (outputs, inputs) = (sides[0], values.len() / sides[0]);
         let scale = self.values(&format!("{name}.scale"), outputs)?;
         Ok(Matrix { outputs, inputs, values, scale })
     }

@@ -1,13 +1,15 @@
 //! The tap head's network: what each cell is told → what it answers.
 //!
 //! Source: `models/tap_head/head.py`. Differences in form: cells are rows of channels, and products with
-//! most weights are taken in int8, activations rounded row by row ([`PackedLinear`]), of which a tap's
-//! boxes move by some tenths of a model input pixel.
+//! most weights are taken in int8, activations rounded row by row ([`PackedLinear`]): logits move by about
+//! 0.1, and no mean of Dice that `tests/taps/run` prints by more than 0.002.
 
-use prost::Message;
+use std::array::from_fn;
+
 use tract_onnx::pb;
 
 use crate::kernels::{Activation, FloatLinear, Isa, PackedLinear, activate, add};
+use crate::model::graph::{Names, input_shapes};
 
 use super::grid::{ANGLES, RINGS};
 use super::logistic;
@@ -15,13 +17,19 @@ use super::weights::{Matrix, Tensors};
 
 /// Cells of the grid.
 const CELLS: usize = RINGS * ANGLES;
+/// Channels of a cell, once features were taken in.
+const WIDTH: usize = 64;
 /// The innermost rings, whose mean the other cells are likened to.
 const CORE: usize = 6;
-/// Parts in which cells are likened to the core.
+/// Channels of what cells are likened by, and the parts in which it is done.
+const KEY: usize = 32;
 const ASPECTS: usize = 8;
 /// What cells are told beside features and likeness: on the frame, positive and negative taps, the ring
 /// and its square.
 const TOLD: usize = 5;
+/// Convolutions, each of [`PLACES`] cells.
+const BLOCKS: usize = 6;
+const PLACES: usize = 9;
 /// Channels are normalised in so many groups.
 const GROUPS: usize = 8;
 /// Added to a variance: that of PyTorch's `GroupNorm`.
@@ -30,6 +38,13 @@ const EPSILON: f32 = 1e-5;
 const SHORTEST: f32 = 1e-12;
 /// How steeply the answers' first discs fall off (`Head.forward`).
 const STEEPNESS: f32 = 6.0;
+/// How many answers there are.
+const ANSWERS: usize = 3;
+/// Channels between the two layers that estimate an answer's IoU.
+const HIDDEN: usize = 64;
+
+const NAMES: Names =
+    Names { inputs: &["cell_features", "given"], outputs: &["cell_logits", "quality_logits"] };
 
 /// What the network says of a tap.
 pub(super) struct Answers {
@@ -39,8 +54,10 @@ pub(super) struct Answers {
     pub quality: Vec<f32>,
 }
 
-pub(super) struct Network {
+/// The weights, packed for this processor.
+pub(super) struct PolarNetwork {
     isa: Isa,
+    channels: usize,
     enter: Linear,
     query: Affine,
     key: Affine,
@@ -92,13 +109,14 @@ impl Linear {
         match self {
             Self::Rounded(layer) => layer.apply(rows, x, out),
             #[cfg(test)]
-            Self::Exact(layer) => out.copy_from_slice(&layer.apply(Isa::Portable, x)),
+            Self::Exact(layer) => out.copy_from_slice(&layer.apply(x)),
         }
     }
 }
 
 /// A small linear layer, in f32.
 struct Affine {
+    isa: Isa,
     linear: FloatLinear,
     bias: Vec<f32>,
 }
@@ -107,12 +125,12 @@ impl Affine {
     fn new(isa: Isa, matrix: &Matrix, bias: Vec<f32>) -> Self {
         let sides = (matrix.inputs, matrix.outputs);
         let linear = FloatLinear::new(isa, sides, |input, output| matrix.weight(output, input));
-        Self { linear, bias }
+        Self { isa, linear, bias }
     }
 
-    fn apply(&self, isa: Isa, x: &[f32]) -> Vec<f32> {
+    fn apply(&self, x: &[f32]) -> Vec<f32> {
         let mut out = product(&self.linear, x);
-        add(isa, &mut out, &self.bias);
+        add(self.isa, &mut out, &self.bias);
         out
     }
 }
@@ -124,51 +142,36 @@ fn product(layer: &FloatLinear, x: &[f32]) -> Vec<f32> {
     out
 }
 
-impl Network {
-    /// That of the bytes of an ONNX file, for embeddings of `channels` channels. Says what is wrong with it.
-    pub fn new(onnx: &[u8], channels: usize) -> Result<Self, String> {
+impl PolarNetwork {
+    /// That of an ONNX file, for embeddings of `channels` channels. Says what is wrong with it.
+    pub fn new(onnx: &pb::ModelProto, channels: usize) -> Result<Self, String> {
         Self::of(onnx, channels, Linear::rounded)
     }
 
     /// Its twin in f32, which does as `models/tap_head/head.py`.
     #[cfg(test)]
-    pub fn exact(onnx: &[u8], channels: usize) -> Result<Self, String> {
+    pub fn exact(onnx: &pb::ModelProto, channels: usize) -> Result<Self, String> {
         Self::of(onnx, channels, Linear::exact)
     }
 
     /// The network, whose layers with most of the weights are made by `layer`.
     fn of(
-        onnx: &[u8],
+        onnx: &pb::ModelProto,
         channels: usize,
         layer: impl Fn(Isa, &Matrix, Vec<f32>) -> Result<Linear, String>,
     ) -> Result<Self, String> {
         let isa = Isa::chosen().map_err(|e| e.to_string())?;
-        let model = pb::ModelProto::decode(onnx).map_err(|_| "it isn't ONNX")?;
-        let graph = model.graph.as_ref().ok_or("it has no graph")?;
-        let tensors = Tensors::new(graph);
-
-        let enter = tensors.matrix("enter.weight")?;
-        let width = enter.outputs;
-        if enter.inputs != channels || width % GROUPS != 0 {
-            let found = enter.inputs;
+        let expected = [channels, 3].map(|c| [1, c, RINGS, ANGLES].map(Some).to_vec());
+        if input_shapes(onnx, &NAMES)? != expected {
             return Err(format!(
-                "it makes {width} channels of {found}; for this encoder it must make a multiple of \
-                 {GROUPS} of {channels}"
+                "for this encoder it must take 1×{channels}×{RINGS}×{ANGLES} and \
+                 1×3×{RINGS}×{ANGLES}"
             ));
         }
-        let sized = |name: &str, (outputs, inputs): (Option<usize>, usize)| {
-            let matrix = tensors.matrix(name)?;
-            if matrix.inputs != inputs || outputs.is_some_and(|outputs| outputs != matrix.outputs) {
-                return Err(format!(
-                    "{name} is {} × {}, which doesn't fit {width} channels",
-                    matrix.outputs, matrix.inputs
-                ));
-            }
-            Ok(matrix)
-        };
-        let affine = |layer: &str, sides| {
-            let matrix = sized(&format!("{layer}.weight"), sides)?;
-            let bias = tensors.values(&format!("{layer}.bias"), matrix.outputs)?;
+        let tensors = Tensors::new(onnx.graph.as_ref().ok_or("it has no graph")?);
+        let affine = |layer: &str, outputs: usize, inputs: usize| {
+            let matrix = tensors.matrix(&format!("{layer}.weight"), outputs, inputs)?;
+            let bias = tensors.values(&format!("{layer}.bias"), outputs)?;
             Ok::<_, String>(Affine::new(isa, &matrix, bias))
         };
         // Weights that are too few to be worth rounding are in f32.
@@ -176,137 +179,131 @@ impl Network {
             let weight = tensors.values(&format!("{layer}.weight"), outputs * inputs)?;
             let bias = tensors.values(&format!("{layer}.bias"), outputs)?;
             let at = |input: usize, output: usize| weight[output * inputs + input];
-            Ok::<_, String>(Affine { linear: FloatLinear::new(isa, (inputs, outputs), at), bias })
+            let linear = FloatLinear::new(isa, (inputs, outputs), at);
+            Ok::<_, String>(Affine { isa, linear, bias })
         };
-
-        let key = affine("key", (None, width))?;
-        let inner = key.bias.len();
-        if !inner.is_multiple_of(ASPECTS) {
-            return Err(format!("key.weight gives {inner}, which is no multiple of {ASPECTS}"));
-        }
-        let mix = sized("mix.cells.weight", (Some(width), width + ASPECTS + TOLD))?;
-        let core = tensors.values("mix.core.weight", width * width)?;
-        let mut blocks = Vec::new();
-        while tensors.has(&format!("convs.{}.weight.int8", blocks.len())) {
-            let part = |part: &str| format!("{part}.{}", blocks.len());
+        let block = |index: usize| {
+            let part = |part: &str| format!("{part}.{index}");
             let name = format!("{}.weight", part("convs"));
-            blocks.push(Block {
+            let matrix = by_place(&tensors.matrix(&name, WIDTH, PLACES * WIDTH)?);
+            let bias = tensors.values(&format!("{}.bias", part("convs")), WIDTH)?;
+            Ok::<_, String>(Block {
                 dilation: tensors.dilation(&name)?,
-                conv: layer(
-                    isa,
-                    &by_place(&sized(&name, (Some(width), 9 * width))?),
-                    tensors.values(&format!("{}.bias", part("convs")), width)?,
-                )?,
-                gamma: tensors.values(&format!("{}.weight", part("norms")), width)?,
-                beta: tensors.values(&format!("{}.bias", part("norms")), width)?,
-                whole: affine(&part("globals"), (Some(width), width))?,
-            });
-        }
-        let answers = graph.initializer.iter().find(|tensor| tensor.name == "out.bias");
-        let answers = answers.and_then(|tensor| usize::try_from(*tensor.dims.first()?).ok());
-        let answers = answers.filter(|answers| (1..=16).contains(answers));
-        let answers = answers.ok_or("out.bias isn't of 1 to 16 answers")?;
-        let quality = affine("quality.0", (None, 2 * width + 1))?;
-        let hidden = quality.bias.len();
+                conv: layer(isa, &matrix, bias)?,
+                gamma: tensors.values(&format!("{}.weight", part("norms")), WIDTH)?,
+                beta: tensors.values(&format!("{}.bias", part("norms")), WIDTH)?,
+                whole: affine(&part("globals"), WIDTH, WIDTH)?,
+            })
+        };
+        let enter = tensors.matrix("enter.weight", WIDTH, channels)?;
+        let mix = tensors.matrix("mix.cells.weight", WIDTH, WIDTH + ASPECTS + TOLD)?;
+        let core = tensors.values("mix.core.weight", WIDTH * WIDTH)?;
         Ok(Self {
             isa,
-            enter: layer(isa, &enter, tensors.values("enter.bias", width)?)?,
-            query: affine("query", (Some(inner), width))?,
-            key,
-            mix: Affine::new(isa, &mix, tensors.values("mix.bias", width)?),
-            core: FloatLinear::new(isa, (width, width), |input, output| {
-                core[input * width + output]
+            channels,
+            enter: layer(isa, &enter, tensors.values("enter.bias", WIDTH)?)?,
+            query: affine("query", KEY, WIDTH)?,
+            key: affine("key", KEY, WIDTH)?,
+            mix: Affine::new(isa, &mix, tensors.values("mix.bias", WIDTH)?),
+            core: FloatLinear::new(isa, (WIDTH, WIDTH), |input, output| {
+                core[input * WIDTH + output]
             }),
-            blocks,
-            out: exact("out", answers, width)?,
-            start: tensors.values("start", answers)?,
-            quality: [quality, exact("quality.2", 1, hidden)?],
+            blocks: (0..BLOCKS).map(block).collect::<Result<_, _>>()?,
+            out: exact("out", ANSWERS, WIDTH)?,
+            start: tensors.values("start", ANSWERS)?,
+            quality: [affine("quality.0", HIDDEN, 2 * WIDTH + 1)?, exact("quality.2", 1, HIDDEN)?],
         })
+    }
+
+    /// The channels of the embeddings that it is for.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// What is said of a tap round which the cells have such `features`, cell × channel, and `given` of
     /// each: on the frame, further positive and negative taps.
+    ///
+    /// # Panics
+    /// If there are not as many of both as there are cells, and of features channels.
     pub fn answer(&self, features: &[f32], given: &[[f32; 3]]) -> Answers {
-        let (isa, width) = (self.isa, self.core.outputs());
-        let mut cells = vec![0.0; CELLS * width];
+        let isa = self.isa;
+        let mut cells = vec![0.0; CELLS * WIDTH];
         self.enter.apply(CELLS, features, &mut cells);
         activate(isa, Activation::Gelu, &mut cells);
 
-        let core = mean(&cells[..CORE * ANGLES * width], width);
+        let core = mean(&cells[..CORE * ANGLES * WIDTH]);
         let alike = self.alike(&cells, &core);
-        let mut told = Vec::with_capacity(CELLS * (width + ASPECTS + TOLD));
-        for (at, cell) in cells.chunks_exact(width).enumerate() {
+        let mut told = Vec::with_capacity(CELLS * (WIDTH + ASPECTS + TOLD));
+        for (at, cell) in cells.chunks_exact(WIDTH).enumerate() {
             let ring = ring_place(at / ANGLES);
             told.extend_from_slice(cell);
             told.extend_from_slice(&alike[at]);
             told.extend_from_slice(&given[at]);
             told.extend([ring, ring * ring]);
         }
-        let mut cells = self.mix.apply(isa, &told);
+        let mut cells = self.mix.apply(&told);
         add(isa, &mut cells, &product(&self.core, &core));
         for block in &self.blocks {
             block.apply(isa, &mut cells);
         }
 
-        let answers = self.start.len();
-        let of_cells = self.out.apply(isa, &cells);
+        let of_cells = self.out.apply(&cells);
         let logit = |answer: usize, cell: usize| {
             let disc = STEEPNESS * (self.start[answer] - ring_place(cell / ANGLES));
-            of_cells[cell * answers + answer] + disc
+            of_cells[cell * ANSWERS + answer] + disc
         };
-        let logits: Vec<Vec<f32>> = (0..answers)
+        let logits: Vec<Vec<f32>> = (0..ANSWERS)
             .map(|answer| (0..CELLS).map(|cell| logit(answer, cell)).collect())
             .collect();
-        let mean = mean(&cells, width);
+        let mean = mean(&cells);
         let quality = logits.iter().map(|logits| self.quality(&cells, &mean, logits)).collect();
         Answers { logits, quality }
     }
 
     /// How much each cell is like the core, in each aspect: the cosine of its key and the core's query.
     fn alike(&self, cells: &[f32], core: &[f32]) -> Vec<[f32; ASPECTS]> {
-        let (query, keys) = (self.query.apply(self.isa, core), self.key.apply(self.isa, cells));
-        let part = query.len() / ASPECTS;
+        let (query, keys) = (self.query.apply(core), self.key.apply(cells));
+        let part = KEY / ASPECTS;
         let length = |v: &[f32]| v.iter().map(|v| v * v).sum::<f32>().sqrt().max(SHORTEST);
         let likeness = |key: &[f32]| {
-            std::array::from_fn(|aspect| {
+            from_fn(|aspect| {
                 let [key, query] = [key, &query].map(|x| &x[aspect * part..][..part]);
                 let dot: f32 = key.iter().zip(query).map(|(k, q)| k * q).sum();
                 dot / (length(key) * length(query))
             })
         };
-        keys.chunks_exact(query.len()).map(likeness).collect()
+        keys.chunks_exact(KEY).map(likeness).collect()
     }
 
     /// The logit of the IoU that is expected of an answer, by the mean of all cells and of its own.
     fn quality(&self, cells: &[f32], mean: &[f32], logits: &[f32]) -> f32 {
-        let mut sum = vec![0.0; mean.len()];
+        let mut sum = [0.0; WIDTH];
         let mut area = 0.0;
-        for (cell, logit) in cells.chunks_exact(mean.len()).zip(logits) {
+        for (cell, logit) in cells.chunks_exact(WIDTH).zip(logits) {
             let inside = logistic(*logit);
             area += inside;
             sum.iter_mut().zip(cell).for_each(|(sum, cell)| *sum += inside * cell);
         }
         sum.iter_mut().for_each(|sum| *sum /= area + 1e-3);
         let all = [mean, &sum, &[area / CELLS as f32]].concat();
-        let mut hidden = self.quality[0].apply(self.isa, &all);
+        let mut hidden = self.quality[0].apply(&all);
         activate(self.isa, Activation::Gelu, &mut hidden);
-        self.quality[1].apply(self.isa, &hidden)[0]
+        self.quality[1].apply(&hidden)[0]
     }
 }
 
 impl Block {
     fn apply(&self, isa: Isa, cells: &mut [f32]) {
-        let width = self.gamma.len();
-        let whole = self.whole.apply(isa, &mean(cells, width));
+        let whole = self.whole.apply(&mean(cells));
         let mut sums = vec![0.0; cells.len()];
-        let mut places = Vec::with_capacity(ANGLES * 9 * width);
-        for (ring, sums) in sums.chunks_exact_mut(ANGLES * width).enumerate() {
+        let mut places = Vec::with_capacity(ANGLES * PLACES * WIDTH);
+        for (ring, sums) in sums.chunks_exact_mut(ANGLES * WIDTH).enumerate() {
             places.clear();
             self.neighbourhoods(cells, ring, &mut places);
             self.conv.apply(ANGLES, &places, sums);
         }
         let (factor, shift) = self.normal(&sums, &whole);
-        for cell in sums.chunks_exact_mut(width) {
+        for cell in sums.chunks_exact_mut(WIDTH) {
             for ((value, factor), shift) in cell.iter_mut().zip(&factor).zip(&shift) {
                 *value = *value * factor + shift;
             }
@@ -318,13 +315,13 @@ impl Block {
     /// Appends for each cell of a ring the nine that the convolution sees, as far apart as it takes them:
     /// directions go round, and beyond the first and the last ring lies that ring again.
     fn neighbourhoods(&self, cells: &[f32], ring: usize, places: &mut Vec<f32>) {
-        let (width, apart) = (self.gamma.len(), self.dilation);
+        let apart = self.dilation;
         let rings = [ring.saturating_sub(apart), ring, (ring + apart).min(RINGS - 1)];
         for angle in 0..ANGLES {
             for ring in rings {
                 for angle in [angle + ANGLES - apart, angle, angle + apart] {
-                    let at = (ring * ANGLES + angle % ANGLES) * width;
-                    places.extend_from_slice(&cells[at..][..width]);
+                    let at = (ring * ANGLES + angle % ANGLES) * WIDTH;
+                    places.extend_from_slice(&cells[at..][..WIDTH]);
                 }
             }
         }
@@ -332,53 +329,47 @@ impl Block {
 
     /// By what each channel of `sums` is multiplied, and what is added then, to normalise groups of
     /// channels and to add `whole`.
-    fn normal(&self, sums: &[f32], whole: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let width = self.gamma.len();
-        let group = width / GROUPS;
-        let of_groups = |channels: &[f32]| -> Vec<f32> {
-            let mean = |channels: &[f32]| channels.iter().sum::<f32>() / group as f32;
-            channels.chunks_exact(group).map(mean).collect()
-        };
-        let means = of_groups(&mean(sums, width));
-        let mut squares = vec![0.0; width];
-        for cell in sums.chunks_exact(width) {
-            for (channel, (square, value)) in squares.iter_mut().zip(cell).enumerate() {
-                let difference = value - means[channel / group];
-                *square += difference * difference;
+    fn normal(&self, sums: &[f32], whole: &[f32]) -> ([f32; WIDTH], [f32; WIDTH]) {
+        let means = of_groups(mean(sums));
+        let mut squares = [0.0; WIDTH];
+        for cell in sums.chunks_exact(WIDTH) {
+            for ((square, value), mean) in squares.iter_mut().zip(cell).zip(&means) {
+                *square += (value - mean) * (value - mean);
             }
         }
-        squares.iter_mut().for_each(|square| *square /= CELLS as f32);
-        let variances = of_groups(&squares);
-        let factor =
-            |channel: usize| self.gamma[channel] / (variances[channel / group] + EPSILON).sqrt();
-        let shift = |channel: usize| {
-            self.beta[channel] - means[channel / group] * factor(channel) + whole[channel]
-        };
-        ((0..width).map(factor).collect(), (0..width).map(shift).collect())
+        let variances = of_groups(squares.map(|square| square / CELLS as f32));
+        let factor = from_fn(|k| self.gamma[k] / (variances[k] + EPSILON).sqrt());
+        (factor, from_fn(|k| self.beta[k] - means[k] * factor[k] + whole[k]))
     }
+}
+
+/// For each channel the mean of those in its group.
+fn of_groups(channels: [f32; WIDTH]) -> [f32; WIDTH] {
+    const GROUP: usize = WIDTH / GROUPS;
+    let means: [f32; GROUPS] =
+        from_fn(|group| channels[group * GROUP..][..GROUP].iter().sum::<f32>() / GROUP as f32);
+    from_fn(|channel| means[channel / GROUP])
 }
 
 /// The weights of a 3×3 convolution for inputs place × channel; the file has them for channel × place.
 fn by_place(matrix: &Matrix) -> Matrix {
-    let channels = matrix.inputs / 9;
+    let channels = matrix.inputs / PLACES;
     let value = |at: usize| {
         let (output, place, channel) =
             (at / matrix.inputs, at % matrix.inputs / channels, at % channels);
-        matrix.values[output * matrix.inputs + channel * 9 + place]
+        matrix.values[output * matrix.inputs + channel * PLACES + place]
     };
     let values = (0..matrix.values.len()).map(value).collect();
     Matrix { values, scale: matrix.scale.clone(), ..*matrix }
 }
 
-/// The mean of rows of `width` values.
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; width];
-    for row in rows.chunks_exact(width) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+/// The mean of cells.
+fn mean(cells: &[f32]) -> [f32; WIDTH] {
+    let mut sums = [0.0; WIDTH];
+    for cell in cells.chunks_exact(WIDTH) {
+        sums.iter_mut().zip(cell).for_each(|(sum, value)| *sum += value);
     }
-    let count = (rows.len() / width) as f32;
-    sums.iter_mut().for_each(|sum| *sum /= count);
-    sums
+    sums.map(|sum| sum / (cells.len() / WIDTH) as f32)
 }
 
 /// Where a ring lies between the first, -1, and the last, 1.
