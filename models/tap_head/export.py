@@ -25,22 +25,19 @@ def folded(net, mean, projection):
 
 
 def named(model):
-    """What the exporter made of parameters is called by what it is, too."""
-    norms = {"Mul": "weight", "Add": "bias"}
+    """What the exporter made of parameters is called by what it is, too, which the nodes that take it tell."""
     others = {"Conv": "mix.cells.weight", "MatMul": "mix.core.weight", "Sub": "start"}
-    names, counts = {}, dict.fromkeys(norms, 0)
-    for tensor in model.graph.initializer:
-        if tensor.name.startswith("onnx::"):
-            operator = tensor.name.removeprefix("onnx::").split("_")[0]
-            if operator in norms:
-                names[tensor.name] = f"norms.{counts[operator]}.{norms[operator]}"
-                counts[operator] += 1
-            else:
-                names[tensor.name] = others.pop(operator)
-            tensor.name = names[tensor.name]
+    norms = {"Mul": "weight", "Add": "bias"}
+    names = {}
     for node in model.graph.node:
         for at, name in enumerate(node.input):
-            node.input[at] = names.get(name, name)
+            if name.startswith("onnx::") and any(name == tensor.name for tensor in model.graph.initializer):
+                layer = node.name.split("/")[1]  # such as /norms.3/Mul
+                of_norm = layer.startswith("norms.")
+                names[name] = f"{layer}.{norms[node.op_type]}" if of_norm else others.pop(node.op_type)
+                node.input[at] = names[name]
+    for tensor in model.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
     return model
 
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use embedded_graphics::geometry::Point;
-use embedded_graphics::primitives::Rectangle;
 
 use crate::overlay::{Button, Layout};
 use crate::session::{Drag, Event};
@@ -12,29 +11,58 @@ use crate::touch::Gesture;
 /// Points within this distance of a tap are hit, in millimetres on the screen.
 const REACH_MM: f32 = 2.5;
 
-/// Two presses this soon after each other in one place are one person's press twice.
-const TWICE: Duration = Duration::from_millis(500);
+/// Two presses this soon after each other and this near to each other, in millimetres, are a person's press
+/// that came twice.
+const TWICE: (Duration, f32) = (Duration::from_millis(500), 9.0);
 
 /// Keeps a press that comes twice from meaning two things: the first may bring other buttons.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Presses {
-    last: Option<(Button, Rectangle, Duration)>,
+    last: Option<Press>,
+}
+
+/// A press that held.
+#[derive(Clone, Copy, Debug)]
+struct Press {
+    button: Button,
+    /// Whether it closed the guide, which any place does.
+    on_guide: bool,
+    at: Point,
+    time: Duration,
 }
 
 impl Presses {
-    /// Whether `event` holds: it doesn't where it is a press, soon after that of another button which lay
-    /// where this one does.
-    pub fn admit(&mut self, event: &Event, layout: &Layout, now: Duration) -> bool {
-        let Event::Pressed(button) = *event else { return true };
-        let here = layout.button_area(button);
-        let admitted = self.last.is_none_or(|(last, there, then)| {
-            let apart = here.intersection(&there).is_zero_sized();
-            last == button || apart || now.saturating_sub(then) > TWICE
+    /// Whether `event`, which `gesture` meant at `time`, holds. It doesn't where it is a press soon after
+    /// another and near it, and of something else. The screen has `pixels_per_mm`.
+    pub fn admit(
+        &mut self,
+        event: &Event,
+        (gesture, time): (Gesture, Duration),
+        layout: &Layout,
+        pixels_per_mm: f32,
+    ) -> bool {
+        let (Event::Pressed(button), Some(at)) = (event, began(gesture)) else { return true };
+        let press = Press { button: *button, on_guide: layout.has_guide(), at, time };
+        let again = self.last.is_some_and(|last| {
+            let off = press.at - last.at;
+            let soon = time.saturating_sub(last.time) <= TWICE.0;
+            let near = (off.x as f32).hypot(off.y as f32) <= TWICE.1 * pixels_per_mm;
+            let same = (press.button, press.on_guide) == (last.button, last.on_guide);
+            soon && near && !same
         });
-        if admitted {
-            self.last = Some((button, here, now));
+        if !again {
+            self.last = Some(press);
         }
-        admitted
+        !again
+    }
+}
+
+/// Where the finger of a press came down.
+fn began(gesture: Gesture) -> Option<Point> {
+    match gesture {
+        Gesture::Tap { at } | Gesture::LongPress { at } => Some(at),
+        Gesture::Drag { from, .. } => Some(from),
+        _ => None,
     }
 }
 
@@ -135,26 +163,36 @@ mod tests {
     fn a_press_that_comes_twice_means_one_thing() {
         let layout = |buttons: &[Button]| {
             let buttons = buttons.iter().copied();
-            Layout::with_buttons(Size::new(480, 272), FrameSize::new(400, 300), buttons)
+            Layout::with_buttons(Size::new(800, 480), FrameSize::new(400, 300), buttons)
         };
         let (tools, menu) = (layout(&Button::ALL), layout(&Button::MENU));
+        let guide = menu.clone().with_guide(true);
         let more = tools.button_area(Button::Menu).center();
-        let under = menu.button_at(more).unwrap();
+        let far = more - Point::new(0, 100);
+        // 5 pixels to the millimetre: a press that comes twice is within 45.
+        let cases = [
+            ("other buttons came", (more, &tools), (more, &menu, 200), false),
+            ("beside it", (more, &tools), (more - Point::new(20, 10), &menu, 200), false),
+            ("later", (more, &tools), (more, &menu, 501), true),
+            ("elsewhere", (more, &tools), (far, &menu, 200), true),
+            ("the same button", (more, &tools), (more, &tools, 200), true),
+            ("the guide was closed", (far, &guide), (far, &tools, 200), false),
+            ("the guide came", (far, &menu), (far, &guide, 200), false),
+        ];
+        for (name, (first, before), (second, after, ms), expected) in cases {
+            let mut presses = Presses::default();
+            let mut press = |at, layout: &Layout, ms| {
+                let gesture = Gesture::Tap { at };
+                let event = event(gesture, layout, 5.0).unwrap();
+                assert!(matches!(event, Event::Pressed(_)), "{name}: {event:?}");
+                presses.admit(&event, (gesture, Duration::from_millis(ms)), layout, 5.0)
+            };
+            assert!(press(first, before, 0), "{name}");
+            assert_eq!(press(second, after, ms), expected, "{name}");
+        }
         let mut presses = Presses::default();
-        let mut press = |button, layout: &Layout, now| {
-            presses.admit(&Event::Pressed(button), layout, Duration::from_millis(now))
-        };
-        assert!(press(Button::Menu, &tools, 0));
-        assert!(!press(under, &menu, 200), "{under:?} lies where More was");
-        assert!(press(under, &menu, 501), "later");
-        assert!(press(Button::Menu, &tools, 1100));
-        let apart = |b: &&Button| {
-            let more = tools.button_area(Button::Menu);
-            menu.button_area(**b).intersection(&more).is_zero_sized()
-        };
-        let elsewhere = *Button::MENU.iter().find(apart).unwrap();
-        assert!(press(elsewhere, &menu, 1200) && press(elsewhere, &menu, 1300), "{elsewhere:?}");
-        assert!(presses.admit(&Event::Cancelled, &menu, Duration::ZERO), "no press");
+        let gesture = Gesture::Cancelled;
+        assert!(presses.admit(&Event::Cancelled, (gesture, Duration::ZERO), &tools, 5.0));
     }
 
     #[test]

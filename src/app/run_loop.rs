@@ -274,25 +274,28 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 ScreenEvent::Key(key) => self.tell(Event::Key(key))?,
                 ScreenEvent::Pointer(event) => {
                     if let Some(gesture) = self.recogniser.handle(&event) {
-                        self.take_gesture(gesture)?;
+                        self.take_gesture(gesture, event.time)?;
                     }
                 }
             }
         }
-        if let Some(gesture) = self.recogniser.tick(screen::now()) {
-            self.take_gesture(gesture)?;
+        let now = screen::now();
+        if let Some(gesture) = self.recogniser.tick(now) {
+            self.take_gesture(gesture, now)?;
         }
         Ok(false)
     }
 
-    fn take_gesture(&mut self, gesture: Gesture) -> Result<(), AppError> {
+    /// Takes a gesture that was made at `time`.
+    fn take_gesture(&mut self, gesture: Gesture, time: Duration) -> Result<(), AppError> {
         if let Gesture::Pinched { from, to } = gesture {
             self.zoom = self.zoom.pinched(from, to, &self.layout.viewport());
             self.layout = self.layout.clone().zoomed(self.zoom);
         }
-        let event = pointer::event(gesture, &self.layout, self.pixels_per_mm());
-        let now = screen::now();
-        let held = event.filter(|event| self.presses.admit(event, &self.layout, now));
+        let scale = self.pixels_per_mm();
+        let event = pointer::event(gesture, &self.layout, scale);
+        let held =
+            event.filter(|event| self.presses.admit(event, (gesture, time), &self.layout, scale));
         held.map_or(Ok(()), |event| self.tell(event))
     }
 

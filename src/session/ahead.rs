@@ -254,7 +254,7 @@ impl Session {
         let (_, (id, question)) = tracking.pending.remove(at);
         if let Ok(Decoded { masks, took }) = result {
             tracking.correct(id, question, masks, self.now);
-            self.decode_ms = Some(took.as_secs_f32() * 1e3);
+            self.last_decode = Some(*took);
         }
         true
     }

@@ -168,8 +168,8 @@ pub struct Session {
     notice: Option<(String, Duration)>,
     /// How long the network was at its last embedding that wasn't kept from before.
     last_encode: Duration,
-    encode_ms: Option<f32>,
-    decode_ms: Option<f32>,
+    /// How long the last decode took of what is shown.
+    last_decode: Option<Duration>,
     last_id: u64,
     revision: u64,
 }
@@ -236,8 +236,7 @@ impl Session {
             exporting: false,
             working_since: None,
             notice: None,
-            encode_ms: None,
-            decode_ms: None,
+            last_decode: None,
             last_id: 0,
             revision: 0,
         }
@@ -467,8 +466,8 @@ impl Session {
         if let Some(frozen) = self.frozen.take().filter(|_| old && live) {
             self.newest = Some(frozen.frame);
         }
-        // How long it took was of the picture that is let go.
-        (self.encode_ms, self.decode_ms) = (None, None);
+        // It was of the picture that is let go.
+        self.last_decode = None;
         self.tracking = None;
         self.touched = None;
         self.corner = None;

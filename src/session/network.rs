@@ -19,6 +19,8 @@ pub(super) struct Encoding {
     pub frame: Frame,
     /// When it was asked for, and the frame was the newest.
     pub begun: Duration,
+    /// How long it took; `None` before it is there, and where it was kept from before.
+    pub took: Option<Duration>,
     pub progress: Progress,
 }
 
@@ -56,8 +58,6 @@ impl Session {
             if let Some(frozen) = &mut self.frozen {
                 frozen.everything.take_if(|everything| everything.is_running());
             }
-            // What is known is of another picture, which was let go of while it was encoded.
-            self.encode_ms = None;
             self.begin_encoding(frame, commands);
         }
     }
@@ -73,7 +73,7 @@ impl Session {
         let id = self.new_id();
         let region = self.regions.set_for(frame.size());
         let (begun, progress) = (self.now, Progress::Running);
-        let encoding = Encoding { id, frame: frame.clone(), begun, progress };
+        let encoding = Encoding { id, frame: frame.clone(), begun, took: None, progress };
         (encoding, Job::Encode { id, frame, region })
     }
 
@@ -85,7 +85,7 @@ impl Session {
                 self.regions.looked_at(encoding.frame.size(), region);
                 if !cached {
                     self.last_encode = took;
-                    self.encode_ms = Some(took.as_secs_f32() * 1e3);
+                    encoding.took = Some(took);
                 }
             }
             Err(reason) => {
@@ -106,7 +106,8 @@ impl Session {
             }
         });
         match frozen.objects.answer(request, usable) {
-            Ok(()) => self.decode_ms = took.map(|t| t.as_secs_f32() * 1e3).or(self.decode_ms),
+            Ok(true) => self.last_decode = took.or(self.last_decode),
+            Ok(false) => {}
             Err(reason) => self.say(reason),
         }
     }

@@ -425,11 +425,11 @@ impl Objects {
         })
     }
 
-    /// Notes the answer to `request`; one that no step waits for is dropped.
+    /// Notes the answer to `request`, and whether a step waits for it; one that none waits for is dropped.
     ///
     /// # Errors
     /// The reason, where the answer is one and concerns a prompt as it stands.
-    pub fn answer(&mut self, request: u64, result: Result<Masks, String>) -> Result<(), String> {
+    pub fn answer(&mut self, request: u64, result: Result<Masks, String>) -> Result<bool, String> {
         for object in &mut self.list {
             let count = object.steps.len();
             for i in 0..count {
@@ -449,9 +449,9 @@ impl Objects {
                         Box::new(here)
                     };
                     let (answer, outcome) = match result {
-                        Ok(masks) => (Answer::Here(here(masks)), Ok(())),
+                        Ok(masks) => (Answer::Here(here(masks)), Ok(true)),
                         Err(reason) if i + 1 == count => (Answer::Failed, Err(reason)),
-                        Err(_) => (Answer::Failed, Ok(())),
+                        Err(_) => (Answer::Failed, Ok(true)),
                     };
                     step.answer = answer;
                     self.drop_oldest_masks();
@@ -459,7 +459,7 @@ impl Objects {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Keeps within [`Session::MAX_MASK_BYTES`].

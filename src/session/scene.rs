@@ -1,5 +1,7 @@
 //! What the screen is to show.
 
+use std::time::Duration;
+
 use crate::geometry::FrameBox;
 use crate::overlay::{Scene, SceneObject, Status};
 use crate::prompt::Prompt;
@@ -76,12 +78,18 @@ impl Session {
     fn status(&self) -> Status {
         let active = self.frozen.as_ref().and_then(|f| f.objects.active());
         let masks = active.and_then(Object::masks);
+        // While it is live, the newest picture that was encoded stands for those to come.
+        let encode = match self.frozen {
+            Some(_) => self.encoding_of_frozen().and_then(|encoding| encoding.took),
+            None => Some(self.last_encode).filter(|took| !took.is_zero()),
+        };
+        let ms = |took: Duration| took.as_secs_f32() * 1e3;
         Status {
             source: self.options.source.clone(),
             model: self.options.model.name.clone(),
             feed_fps: self.feed.fps(),
-            encode_ms: self.encode_ms,
-            decode_ms: self.decode_ms,
+            encode_ms: encode.map(ms),
+            decode_ms: self.last_decode.map(ms),
             predicted_iou: masks
                 .and_then(|(masks, chosen)| masks.candidates.get(chosen))
                 .map(|candidate| candidate.predicted_iou),

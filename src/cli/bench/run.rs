@@ -27,6 +27,7 @@ pub fn measure(bench: &Bench, threads: NonZeroUsize) -> Result<Report> {
     let bounding_box = bench.bounding_box.unwrap_or_else(|| middle(&frame));
     // Checked before the model is loaded, so that a slip of the hand is told at once.
     let boxed = Prompt::default().in_box(bounding_box).checked(frame.size())?;
+    let bounding_box = boxed.bounding_box.context("the box is there")?;
     let FrameBox { x0, y0, x1, y1 } = bounding_box;
     let tap = Prompt::default().positive((x0 + x1) / 2.0, (y0 + y1) / 2.0);
     let isa = Isa::chosen()?;

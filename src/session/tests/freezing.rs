@@ -120,19 +120,25 @@ fn how_long_it_took_is_not_told_of_the_picture_before() {
     bed.answer(&commands);
     assert!(bed.scene().status.decode_ms.is_some());
     bed.press(Button::LiveFreeze);
+    bed.show(2);
     bed.press(Button::LiveFreeze);
     assert_eq!((bed.scene().status.encode_ms, bed.scene().status.decode_ms), (None, None));
     // Nor where the picture was let go of while it was encoded.
     bed.press(Button::LiveFreeze);
-    bed.show(2);
+    bed.show(3);
     bed.press(Button::LiveFreeze);
     bed.press(Button::LiveFreeze);
     bed.encoded();
-    bed.show(3);
+    bed.show(4);
     bed.press(Button::LiveFreeze);
     assert_eq!(bed.scene().status.encode_ms, None);
     bed.encoded();
     assert_eq!(bed.scene().status.encode_ms, Some(500.0));
+    let late = bed.tap(5.0, 5.0);
+    bed.press(Button::LiveFreeze);
+    bed.press(Button::LiveFreeze);
+    bed.answer(&late);
+    assert_eq!(bed.scene().status.decode_ms, None, "of the picture before");
 }
 
 #[test]
