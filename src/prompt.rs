@@ -68,7 +68,7 @@ pub enum PromptError {
         frame: FrameSize,
     },
     /// A point or box outside the part of the frame that the network is shown.
-    #[error("({x}, {y}) is outside the region the network is shown, ({}, {}, {}, {})", .region.x0, .region.y0, .region.x1, .region.y1)]
+    #[error("({x}, {y}) is outside the region the network is shown, ({}, {}, {}, {}); --region none shows it all of the frame", .region.x0, .region.y0, .region.x1, .region.y1)]
     PointOutsideRegion {
         /// Its x.
         x: f32,

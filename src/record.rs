@@ -30,6 +30,7 @@ use crate::measure::{Calliper, Measurements};
 use crate::model::{MaskCandidate, ModelId};
 use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
+use crate::region::RegionError;
 use crate::screen::Canvas;
 use crate::session::{Snapshot, SnapshotObject};
 use crate::words::{Word, Words};
@@ -75,6 +76,9 @@ pub enum RecordError {
         /// Why.
         reason: String,
     },
+    /// Where the picture is said to be, there is none: nothing would be blanked as it was meant.
+    #[error(transparent)]
+    Region(#[from] RegionError),
 }
 
 impl RecordError {

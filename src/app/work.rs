@@ -75,6 +75,7 @@ impl Keeping {
                 let saved = || {
                     let blank = clerk.keeping.blank;
                     let blanking = blank.map(|at| Blanking::of_frame(&snapshot.frame, at));
+                    let blanking = blanking.transpose().map_err(|e| e.told(&clerk.words))?;
                     let options = RecordOptions { clock, blanking };
                     let write = |folder: &Path| record::write_record(folder, &snapshot, &options);
                     clerk.kept(&options, write)

@@ -75,11 +75,11 @@ impl RegionSegmenter {
         Self { segmenter, finder: RegionFinder::new(choice), set: None }
     }
 
-    fn region(&mut self, frame: &Frame) -> Option<Region> {
-        match self.set {
+    fn region(&mut self, frame: &Frame) -> Result<Option<Region>, ModelError> {
+        Ok(match self.set {
             Some(set) => Region::of(set, frame.size()),
-            None => self.finder.of(frame),
-        }
+            None => self.finder.of(frame)?,
+        })
     }
 }
 
@@ -98,7 +98,7 @@ impl Predictor for RegionSegmenter {
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<ImageEmbedding, ModelError> {
-        let region = self.region(frame);
+        let region = self.region(frame)?;
         self.segmenter.set_image_in(frame, region)
     }
 
@@ -119,7 +119,7 @@ impl Predictor for RegionSegmenter {
         frame: &Frame,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Vec<MaskCandidate>, ModelError> {
-        let region = self.region(frame);
+        let region = self.region(frame)?;
         let segmenter = &self.segmenter;
         let options = AutomaticOptions::for_model(segmenter.manifest());
         let picture = region.map_or_else(|| frame.clone(), |region| region.cut_from(frame));

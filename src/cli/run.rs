@@ -149,7 +149,10 @@ impl Run {
             // Nobody taps on picture files.
             clip: self.keeping.clip().filter(|_| !self.screen.is_picture()),
             ahead: (self.ahead > 0.0 && !self.screen.is_picture()).then_some(self.ahead as f32),
-            until: if self.screen.is_picture() { Until::FeedEnded } else { Until::Closed },
+            until: match self.screen.is_picture() || self.frames.is_some() {
+                true => Until::FeedEnded,
+                false => Until::Closed,
+            },
             hand: self.look.hand(),
             panel_mm: self.look.panel_mm(&screen)?,
             theme: self.look.theme(),

@@ -99,10 +99,10 @@ impl Segment {
         let frame = self.scale.applied_to(recording.clip().frame(index)?);
         // Checked before the model is loaded, so that a slip of the hand is told at once.
         let prompt = self.prompt.prompt(frame.size())?;
+        let region = self.region.choice().on(frame.size())?;
         let input = self.prior.blended_into(&frame)?;
         let (segmenter, load) = self.model.load()?;
-        let region = self.region.choice();
-        let found = RegionFinder::new(region).of(&input);
+        let found = RegionFinder::new(region).of(&input)?;
         // What was found is for the better; a prompt outside is answered on the whole picture.
         let found = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());
         let embedding = segmenter.set_image_in(&input, found)?;

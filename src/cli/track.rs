@@ -111,11 +111,12 @@ impl Track {
             Ok(frame)
         };
         let first = frame(self.start)?;
+        self.region.choice().on(first.size())?;
         let prompt = self.first_prompt(&first, &truth)?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
         let mut finder = RegionFinder::new(self.region.choice());
-        let found = predicted(&segmenter, &first, finder.of(&first), &prompt)?;
+        let found = predicted(&segmenter, &first, finder.of(&first)?, &prompt)?;
         if found.mask.bounding_box().is_none() {
             bail!("nothing was found at the prompt on frame {}: try another", self.start);
         }
@@ -251,7 +252,7 @@ impl Board<'_> {
             return Ok(());
         };
         let started = Instant::now();
-        let embedding = self.segmenter.set_image_in(&frame, self.finder.of(&frame))?;
+        let embedding = self.segmenter.set_image_in(&frame, self.finder.of(&frame)?)?;
         for (id, question) in tracker.questions(&frame) {
             // What left the region isn't asked for: it is lost soon if it doesn't come back.
             match self.segmenter.predict(&embedding, &question.prompt()) {

@@ -87,7 +87,7 @@ pub fn ask(
     region: RegionChoice,
     each: impl FnMut(Answer<'_>),
 ) -> Result<(), ModelError> {
-    let region = RegionFinder::new(region).of(&picture.frame);
+    let region = RegionFinder::new(region).of(&picture.frame)?;
     let embedding = segmenter.set_image_in(&picture.frame, region)?;
     let masks = || picture.structures.iter().map(|structure| &structure.mask);
     let all = union(masks());

@@ -1,6 +1,7 @@
 //! Why a model can't be loaded or run.
 
 use crate::prompt::PromptError;
+use crate::region::RegionError;
 
 use super::package::PackageError;
 
@@ -32,4 +33,7 @@ pub enum ModelError {
     /// The prompt can't be answered on this frame.
     #[error(transparent)]
     Prompt(#[from] PromptError),
+    /// The region that the network is to be shown isn't on this frame.
+    #[error(transparent)]
+    Region(#[from] RegionError),
 }

@@ -25,8 +25,11 @@ impl Blanking {
 
     /// That of `frame`. The picture is where `choice` says, or else where it is found. Where a
     /// [`RegionChoice::Fixed`] says that it is all of the frame, there is nothing to blank.
-    pub fn of_frame(frame: &Frame, choice: RegionChoice) -> Self {
-        Self::outside(picture(frame, choice))
+    ///
+    /// # Errors
+    /// [`RecordError::Region`] where that is not on the frame: it would blank what was not meant, or nothing.
+    pub fn of_frame(frame: &Frame, choice: RegionChoice) -> Result<Self, RecordError> {
+        Ok(Self::outside(picture(frame, choice)?))
     }
 
     /// That of a clip: outside of where the picture is on any of its frames, and so nothing where it fills
@@ -34,11 +37,11 @@ impl Blanking {
     /// is, where none has any.
     ///
     /// # Errors
-    /// [`RecordError::Encode`] where a frame can't be read.
+    /// [`RecordError::Encode`] where a frame can't be read, and as for [`of_frame`](Self::of_frame).
     pub fn of_clip(frames: &[CineFrame], choice: RegionChoice) -> Result<Self, RecordError> {
         let mut all: Option<Region> = None;
         for frame in frames {
-            let Some(region) = picture(&decoded(frame)?, choice) else { continue };
+            let Some(region) = picture(&decoded(frame)?, choice)? else { continue };
             all = Some(all.map_or(region, |all| all.joined(region)));
         }
         Ok(Self::outside(all))
@@ -74,12 +77,12 @@ impl Blanking {
     }
 }
 
-fn picture(frame: &Frame, choice: RegionChoice) -> Option<Region> {
-    match choice {
+fn picture(frame: &Frame, choice: RegionChoice) -> Result<Option<Region>, RecordError> {
+    Ok(match choice.on(frame.size())? {
         RegionChoice::Fixed(b) => Region::of(b, frame.size()),
         // Where the network is shown all of it, there may be text round the picture all the same.
         RegionChoice::Auto | RegionChoice::Whole => find_picture(frame),
-    }
+    })
 }
 
 fn decoded(frame: &CineFrame) -> Result<Frame, RecordError> {

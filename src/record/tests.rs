@@ -409,7 +409,7 @@ fn what_is_round_the_picture_is_black_in_every_file() {
         let value = file.element_by_name(name).ok().map(|e| e.to_str().unwrap().into_owned());
         value.unwrap_or_default()
     };
-    let blanking = Blanking::of_frame(&eye, RegionChoice::Auto);
+    let blanking = Blanking::of_frame(&eye, RegionChoice::Auto).unwrap();
     let Blanking::Outside(region) = blanking else { panic!("the picture is found") };
     let region = region.bounding_box();
     // The scanner's sign above the picture, and its words below it.
@@ -459,9 +459,14 @@ fn what_is_round_the_picture_is_black_in_every_file() {
     assert_eq!(tag(&full.join("frame.dcm"), "BurnedInAnnotation"), "YES");
     assert_eq!(tag(&full.join("frame.dcm"), "DeidentificationMethod"), "");
     let filled = Frame::from_rgb(FrameSize::new(64, 48), vec![90; 64 * 48 * 3]).unwrap();
-    assert_eq!(Blanking::of_frame(&filled, RegionChoice::Auto), Blanking::Nothing);
+    let blanked = |choice| Blanking::of_frame(&filled, choice);
+    assert_eq!(blanked(RegionChoice::Auto).unwrap(), Blanking::Nothing);
     let all = FrameBox { x0: 0.0, y0: 0.0, x1: 63.0, y1: 47.0 };
-    assert_eq!(Blanking::of_frame(&filled, RegionChoice::Fixed(all)), Blanking::Nothing);
+    assert_eq!(blanked(RegionChoice::Fixed(all)).unwrap(), Blanking::Nothing);
+    // One that was meant for another screen blanks nothing silently.
+    let beyond = FrameBox { x0: all.x1 + 10.0, x1: all.x1 + 90.0, ..all };
+    let refused = blanked(RegionChoice::Fixed(beyond)).unwrap_err().to_string();
+    assert!(refused.contains("reaches beyond the frame"), "{refused}");
 }
 
 #[test]

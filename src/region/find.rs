@@ -169,6 +169,32 @@ pub enum RegionChoice {
     Fixed(FrameBox),
 }
 
+/// Why a region can't be shown to the network.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("the region ({}, {}, {}, {}) reaches beyond the frame of {frame} pixels; give one within it, or auto", .region.x0, .region.y0, .region.x1, .region.y1)]
+pub struct RegionError {
+    /// The region, in frame pixels.
+    pub region: FrameBox,
+    /// The frame's size.
+    pub frame: FrameSize,
+}
+
+impl RegionChoice {
+    /// What is chosen, where frames of size `frame` have it.
+    ///
+    /// # Errors
+    /// [`RegionError`] where a [`Fixed`](Self::Fixed) one reaches beyond them: it was meant for others, and
+    /// what of it lies on these is not what was meant.
+    pub fn on(self, frame: FrameSize) -> Result<Self, RegionError> {
+        let Self::Fixed(region) = self else { return Ok(self) };
+        // A last column that is given as the width is a slip of no account.
+        let within = |low: f32, high: f32, length: u32| low >= 0.0 && high <= length as f32;
+        let fits =
+            within(region.x0, region.x1, frame.width) && within(region.y0, region.y1, frame.height);
+        if fits { Ok(self) } else { Err(RegionError { region, frame }) }
+    }
+}
+
 /// How much larger than the picture the region kept may be.
 const LOOSE: f32 = 1.5;
 
@@ -179,11 +205,14 @@ impl RegionFinder {
     }
 
     /// The region of a feed whose newest frame this is; `None` for all of it.
-    pub fn of(&mut self, frame: &Frame) -> Option<Region> {
+    ///
+    /// # Errors
+    /// [`RegionError`] where a fixed one reaches beyond the frame.
+    pub fn of(&mut self, frame: &Frame) -> Result<Option<Region>, RegionError> {
         let size = frame.size();
-        match self.choice {
-            RegionChoice::Whole => return None,
-            RegionChoice::Fixed(b) => return Region::of(b, size),
+        match self.choice.on(size)? {
+            RegionChoice::Whole => return Ok(None),
+            RegionChoice::Fixed(b) => return Ok(Region::of(b, size)),
             RegionChoice::Auto => {}
         }
         let before = self.region.filter(|region| region.frame_size() == size);
@@ -196,7 +225,7 @@ impl RegionFinder {
                 Some(if loose { found } else { both })
             }
         };
-        self.region
+        Ok(self.region)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::mask::Mask;
 use crate::model::{MaskCandidate, Masks};
 use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptError, PromptPoint};
 
-pub use find::{RegionChoice, RegionFinder, find_picture, find_region};
+pub use find::{RegionChoice, RegionError, RegionFinder, find_picture, find_region};
 
 /// A rectangle of whole pixels of frames of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

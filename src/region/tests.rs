@@ -225,13 +225,14 @@ fn a_finder_keeps_its_region_until_the_picture_is_another() {
     let darker = FrameBox { y1: 180.0, ..sector };
     let other = FrameBox { x0: 20.0, y0: 20.0, x1: 110.0, y1: 120.0 };
     let mut finder = RegionFinder::new(RegionChoice::Auto);
-    let first = finder.of(&screen(&[sector]));
-    assert_eq!(finder.of(&screen(&[darker])), first);
-    assert_eq!(finder.of(&screen(&[])), first, "the probe is off");
-    let moved = finder.of(&screen(&[other])).unwrap();
+    let mut of = |shapes: &[_]| finder.of(&screen(shapes)).unwrap();
+    let first = of(&[sector]);
+    assert_eq!(of(&[darker]), first);
+    assert_eq!(of(&[]), first, "the probe is off");
+    let moved = of(&[other]).unwrap();
     assert!(near(moved.bounding_box(), other, 12.0), "{moved:?}");
     let all = FrameBox { x0: 0.0, y0: 0.0, x1: 319.0, y1: 239.0 };
-    assert_eq!(finder.of(&screen(&[all])), None);
+    assert_eq!(of(&[all]), None);
 }
 
 #[test]
