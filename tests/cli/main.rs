@@ -10,6 +10,7 @@ mod kernels;
 mod label;
 mod look;
 mod models;
+mod records;
 mod track;
 mod tune;
 mod volumes;
