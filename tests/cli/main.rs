@@ -301,6 +301,9 @@ fn help_has_an_example_for_every_verb() {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
     }
+    for verb in ["everything", "edges", "bench"] {
+        assert!(ok([verb, "--help"]).contains("NIfTI"), "{verb}");
+    }
     for verb in ["list", "show", "verify", "add", "remove"] {
         let help = ok(["models", verb, "--help"]);
         let example = help.split_once("Example").map(|(_, example)| example).unwrap_or_default();

@@ -52,7 +52,7 @@ pub struct Bench {
     #[arg(long)]
     stock: bool,
 
-    /// The picture: PNG, JPEG, BMP, TIFF or DICOM; a simulated one where not given
+    /// The picture: PNG, JPEG, BMP, TIFF, DICOM or NIfTI; a simulated one where not given
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 
