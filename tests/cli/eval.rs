@@ -129,6 +129,8 @@ fn a_mask_that_was_mended_is_read_again() {
     disc.save(set.join("a_mask.png")).unwrap();
     let told = ok(eval);
     assert!(told.contains("1 structures on 1 pictures"), "{told}");
+    // One picture tells nothing of others.
+    assert!(!told.contains(" to ") && !told.contains("Spearman"), "{told}");
 }
 
 #[test]
