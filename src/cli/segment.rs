@@ -12,10 +12,9 @@ use tapseg::overlay::{SceneObject, draw_still};
 use tapseg::region::{RegionChoice, RegionFinder};
 use tapseg::{Frame, Mask, Masks, Prompt};
 
-use super::arguments::{
-    ModelArguments, PriorArguments, PromptArguments, RegionArguments, VolumeArguments, milliseconds,
-};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds};
 use super::output;
+use super::prompts::{PriorArguments, PromptArguments};
 use super::scale::ScaleArguments;
 
 /// Outline a structure on one picture

@@ -255,7 +255,9 @@ fn slips_are_told_with_their_remedy() {
     let text_file = out.path().join("notes.png");
     std::fs::write(&text_file, "no picture at all").unwrap();
     let text_file = text_file.to_str().unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let small = data("eval/kinds/deep.png");
+    let small = small.to_str().unwrap();
+    let cases: [(&[&str], &str); 11] = [
         (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
         (
             &["segment", picture, "--point", "5000,10", "-o", folder],
@@ -266,7 +268,16 @@ fn slips_are_told_with_their_remedy() {
         (&["segment", picture, "--point", "5,5,0", "-o", folder], "only negative points"),
         (&["segment", "/nowhere.png", "--point", "5,5", "-o", folder], "/nowhere.png"),
         (&["segment", text_file, "--point", "5,5", "-o", folder], "notes.png"),
-        (&["segment", picture, "--point", "5,5", "-o", folder, "--model", "/no"], "/no/model.toml"),
+        (
+            &["segment", picture, "--point", "5,5", "-o", folder, "--model", "/no"],
+            "/no is no package's",
+        ),
+        (&["models", "--models-dir", "/no"], "--models-dir /no: there is no such folder"),
+        (&["segment", picture, "--mask", small, "-o", folder], "deep.png: it is"),
+        (
+            &["segment", picture, "--point", "5,5", "--prior", small, "-o", folder],
+            "deep.png: it is",
+        ),
     ];
     for (arguments, expected) in cases {
         let complaint = refused(arguments);
