@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use ndarray_npy::ReadNpyExt;
 use tapseg::feed;
-use tapseg::geometry::{FrameBox, FrameSize};
+use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
 use tapseg::prompt::{MaskPrompt, Prior, PromptPoint, Scribble, gaze_points};
 use tapseg::{Frame, Mask, Prompt};
 
@@ -20,7 +20,8 @@ pub struct PromptArguments {
     #[arg(long = "point", value_name = "X,Y[,0|1]", value_parser = point, allow_hyphen_values = true)]
     points: Vec<PromptPoint>,
 
-    /// A box round the structure: two opposite corners
+    /// A box round the structure: two opposite corners, at least half of it on the picture, to which it is
+    /// cut
     #[arg(long = "box", value_name = "X0,Y0,X1,Y1", value_parser = frame_box, allow_hyphen_values = true)]
     bounding_box: Option<FrameBox>,
 
@@ -63,10 +64,29 @@ impl PromptArguments {
         let mask = self.mask.as_deref().map(|path| picture_of("--mask", path, size)).transpose()?;
         let mask = mask.map(|picture| MaskPrompt::Binary(bright(&picture)));
         let bounding_box = self.bounding_box;
+        bounding_box.map_or(Ok(()), |given| check_box(given, size))?;
         let text = self.text_embedding.as_deref().map(text_embedding).transpose()?;
         let prompt = Prompt { points, bounding_box, mask, text };
         Ok(prompt.checked(size)?)
     }
+}
+
+/// Refuses a box of which less than half lies on a picture of `size`, and says where one is cut to it:
+/// it may have been measured on another picture.
+fn check_box(given: FrameBox, size: FrameSize) -> Result<()> {
+    let FrameBox { x0, y0, x1, y1 } = given;
+    let whole = FrameBox::from_corners(FramePoint::new(x0, y0), FramePoint::new(x1, y1));
+    // One that lies beside it has no part on it, which the prompt's own check tells.
+    let Some(part) = whole.clipped(size).filter(|part| *part != whole) else { return Ok(()) };
+    let area = |found: FrameBox| found.width() * found.height();
+    ensure!(
+        2.0 * area(part) >= area(whole),
+        "--box {x0},{y0},{x1},{y1}: less than half of it lies on the picture of {size} pixels: give \
+         corners on it"
+    );
+    let FrameBox { x0: left, y0: top, x1: right, y1: bottom } = part;
+    eprintln!("--box {x0},{y0},{x1},{y1} is cut to the picture: {left},{top},{right},{bottom}");
+    Ok(())
 }
 
 /// Reads what a text encoder made of words.

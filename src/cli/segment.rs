@@ -95,7 +95,7 @@ impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
         let mut recording = self.volume.open(&[self.image.display().to_string()])?;
         let index = recording.index(self.slice)?;
-        let frame = self.scale.applied_to(recording.clip().frame(index)?);
+        let frame = self.scale.applied_to(recording.clip().frame(index)?)?;
         // Checked before the model is loaded, so that a slip of the hand is told at once.
         let prompt = self.prompt.prompt(frame.size())?;
         let input = self.prior.blended_into(&frame)?;

@@ -257,7 +257,7 @@ fn slips_are_told_with_their_remedy() {
     let text_file = text_file.to_str().unwrap();
     let small = data("eval/kinds/deep.png");
     let small = small.to_str().unwrap();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
         (
             &["segment", picture, "--point", "5000,10", "-o", folder],
@@ -266,6 +266,12 @@ fn slips_are_told_with_their_remedy() {
         (&["segment", picture, "--point", "nan,10", "-o", folder], "not on the frame"),
         (&["segment", picture, "--box", "2000,0,2100,10", "-o", folder], "not on the frame"),
         (&["segment", picture, "--point", "5,5,0", "-o", folder], "only negative points"),
+        (&["segment", picture, "--box", "10,10,2000,2000", "-o", folder], "less than half of it"),
+        (&["track", picture, "--box", "2000,2000,10,10", "-o", folder], "less than half of it"),
+        (
+            &["segment", picture, "--point", "5,5", "--transducer-row", "960", "-o", folder],
+            "960 pixels high",
+        ),
         (&["segment", "/nowhere.png", "--point", "5,5", "-o", folder], "/nowhere.png"),
         (&["segment", text_file, "--point", "5,5", "-o", folder], "notes.png"),
         (
@@ -286,6 +292,24 @@ fn slips_are_told_with_their_remedy() {
     // What clap itself refuses, it explains with the value.
     let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
     assert!(text(&output.stderr).contains("2 numbers are needed"));
+}
+
+#[test]
+fn a_box_that_is_cut_to_the_picture_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let picture = data("frames/clarius_eye.png");
+    let segment = |corners: &str| {
+        let [picture, folder] = [&picture, out.path()].map(|path| path.to_str().unwrap());
+        let output = tapseg(["segment", picture, "--box", corners, "-o", folder]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let told = segment("640,-100,1600,900");
+    assert!(
+        told.contains("--box 640,-100,1600,900 is cut to the picture: 640,0,1279,900"),
+        "{told}"
+    );
+    assert_eq!(segment("305,67,855,572"), "");
 }
 
 #[test]
