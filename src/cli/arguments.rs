@@ -84,7 +84,7 @@ pub struct ModelArguments {
     package: PackageArguments,
 
     /// Threads for the network; all cores where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -214,7 +214,8 @@ impl VolumeArguments {
             return Ok(Recording::Volume(Box::new(volume)));
         }
         if self.is_given() {
-            bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {specs:?}");
+            let given = specs.join(", ");
+            bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {given}");
         }
         Ok(Recording::Other(feed::open_clip(specs)?))
     }
@@ -242,6 +243,9 @@ impl Recording {
         let clip = self.clip();
         let count = clip.frame_count();
         match (asked, count) {
+            (Some(1..), Some(1)) if !volume => {
+                bail!("--slice: {} is a single picture: leave it out", clip.name())
+            }
             (Some(index), Some(count)) if index >= count => {
                 bail!("--slice {index}: {} has slices 0 to {}", clip.name(), count - 1)
             }
@@ -328,6 +332,11 @@ pub fn screen_size(text: &str) -> Result<Size, String> {
         }
         _ => Err(format!("give width and height as 1280x800, from 1 to {}", Canvas::MAX_SIDE)),
     }
+}
+
+/// Reads a number of threads.
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "give a whole number, at least 1".into())
 }
 
 /// Reads a share: a number from 0 to 1.

@@ -16,7 +16,7 @@ use tapseg::model::{PromptKind, Threads};
 use tapseg::region::RegionChoice;
 use tapseg::{Package, Segmenter};
 
-use super::arguments::LibraryArguments;
+use super::arguments::{LibraryArguments, threads};
 use super::output;
 use super::progress::bar;
 
@@ -61,7 +61,7 @@ pub struct Eval {
     seed: u64,
 
     /// Threads for the network; all cores where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 
     /// Write every prompt's scores here
@@ -105,6 +105,9 @@ impl From<ProtocolName> for Protocol {
 
 impl Eval {
     pub fn run(self, json: bool) -> Result<()> {
+        for file in self.csv.iter().chain(&self.report) {
+            output::in_a_folder(file)?;
+        }
         let dataset = Dataset::open(&self.dataset)?;
         let mut protocols: Vec<Protocol> = Vec::new();
         for protocol in self.protocol.iter().map(|name| Protocol::from(*name)) {

@@ -289,6 +289,15 @@ fn slips_are_told_with_their_remedy() {
         let complaint = refused(arguments);
         assert_eq!(complaint.matches(expected).count(), 1, "{arguments:?}: {complaint}");
     }
+    let name = format!("not {picture}");
+    let told = refused(["segment", picture, "--point", "5,5", "--window", "40,400", "-o", folder]);
+    assert!(told.contains(&name), "{told}");
+    let told = refused(["segment", picture, "--point", "5,5", "--slice", "3", "-o", folder]);
+    assert!(told.contains("clarius_eye.png is a single picture"), "{told}");
+    for verb in [&["segment", picture, "-o", folder][..], &["eval", "phantom"], &["bench"]] {
+        let output = tapseg(verb.iter().chain(&["--threads", "0"]));
+        assert!(text(&output.stderr).contains("at least 1"), "{}", text(&output.stderr));
+    }
     // What clap itself refuses, it explains with the value.
     let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
     assert!(text(&output.stderr).contains("2 numbers are needed"));
