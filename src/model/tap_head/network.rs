@@ -124,6 +124,10 @@ fn product(layer: &FloatLinear, x: &[f32]) -> Vec<f32> {
     out
 }
 
+/// What bytes that can't be read as ONNX are told as.
+const NOT_ONNX: &str = "it isn't ONNX, so it may be damaged: get the package again, or make a head with \
+                        models/tap_head/run";
+
 impl Network {
     /// That of the bytes of an ONNX file, for embeddings of `channels` channels. Says what is wrong with it.
     pub fn new(onnx: &[u8], channels: usize) -> Result<Self, String> {
@@ -143,7 +147,7 @@ impl Network {
         layer: impl Fn(Isa, &Matrix, Vec<f32>) -> Result<Linear, String>,
     ) -> Result<Self, String> {
         let isa = Isa::chosen().map_err(|e| e.to_string())?;
-        let model = pb::ModelProto::decode(onnx).map_err(|_| "it isn't ONNX")?;
+        let model = pb::ModelProto::decode(onnx).map_err(|_| NOT_ONNX)?;
         let graph = model.graph.as_ref().ok_or("it has no graph")?;
         let tensors = Tensors::new(graph);
 

@@ -159,7 +159,8 @@ fn what_is_wrong_with_a_head_is_told() {
     }
     let other = Network::new(package.tap_head().unwrap(), 192).err().unwrap();
     assert!(other.contains("64 channels of 256") && other.contains("of 192"), "{other}");
-    assert!(Network::new(b"nothing", 256).is_err());
+    let damaged = Network::new(b"nothing", 256).err().unwrap();
+    assert!(damaged.contains("get the package again"), "{damaged}");
 }
 
 #[test]
