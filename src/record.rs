@@ -68,6 +68,12 @@ pub enum RecordError {
         /// What is wrong.
         reason: String,
     },
+    /// No record has this name.
+    #[error("{path}: no such record; `tapseg records list` tells which there are", path = .0.display())]
+    Unknown(PathBuf),
+    /// The folder to copy to is not there.
+    #[error("{path}: no such folder: make it, or plug in the disk that it is on", path = .0.display())]
+    NoFolder(PathBuf),
     /// A picture can't be encoded.
     #[error("{file}: {reason}")]
     Encode {

@@ -2,24 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use embedded_graphics::geometry::Size;
-use ndarray_npy::ReadNpyExt;
 use tapseg::board::Profile;
 use tapseg::convert::Preset;
 use tapseg::feed::nifti::{NiftiClip, SliceAxis, View, Window, looks_like_nifti};
 use tapseg::feed::{self, Clip};
-use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
+use tapseg::geometry::{FrameBox, FramePoint};
 use tapseg::machine::give_way;
 use tapseg::model::{Library, user_data_folder};
-use tapseg::prompt::{MaskPrompt, PointLabel, Prior, PromptPoint, Scribble, gaze_points};
+use tapseg::prompt::{PointLabel, PromptPoint, Scribble};
 use tapseg::region::RegionChoice;
 use tapseg::screen::Canvas;
-use tapseg::{Frame, Mask, Package, Prompt, Segmenter};
+use tapseg::{Package, Segmenter};
 
 use super::board::check_precision;
 
@@ -33,8 +31,12 @@ pub struct LibraryArguments {
 
 impl LibraryArguments {
     /// The packages on the search path.
-    pub fn library(&self) -> Library {
-        Library::from_environment(self.models_dirs.iter().cloned(), |name| std::env::var_os(name))
+    pub fn library(&self) -> Result<Library> {
+        for folder in &self.models_dirs {
+            ensure!(folder.is_dir(), "--models-dir {}: there is no such folder", folder.display());
+        }
+        let variable = |name: &str| std::env::var_os(name);
+        Ok(Library::from_environment(self.models_dirs.iter().cloned(), variable))
     }
 
     /// The package that `--model` names.
@@ -45,7 +47,7 @@ impl LibraryArguments {
     /// The package that an `argument` names.
     pub fn package_of(&self, argument: &str, model: &str) -> Result<Package> {
         let named = || format!("{argument} {model}");
-        self.library().find(model).with_context(named)?.open().with_context(named)
+        self.library()?.find(model).with_context(named)?.open().with_context(named)
     }
 
     /// Where a new package goes: the first folder given, or else the user's.
@@ -82,7 +84,7 @@ pub struct ModelArguments {
     package: PackageArguments,
 
     /// Threads for the network; all cores where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -128,99 +130,6 @@ impl ModelArguments {
         log::info!("{package:?} loaded in {:.0} ms", milliseconds(start.elapsed()));
         Ok((segmenter, start.elapsed()))
     }
-}
-
-/// What points at the structure.
-#[derive(Args, Debug)]
-pub struct PromptArguments {
-    /// A point on the structure, or off it with a third number 0; as often as needed
-    #[arg(long = "point", value_name = "X,Y[,0|1]", value_parser = point, allow_hyphen_values = true)]
-    points: Vec<PromptPoint>,
-
-    /// A box round the structure: two opposite corners
-    #[arg(long = "box", value_name = "X0,Y0,X1,Y1", value_parser = frame_box, allow_hyphen_values = true)]
-    bounding_box: Option<FrameBox>,
-
-    /// A mask to refine: a grey picture of the same size, the structure brighter than 127
-    #[arg(long, value_name = "PNG")]
-    mask: Option<PathBuf>,
-
-    /// A stroke over the structure, or off it with a third number 0 at its end: "x,y x,y …"; as often
-    /// as needed. It becomes up to 10 points
-    #[arg(long = "scribble", value_name = "X,Y X,Y…[,0|1]", value_parser = scribble, allow_hyphen_values = true)]
-    scribbles: Vec<Scribble>,
-
-    /// Where somebody looked or pointed: CSV with the columns t_ms, x, y, or JSON; fixations of at
-    /// least 100 ms become points
-    #[arg(long, value_name = "FILE")]
-    gaze: Option<PathBuf>,
-
-    /// What a text encoder such as CLIP's made of words that name the structure: a NumPy array (.npy) of
-    /// 32-bit floats, N or 1 x N; for packages with a text encoder
-    #[arg(long, value_name = "NPY")]
-    text_embedding: Option<PathBuf>,
-}
-
-impl PromptArguments {
-    /// Whether nothing was given.
-    pub fn is_empty(&self) -> bool {
-        let Self { points, bounding_box, mask, scribbles, gaze, text_embedding } = self;
-        let files = mask.is_some() || gaze.is_some() || text_embedding.is_some();
-        let things = bounding_box.is_some() || files;
-        points.is_empty() && scribbles.is_empty() && !things
-    }
-
-    /// The prompt, checked on a frame of `size`.
-    pub fn prompt(&self, size: FrameSize) -> Result<Prompt> {
-        let mut points = self.points.clone();
-        points.extend(self.scribbles.iter().flat_map(|scribble| scribble.points(size)));
-        if let Some(path) = &self.gaze {
-            points.extend(gaze_points(path, size)?);
-        }
-        let mask = self.mask.as_deref().map(read_mask).transpose()?;
-        let bounding_box = self.bounding_box;
-        let text = self.text_embedding.as_deref().map(text_embedding).transpose()?;
-        let prompt = Prompt { points, bounding_box, mask: mask.map(MaskPrompt::Binary), text };
-        Ok(prompt.checked(size)?)
-    }
-}
-
-/// Reads what a text encoder made of words.
-fn text_embedding(path: &Path) -> Result<Arc<[f32]>> {
-    let file =
-        std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
-    let array = ndarray::ArrayD::<f32>::read_npy(std::io::BufReader::new(file))
-        .with_context(|| format!("{}: no array of 32-bit floats", path.display()))?;
-    let shape = array.shape().to_vec();
-    match shape.as_slice() {
-        [_] | [1, _] => Ok(array.iter().copied().collect()),
-        _ => bail!("{}: shape {shape:?}; N or 1 x N is needed", path.display()),
-    }
-}
-
-/// A prior to blend into the picture.
-#[derive(Args, Debug)]
-pub struct PriorArguments {
-    /// What is likely to be structure: a grey picture of the same size, the brighter the likelier. It
-    /// is blended into the green channel, its boundary into the blue one (SAMAug)
-    #[arg(long, value_name = "PNG")]
-    prior: Option<PathBuf>,
-}
-
-impl PriorArguments {
-    /// `frame` with the prior, where there is one.
-    pub fn blended_into(&self, frame: &Frame) -> Result<Frame> {
-        let Some(path) = &self.prior else { return Ok(frame.clone()) };
-        let prior = Prior::from_frame(&feed::read_still(path)?);
-        prior.blended_into(frame).with_context(|| format!("--prior {}", path.display()))
-    }
-}
-
-/// Reads a mask from a picture.
-pub fn read_mask(path: &Path) -> Result<Mask> {
-    let frame = feed::read_still(path)?;
-    let inside = frame.rgb().chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
-    Ok(Mask::from_pixels(frame.size(), inside))
 }
 
 /// Which part of pictures the network is shown.
@@ -305,7 +214,8 @@ impl VolumeArguments {
             return Ok(Recording::Volume(Box::new(volume)));
         }
         if self.is_given() {
-            bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {specs:?}");
+            let given = specs.join(", ");
+            bail!("--axis and --window are for NIfTI volumes (.nii, .nii.gz), not {given}");
         }
         Ok(Recording::Other(feed::open_clip(specs)?))
     }
@@ -333,6 +243,9 @@ impl Recording {
         let clip = self.clip();
         let count = clip.frame_count();
         match (asked, count) {
+            (Some(1..), Some(1)) if !volume => {
+                bail!("--slice: {} is a single picture: leave it out", clip.name())
+            }
             (Some(index), Some(count)) if index >= count => {
                 bail!("--slice {index}: {} has slices 0 to {}", clip.name(), count - 1)
             }
@@ -419,6 +332,11 @@ pub fn screen_size(text: &str) -> Result<Size, String> {
         }
         _ => Err(format!("give width and height as 1280x800, from 1 to {}", Canvas::MAX_SIDE)),
     }
+}
+
+/// Reads a number of threads.
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "give a whole number, at least 1".into())
 }
 
 /// Reads a share: a number from 0 to 1.

@@ -19,8 +19,9 @@ use tapseg::screen::{Canvas, Screen, ScreenError, ScreenEvent};
 use tapseg::touch::{Action, Script, Step, When};
 use tapseg::{Frame, Mask};
 
-use super::arguments::{ModelArguments, milliseconds, read_mask};
+use super::arguments::{ModelArguments, milliseconds};
 use super::output;
+use super::prompts::read_mask;
 use super::run::print_report;
 
 const SCREEN: Size = Size::new(1280, 800);

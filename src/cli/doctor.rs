@@ -32,7 +32,7 @@ impl Doctor {
         if root == Path::new("/") {
             findings.extend(feeds::findings());
         }
-        findings.push(self.models());
+        findings.push(self.models()?);
         if json {
             output::json(&findings)?;
         } else {
@@ -48,8 +48,8 @@ impl Doctor {
     }
 
     /// Every package on the search path is read and verified.
-    fn models(&self) -> Finding {
-        let entries = self.library.library().entries();
+    fn models(&self) -> Result<Finding> {
+        let entries = self.library.library()?.entries();
         let (mut sound, mut broken) = (Vec::new(), Vec::new());
         for entry in entries {
             match entry.place.open() {
@@ -58,10 +58,10 @@ impl Doctor {
             }
         }
         if broken.is_empty() {
-            return Finding::ok("models", sound.join(", "));
+            return Ok(Finding::ok("models", sound.join(", ")));
         }
         let remedy = "tapseg models remove NAME, then add or convert it again";
-        Finding::fault("models", broken.join("; "), remedy)
+        Ok(Finding::fault("models", broken.join("; "), remedy))
     }
 }
 

@@ -23,7 +23,7 @@ use super::{output, progress};
 #[command(after_help = "Example:  tapseg edges breast.png -o edges.png\n          \
     tapseg edges test/ --truth boundaries/ -o edges/")]
 pub struct Edges {
-    /// PNG, JPEG, BMP, TIFF or DICOM (its first frame), or a folder of pictures
+    /// PNG, JPEG, BMP, TIFF, DICOM (its first frame) or NIfTI (its middle slice), or a folder of pictures
     image: PathBuf,
 
     /// The grey picture to write, or the folder for pictures of the same names

@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use tapseg::eval::report::{Shown, best_and_worst, csv, html};
 use tapseg::eval::{
-    Dataset, Evaluation, Journal, Key, ModelCases, ModelKey, Problem, Protocol, Setting,
-    count_problems, evaluate,
+    Correlation, Dataset, Estimate, Evaluation, FactorRow, Journal, Key, LEAST_FOR_P, ModelCases,
+    ModelKey, Problem, Protocol, Setting, count_problems, evaluate,
 };
 use tapseg::model::{PromptKind, Threads};
 use tapseg::region::RegionChoice;
 use tapseg::{Package, Segmenter};
 
-use super::arguments::LibraryArguments;
+use super::arguments::{LibraryArguments, threads};
 use super::output;
 use super::progress::bar;
 
@@ -28,7 +28,7 @@ const NAMED: usize = 5;
 /// The dataset is a folder: pictures with masks (NAME.png with NAME_mask.png or NAME_mask0.png…, or
 /// folders images and masks), what tapseg label wrote, with its names as classes, BUSI, HAM10000, or
 /// the .npz files of the CVPR 2024 challenge; or phantom:seed=1,count=20 for simulated ultrasound.
-/// Prints a table; confidence intervals are a bootstrap over pictures. With --csv or --report, an
+/// Prints a table; confidence intervals are a bootstrap over pictures, and - of a single one. With --csv or --report, an
 /// interrupted run goes on where it was when it is started again in the same way; one that asks
 /// otherwise is refused until that has ended or its journal is removed.
 #[derive(Args)]
@@ -61,7 +61,7 @@ pub struct Eval {
     seed: u64,
 
     /// Threads for the network; all cores where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 
     /// Write every prompt's scores here
@@ -105,6 +105,9 @@ impl From<ProtocolName> for Protocol {
 
 impl Eval {
     pub fn run(self, json: bool) -> Result<()> {
+        for file in self.csv.iter().chain(&self.report) {
+            output::in_a_folder(file)?;
+        }
         let dataset = Dataset::open(&self.dataset)?;
         let mut protocols: Vec<Protocol> = Vec::new();
         for protocol in self.protocol.iter().map(|name| Protocol::from(*name)) {
@@ -285,14 +288,13 @@ fn print(e: &Evaluation) -> Result<()> {
         };
         let Some(dice) = row.metrics.get("dice") else { continue };
         output::line(format_args!(
-            "{:<33} {:<models$} {:<classes$} {:>6} {:>6.3} {:>6.3} to {:.3} {:>6} {:>7} {:>7} {:>8} {:>7}",
+            "{:<33} {:<models$} {:<classes$} {:>6} {:>6.3} {:>15} {:>6} {:>7} {:>7} {:>8} {:>7}",
             row.setting.name(),
             row.model,
             row.class.as_deref().unwrap_or("all"),
             dice.n,
             dice.mean,
-            dice.ci95[0],
-            dice.ci95[1],
+            interval(dice),
             figure("iou"),
             figure("nsd_2px"),
             figure("nsd_2mm"),
@@ -311,12 +313,11 @@ fn print(e: &Evaluation) -> Result<()> {
     }
     for row in &e.volumes {
         output::line(format_args!(
-            "volumes, {}, {}: Dice in 3-D {:.3} ({:.3} to {:.3}) of {} structures",
+            "volumes, {}, {}: Dice in 3-D {:.3} ({}) of {} structures",
             row.setting.name(),
             row.model,
             row.dice.mean,
-            row.dice.ci95[0],
-            row.dice.ci95[1],
+            interval(&row.dice),
             row.dice.n
         ))?;
     }
@@ -348,17 +349,28 @@ fn problems(e: &Evaluation) -> Result<()> {
     Ok(())
 }
 
-/// Spearman's correlation of Dice with each factor.
+/// The interval that a mean lies in; of a single picture or volume there is none.
+fn interval(estimate: &Estimate) -> String {
+    estimate.ci95.map_or("-".into(), |[low, high]| format!("{low:.3} to {high:.3}"))
+}
+
+/// Spearman's correlation of Dice with each factor; what has none is left out.
 fn factors(e: &Evaluation) -> Result<()> {
-    output::line("\nSpearman's r of Dice with (p):")?;
-    for rows in e.factors.chunk_by(|a, b| (&a.model, a.setting) == (&b.model, b.setting)) {
-        let told = rows.iter().map(|row| match row.spearman {
-            Some(c) => format!("{} {:+.2} ({:.3})", row.factor.replace('_', " "), c.r, c.p),
-            None => format!("{} -", row.factor.replace('_', " ")),
+    let has_one = |row: &&FactorRow| row.spearman.is_some();
+    let rows: Vec<&FactorRow> = e.factors.iter().filter(has_one).collect();
+    if !rows.is_empty() {
+        let title = "Spearman's r of a structure's mean Dice with";
+        output::line(format_args!("\n{title} (p, of {LEAST_FOR_P} structures or more):"))?;
+    }
+    for rows in rows.chunk_by(|a, b| (&a.model, a.setting) == (&b.model, b.setting)) {
+        let told = rows.iter().filter_map(|row| {
+            let Correlation { r, p } = row.spearman?;
+            let p = p.map_or(String::new(), |p| format!(" ({p:.3})"));
+            Some(format!("{} {r:+.2}{p}", row.factor.replace('_', " ")))
         });
         let told: Vec<_> = told.collect();
-        let (setting, model) = (rows[0].setting.name(), &rows[0].model);
-        output::line(format_args!("{setting}, {model}: {}", told.join(", ")))?;
+        let (setting, model, n) = (rows[0].setting.name(), &rows[0].model, rows[0].n);
+        output::line(format_args!("{setting}, {model}, {n} structures: {}", told.join(", ")))?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use super::{output, progress};
 #[command(after_help = "Example:  tapseg everything breast.png -o out\n          \
     tapseg everything scan.dcm --model sam-vit-b --crop-n-layers 1 --min-mask-region-area 100 -o out")]
 pub struct Everything {
-    /// PNG, JPEG, BMP, TIFF or DICOM (its first frame)
+    /// PNG, JPEG, BMP, TIFF, DICOM (its first frame) or NIfTI (its middle slice)
     image: PathBuf,
 
     /// The folder to write to

@@ -22,6 +22,7 @@ mod man;
 mod models;
 mod output;
 mod progress;
+mod prompts;
 mod proposals;
 mod records;
 mod run;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 /// Prints a line on standard output. Where nobody reads on, as with `tapseg models | head -1`, the
@@ -19,6 +19,15 @@ pub fn line(text: impl Display) -> Result<()> {
 /// Prints a value as JSON, for scripts.
 pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
+}
+
+/// Makes sure that the folder in which a file is to be written is there.
+pub fn in_a_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("can't write {}: make the folder {} first", path.display(), folder.display());
+    }
+    Ok(())
 }
 
 /// Makes sure that a file can be written at `path` before the work that is to be written there begins.

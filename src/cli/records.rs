@@ -63,7 +63,12 @@ impl Records {
         let folder = folder.context("there is no home folder: give --save-dir")?;
         let named = |names: Vec<String>| -> Result<Vec<Kept>> {
             if names.is_empty() {
-                return Ok(record::records(&folder)?);
+                let records = record::records(&folder)?;
+                if records.is_empty() {
+                    let place = folder.display();
+                    eprintln!("nothing was saved in {place} yet; --save-dir names another folder");
+                }
+                return Ok(records);
             }
             names.iter().map(|name| Ok(record::open(&folder.join(name))?)).collect()
         };

@@ -18,12 +18,17 @@ pub struct ScaleArguments {
 }
 
 impl ScaleArguments {
-    /// `frame` with this scale.
-    pub fn applied_to(self, mut frame: Frame) -> Frame {
+    /// `frame` with this scale. The transducer may be above a picture that was cropped, but not below.
+    pub fn applied_to(self, mut frame: Frame) -> Result<Frame, FeedError> {
         frame.pixel_spacing = self.spacing.or(frame.pixel_spacing);
-        let row = self.transducer_row.filter(|row| row.is_finite());
-        frame.transducer_y = row.or(frame.transducer_y);
-        frame
+        let height = frame.size().height;
+        match self.transducer_row {
+            Some(row) if !row.is_finite() || row >= height as f32 => {
+                return Err(FeedError::TransducerRow { row, height });
+            }
+            row => frame.transducer_y = row.or(frame.transducer_y),
+        }
+        Ok(frame)
     }
 }
 
@@ -44,7 +49,7 @@ impl<F: Feed> Feed for Scaled<F> {
 
     fn next_frame(&mut self) -> Result<Option<Frame>, FeedError> {
         let frame = self.feed.next_frame()?;
-        Ok(frame.map(|frame| self.scale.applied_to(frame)))
+        frame.map(|frame| self.scale.applied_to(frame)).transpose()
     }
 }
 

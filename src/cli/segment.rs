@@ -12,10 +12,9 @@ use tapseg::overlay::{SceneObject, draw_still};
 use tapseg::region::{RegionChoice, RegionFinder};
 use tapseg::{Frame, Mask, Masks, Prompt};
 
-use super::arguments::{
-    ModelArguments, PriorArguments, PromptArguments, RegionArguments, VolumeArguments, milliseconds,
-};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds};
 use super::output;
+use super::prompts::{PriorArguments, PromptArguments};
 use super::scale::ScaleArguments;
 
 /// Outline a structure on one picture
@@ -96,7 +95,7 @@ impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
         let mut recording = self.volume.open(&[self.image.display().to_string()])?;
         let index = recording.index(self.slice)?;
-        let frame = self.scale.applied_to(recording.clip().frame(index)?);
+        let frame = self.scale.applied_to(recording.clip().frame(index)?)?;
         // Checked before the model is loaded, so that a slip of the hand is told at once.
         let prompt = self.prompt.prompt(frame.size())?;
         let region = self.region.choice().on(frame.size())?;

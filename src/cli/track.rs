@@ -14,7 +14,8 @@ use tapseg::region::{Region, RegionFinder};
 use tapseg::track::{Structure, TrackLimits, TrackScore, TrackedFrame, Tracker};
 use tapseg::{Frame, Mask, Prompt, Segmenter};
 
-use super::arguments::{ModelArguments, PromptArguments, RegionArguments, milliseconds, read_mask};
+use super::arguments::{ModelArguments, RegionArguments, milliseconds};
+use super::prompts::{PromptArguments, read_mask};
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
 

@@ -12,7 +12,8 @@ use tapseg::prompt::Prompt;
 use tapseg::propagate::{Limits, Propagated, SliceMask, Stop, propagate};
 use tapseg::{Frame, Segmenter};
 
-use super::arguments::{ModelArguments, PromptArguments, Recording, VolumeArguments};
+use super::arguments::{ModelArguments, Recording, VolumeArguments};
+use super::prompts::PromptArguments;
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
 

@@ -25,5 +25,5 @@ pub use journal::{Journal, JournalError, Key, ModelKey};
 pub use metrics::{NSD_TOLERANCE, Overlap, Scores, surface_dice};
 pub use protocol::{MAX_CLICKS, Protocol, Setting, TAPS};
 pub use run::{Outcome, evaluate};
-pub use statistics::{Correlation, Estimate, holm, pearson, spearman, wilcoxon};
+pub use statistics::{Correlation, Estimate, LEAST_FOR_P, holm, pearson, spearman, wilcoxon};
 pub use summary::{Comparison, Evaluation, FactorRow, METRICS, ModelCases, Row, VolumeRow};

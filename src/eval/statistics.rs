@@ -9,13 +9,17 @@ use crate::random::SplitMix64;
 /// How often a bootstrap draws anew.
 const RESAMPLES: usize = 1000;
 
+/// The fewest values whose correlation has a probability.
+pub const LEAST_FOR_P: usize = 10;
+
 /// A mean, and how sure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// The interval that holds the true mean with a probability of 95 %.
-    pub ci95: [f64; 2],
+    /// The interval that holds the true mean with a probability of 95 %; `None` of a single group,
+    /// which tells nothing of others.
+    pub ci95: Option<[f64; 2]>,
     /// Of how many values.
     pub n: usize,
 }
@@ -38,13 +42,15 @@ impl Estimate {
             return None;
         }
         let mut random = SplitMix64::new(seed);
-        let mut means: Vec<f64> = (0..RESAMPLES)
+        let draws = if sums.len() > 1 { RESAMPLES } else { 0 };
+        let mut means: Vec<f64> = (0..draws)
             .map(|_| mean(&mut (0..sums.len()).map(|_| sums[random.below(sums.len())])))
             .collect();
         means.sort_by(f64::total_cmp);
+        let interval = percentile(&means, 0.025).zip(percentile(&means, 0.975));
         Some(Self {
+            ci95: interval.map(Into::into),
             mean: mean(&mut sums.iter().copied()),
-            ci95: [percentile(&means, 0.025)?, percentile(&means, 0.975)?],
             n: groups.iter().map(Vec::len).sum(),
         })
     }
@@ -55,17 +61,19 @@ impl Estimate {
 pub struct Correlation {
     /// From −1 to 1.
     pub r: f64,
-    /// Two-sided, of a t distribution with n − 2 degrees of freedom.
-    pub p: f64,
+    /// Two-sided, of a t distribution with n − 2 degrees of freedom; `None` for less than
+    /// [`LEAST_FOR_P`] values, of which that distribution says nothing.
+    pub p: Option<f64>,
 }
 
-/// Pearson's correlation of two lists of the same length; `None` for less than three values, and
+/// Pearson's correlation of two lists of the same length; `None` for less than four values, and
 /// where one of the lists is constant.
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<Correlation> {
-    let n = x.len().min(y.len()) as f64;
-    if n < 3.0 {
+    let count = x.len().min(y.len());
+    if count < 4 {
         return None;
     }
+    let n = count as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
     let (mean_x, mean_y) = (mean(x), mean(y));
     let (mut product, mut squares_x, mut squares_y) = (0.0, 0.0, 0.0);
@@ -81,7 +89,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<Correlation> {
     let freedom = n - 2.0;
     let t = r.abs() * (freedom / (1.0 - r * r).max(f64::MIN_POSITIVE)).sqrt();
     let p = 2.0 * StudentsT::new(0.0, 1.0, freedom).ok()?.sf(t);
-    Some(Correlation { r, p })
+    Some(Correlation { r, p: (count >= LEAST_FOR_P).then_some(p) })
 }
 
 /// Spearman's correlation: Pearson's of the ranks, where equal values share the mean of theirs.

@@ -51,7 +51,7 @@ pub struct Row {
     pub setting: Setting,
     /// The class; `None` for all together.
     pub class: Option<String>,
-    /// By the name in [`METRICS`]: `mean`, `ci95` (a bootstrap over pictures) and `n`. What no case
+    /// By the name in [`METRICS`]: `mean`, `ci95` (a bootstrap over pictures; `None` of one) and `n`. What no case
     /// has is left out.
     pub metrics: BTreeMap<&'static str, Estimate>,
     /// The mean Dice after each click.
@@ -98,9 +98,9 @@ pub struct FactorRow {
     pub setting: Setting,
     /// The factor's name in [`Factors`].
     pub factor: &'static str,
-    /// Number of cases.
+    /// Number of structures, each of which counts once: the prompts of one are not independent.
     pub n: usize,
-    /// Pearson's correlation.
+    /// Pearson's correlation with the mean Dice over a structure's prompts.
     pub pearson: Option<Correlation>,
     /// Spearman's correlation of ranks.
     pub spearman: Option<Correlation>,
@@ -225,11 +225,19 @@ fn row(model: &ModelCases, setting: Setting, class: Option<&str>, seed: u64) -> 
     }
 }
 
+fn mean_dice(cases: &[&Case]) -> f64 {
+    cases.iter().map(|case| case.scores.dice).sum::<f64>() / cases.len() as f64
+}
+
 fn factor_rows(model: &ModelCases, setting: Setting) -> Vec<FactorRow> {
-    let cases = || model.cases.iter().filter(|case| case.setting == setting);
-    let dice: Vec<f64> = cases().map(|case| case.scores.dice).collect();
+    let mut structures: BTreeMap<(&str, Option<&str>), Vec<&Case>> = BTreeMap::new();
+    for case in model.cases.iter().filter(|case| case.setting == setting) {
+        structures.entry((&case.picture, case.structure.as_deref())).or_default().push(case);
+    }
+    let dice: Vec<f64> = structures.values().map(|cases| mean_dice(cases)).collect();
     let row = |(at, factor): (usize, &&'static str)| {
-        let values: Vec<f64> = cases().map(|case| case.factors.values()[at]).collect();
+        let values = structures.values().map(|cases| cases[0].factors.values()[at]);
+        let values: Vec<f64> = values.collect();
         FactorRow {
             model: model.name.clone(),
             setting,
@@ -245,10 +253,7 @@ fn factor_rows(model: &ModelCases, setting: Setting) -> Vec<FactorRow> {
 fn compare(models: &[ModelCases], setting: Setting) -> Vec<Comparison> {
     let means = |model: &ModelCases| -> Vec<f64> {
         let groups = groups(model.cases.iter().filter(|case| case.setting == setting));
-        let mean = |cases: &[&Case]| {
-            cases.iter().map(|case| case.scores.dice).sum::<f64>() / cases.len() as f64
-        };
-        groups.iter().map(|(_, cases)| mean(cases)).collect()
+        groups.iter().map(|(_, cases)| mean_dice(cases)).collect()
     };
     let mut comparisons = Vec::new();
     for (at, first) in models.iter().enumerate() {

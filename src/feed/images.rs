@@ -10,6 +10,8 @@
 //! - A JPEG that says how the camera was held (EXIF orientation) is turned upright.
 //! - TIFFs with a palette or with grey float samples are refused: the decoder does not know them.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,7 +109,9 @@ pub(crate) fn decode(path: &Path) -> Result<DynamicImage, FeedError> {
     limits.max_alloc = Some(Frame::MAX_PIXELS as u64 * 16);
 
     let decode_error = |error| decode_error(path, error);
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    // Not opened by name: what the name says would count where the content is of no known format.
+    let reader = File::open(path).map(|file| ImageReader::new(BufReader::new(file)));
+    let reader = reader.and_then(ImageReader::with_guessed_format);
     let mut reader = reader.map_err(|error| FeedError::io(path, error))?;
     let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     reader.limits(limits);
@@ -133,6 +137,7 @@ fn decode_error(path: &Path, error: ImageError) -> FeedError {
         ImageError::IoError(_) | ImageError::Decoding(_) => {
             format!("damaged or cut short: copy it again ({error})")
         }
+        _ if path.metadata().is_ok_and(|file| file.len() == 0) => "empty: copy it again".into(),
         ImageError::Unsupported(e) if matches!(e.kind(), UnsupportedErrorKind::Format(_)) => {
             "no picture of a known format: give a PNG, JPEG, BMP, TIFF, DICOM or NIfTI file".into()
         }

@@ -75,6 +75,16 @@ pub enum FeedError {
         /// Why, and what to do about it.
         fault: capture::CaptureFault,
     },
+    /// The row of a transducer's face that is below the picture, or no number.
+    #[error(
+        "transducer row {row} is not on the picture, which is {height} pixels high: count from 0 at its top"
+    )]
+    TransducerRow {
+        /// The row.
+        row: f32,
+        /// The picture's height.
+        height: u32,
+    },
     /// A frame rate that can't be played.
     #[error("{0} frames a second can't be played: give a number greater than 0, such as 25")]
     Rate(f64),

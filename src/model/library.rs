@@ -37,6 +37,13 @@ pub enum LibraryError {
         /// The folders that were searched, in order.
         searched: Vec<PathBuf>,
     },
+    /// A folder that is no package's.
+    #[error(
+        "{folder} is no package's folder: there is no {MANIFEST_FILE} in it. `tapseg models list` \
+         tells which packages there are",
+        folder = .0.display()
+    )]
+    NoPackage(PathBuf),
     /// A name that can't become a folder's.
     #[error("{name:?} can't be a model's name: {reason}")]
     Name {
@@ -160,14 +167,18 @@ impl Library {
     /// the folder of this name; else the first package that is called so.
     ///
     /// # Errors
-    /// [`LibraryError::Unknown`] with the names there are.
+    /// [`LibraryError::NoPackage`] for a folder that is none's, else [`LibraryError::Unknown`] with the
+    /// names there are.
     pub fn find(&self, name: &str) -> Result<Place, LibraryError> {
         if name == Package::EMBEDDED {
             return Ok(Place::Embedded);
         }
         let path = Path::new(name);
-        if name.contains(std::path::is_separator) || path.join(MANIFEST_FILE).is_file() {
+        if path.join(MANIFEST_FILE).is_file() {
             return Ok(Place::Folder(path.to_path_buf()));
+        }
+        if name.contains(std::path::is_separator) {
+            return Err(LibraryError::NoPackage(path.to_path_buf()));
         }
         let entries = self.entries();
         let unknown = || LibraryError::Unknown {

@@ -73,9 +73,6 @@ pub fn album_page(
     count: usize,
     words: &Words,
 ) -> Result<AlbumPage, RecordError> {
-    if !parent.exists() {
-        return Ok(AlbumPage::default());
-    }
     let mut names = names(parent)?;
     names.retain(|name| parent.join(name).join("record.json").is_file());
     let shown = names.iter().rev().skip(first).take(count);

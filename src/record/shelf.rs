@@ -1,7 +1,7 @@
 //! The records in a folder: listed, verified, exported.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -58,7 +58,7 @@ pub struct Kept {
 }
 
 /// The records in `parent`, oldest first. What is not finished, or has no `record.json` that can be
-/// read, is none.
+/// read, is none; a folder that is not there has none.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
@@ -75,11 +75,15 @@ pub fn each_record(parent: &Path) -> Result<impl Iterator<Item = Kept>, RecordEr
     Ok(names(&parent)?.into_iter().filter_map(move |name| open(&parent.join(name)).ok()))
 }
 
-/// The names in `parent` that are not hidden, sorted.
+/// The names in `parent` that are not hidden, sorted; none where it is not there.
 pub(super) fn names(parent: &Path) -> Result<Vec<String>, RecordError> {
     let entries: std::io::Result<Vec<_>> =
         fs::read_dir(parent).and_then(|entries| entries.collect());
-    let entries = entries.map_err(|source| io(parent, source))?;
+    let entries = match entries {
+        // It is made when the first record is saved.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|source| io(parent, source))?,
+    };
     let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort();
@@ -94,6 +98,9 @@ pub fn open(folder: &Path) -> Result<Kept, RecordError> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.filter(|name| !name.starts_with('.'));
     let name = name.ok_or_else(|| damaged(folder, "it is no finished record"))?;
+    if !folder.is_dir() {
+        return Err(RecordError::Unknown(folder.into()));
+    }
     let json = read(folder, "record.json")?;
     let record = serde_json::from_slice(&json)
         .map_err(|error| damaged(&folder.join("record.json"), &error.to_string()))?;
@@ -193,6 +200,9 @@ impl Kept {
     /// [`RecordError`] where the record is damaged, another one of its name is there, or `to` can't
     /// be written.
     pub fn export(&self, to: &Path) -> Result<PathBuf, RecordError> {
+        if !to.is_dir() {
+            return Err(RecordError::NoFolder(to.into()));
+        }
         let _one = EXPORTING.lock().unwrap_or_else(PoisonError::into_inner);
         // Some disks on a network know no locks.
         let _alone = files::lock_folder(to).ok();

@@ -129,6 +129,8 @@ fn a_mask_that_was_mended_is_read_again() {
     disc.save(set.join("a_mask.png")).unwrap();
     let told = ok(eval);
     assert!(told.contains("1 structures on 1 pictures"), "{told}");
+    // One picture tells nothing of others.
+    assert!(!told.contains(" to ") && !told.contains("Spearman"), "{told}");
 }
 
 #[test]
@@ -167,7 +169,9 @@ fn what_cannot_be_evaluated_is_told() {
     {
         assert!(told.contains(line), "{line}: {told}");
     }
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
+        (&["phantom", "--csv", "/nowhere/x.csv"], "/nowhere/x.csv: make the folder /nowhere first"),
+        (&["phantom", "--report", "/nowhere/x.html"], "make the folder /nowhere first"),
         (&["/nowhere"], "/nowhere"),
         (&["phantom:count=0"], "no count"),
         (&["phantom", "--model", "absent"], "there are: litemedsam"),

@@ -10,6 +10,7 @@ mod kernels;
 mod label;
 mod look;
 mod models;
+mod records;
 mod track;
 mod tune;
 mod volumes;
@@ -265,7 +266,9 @@ fn slips_are_told_with_their_remedy() {
     let text_file = out.path().join("notes.png");
     std::fs::write(&text_file, "no picture at all").unwrap();
     let text_file = text_file.to_str().unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let small = data("eval/kinds/deep.png");
+    let small = small.to_str().unwrap();
+    let cases: [(&[&str], &str); 14] = [
         (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
         (
             &["segment", picture, "--point", "5000,10", "-o", folder],
@@ -274,17 +277,59 @@ fn slips_are_told_with_their_remedy() {
         (&["segment", picture, "--point", "nan,10", "-o", folder], "not on the frame"),
         (&["segment", picture, "--box", "2000,0,2100,10", "-o", folder], "not on the frame"),
         (&["segment", picture, "--point", "5,5,0", "-o", folder], "only negative points"),
+        (&["segment", picture, "--box", "10,10,2000,2000", "-o", folder], "less than half of it"),
+        (&["track", picture, "--box", "2000,2000,10,10", "-o", folder], "less than half of it"),
+        (
+            &["segment", picture, "--point", "5,5", "--transducer-row", "960", "-o", folder],
+            "960 pixels high",
+        ),
         (&["segment", "/nowhere.png", "--point", "5,5", "-o", folder], "/nowhere.png"),
         (&["segment", text_file, "--point", "5,5", "-o", folder], "notes.png"),
-        (&["segment", picture, "--point", "5,5", "-o", folder, "--model", "/no"], "/no/model.toml"),
+        (
+            &["segment", picture, "--point", "5,5", "-o", folder, "--model", "/no"],
+            "/no is no package's",
+        ),
+        (&["models", "--models-dir", "/no"], "--models-dir /no: there is no such folder"),
+        (&["segment", picture, "--mask", small, "-o", folder], "deep.png: it is"),
+        (
+            &["segment", picture, "--point", "5,5", "--prior", small, "-o", folder],
+            "deep.png: it is",
+        ),
     ];
     for (arguments, expected) in cases {
         let complaint = refused(arguments);
         assert_eq!(complaint.matches(expected).count(), 1, "{arguments:?}: {complaint}");
     }
+    let name = format!("not {picture}");
+    let told = refused(["segment", picture, "--point", "5,5", "--window", "40,400", "-o", folder]);
+    assert!(told.contains(&name), "{told}");
+    let told = refused(["segment", picture, "--point", "5,5", "--slice", "3", "-o", folder]);
+    assert!(told.contains("clarius_eye.png is a single picture"), "{told}");
+    for verb in [&["segment", picture, "-o", folder][..], &["eval", "phantom"], &["bench"]] {
+        let output = tapseg(verb.iter().chain(&["--threads", "0"]));
+        assert!(text(&output.stderr).contains("at least 1"), "{}", text(&output.stderr));
+    }
     // What clap itself refuses, it explains with the value.
     let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
     assert!(text(&output.stderr).contains("2 numbers are needed"));
+}
+
+#[test]
+fn a_box_that_is_cut_to_the_picture_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let picture = data("frames/clarius_eye.png");
+    let segment = |corners: &str| {
+        let [picture, folder] = [&picture, out.path()].map(|path| path.to_str().unwrap());
+        let output = tapseg(["segment", picture, "--box", corners, "-o", folder]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let told = segment("640,-100,1600,900");
+    assert!(
+        told.contains("--box 640,-100,1600,900 is cut to the picture: 640,0,1279,900"),
+        "{told}"
+    );
+    assert_eq!(segment("305,67,855,572"), "");
 }
 
 #[test]
@@ -310,6 +355,9 @@ fn help_has_an_example_for_every_verb() {
     ] {
         let help = ok([verb, "--help"]);
         assert!(help.contains(&format!("tapseg {verb}")) && help.contains("Example"), "{help}");
+    }
+    for verb in ["everything", "edges", "bench"] {
+        assert!(ok([verb, "--help"]).contains("NIfTI"), "{verb}");
     }
     for verb in ["list", "show", "verify", "add", "remove"] {
         let help = ok(["models", verb, "--help"]);

@@ -80,7 +80,7 @@ fn models_are_removed_when_it_is_meant() {
     assert!(refused(remove(&["mine"])).contains("--yes"));
     assert!(refused(remove(&["litemedsam", "--yes"])).contains("inside the program"));
     assert!(refused(remove(&["absent", "--yes"])).contains("there are: litemedsam, bare, mine"));
-    assert!(refused(remove(&[dir, "--yes"])).contains("is not a package; nothing was removed"));
+    assert!(refused(remove(&[dir, "--yes"])).contains("is no package's folder"));
     assert!(mine.join("encoder.onnx").exists());
 
     assert!(ok(remove(&["mine", "--yes"])).contains("left there: notes.txt"));

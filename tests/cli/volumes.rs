@@ -137,7 +137,7 @@ fn slips_with_volumes_and_prompts_are_told_with_their_remedy() {
         (&["segment", &picture, "--point", "1,1", "--axis", "axial"], "are for NIfTI volumes"),
         (&["segment", &picture, "--gaze", "/nowhere.csv"], "/nowhere.csv"),
         (&["segment", &picture, "--gaze", &picture], "is not text"),
-        (&["segment", &picture, "--point", "1,1", "--prior", &volume], "1280x960 is needed"),
+        (&["segment", &picture, "--point", "1,1", "--prior", &volume], "the picture 1280x960"),
     ];
     for (arguments, expected) in cases {
         let complaint = refused(arguments.iter().chain(&["-o", folder]));

@@ -13,7 +13,9 @@ pub(super) fn examine(root: &Path) -> Vec<Finding> {
     let mut findings = vec![cameras(root, &mut nodes), panels(root, &mut nodes)];
     findings.extend(super::buttons::examine(root));
     findings.push(touch(root, &mut nodes));
-    findings.push(permissions(root, &nodes));
+    if !nodes.is_empty() {
+        findings.push(permissions(root, &nodes));
+    }
     findings
 }
 
@@ -32,7 +34,12 @@ fn cameras(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {
         nodes.push(node);
         told
     });
-    Finding::ok("cameras", named.collect::<Vec<_>>().join(", "))
+    let named = named.collect::<Vec<_>>().join(", ");
+    if cfg!(feature = "v4l") {
+        return Finding::ok("cameras", named);
+    }
+    let found = format!("{named}, but this program was built without capture devices");
+    Finding::warning("cameras", found, "run boards/setup, then build it with --features v4l")
 }
 
 fn panels(root: &Path, nodes: &mut Vec<PathBuf>) -> Finding {

@@ -13,7 +13,7 @@ use clap::Args;
 use tapseg::geometry::FrameBox;
 
 use self::report::Report;
-use super::arguments::{PackageArguments, frame_box};
+use super::arguments::{PackageArguments, frame_box, threads};
 use super::output;
 
 /// Measure how fast a package is on this machine, and how much memory it takes
@@ -31,7 +31,8 @@ pub struct Bench {
     /// Threads for the network; several numbers are measured one after the other, each in a process
     /// of its own. All cores where not given
     // The last one given holds, which is how one of several is asked for.
-    #[arg(long, value_name = "N,N…", value_delimiter = ',', overrides_with = "threads")]
+    #[arg(long, value_name = "N,N…", value_delimiter = ',', value_parser = threads,
+        overrides_with = "threads")]
     threads: Vec<NonZeroUsize>,
 
     /// How often the picture is encoded and each prompt decoded
@@ -52,7 +53,7 @@ pub struct Bench {
     #[arg(long)]
     stock: bool,
 
-    /// The picture: PNG, JPEG, BMP, TIFF or DICOM; a simulated one where not given
+    /// The picture: PNG, JPEG, BMP, TIFF, DICOM or NIfTI; a simulated one where not given
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 

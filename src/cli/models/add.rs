@@ -53,7 +53,7 @@ impl Add {
         let package = add_onnx(&self.encoder, &self.decoder, &options, &out)?;
         let manifest = package.manifest();
         let bytes = package.size_bytes();
-        let found = library.library().find(&name)?;
+        let found = library.library()?.find(&name)?;
         let shadowed = found != Place::Folder(out.clone());
         if json {
             return output::json(&json!({

@@ -36,7 +36,7 @@ pub struct Check {
 
 impl Check {
     pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
-        let library = library.library();
+        let library = library.library()?;
         let package = library.find(&self.name)?.open()?;
         let cases = fidelity::cases(&self.images)?;
         let reference = match &self.reference {

@@ -20,7 +20,7 @@ pub struct List {}
 
 impl List {
     pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
-        let entries = library.library().entries();
+        let entries = library.library()?.entries();
         if json {
             return output::json(&entries.iter().map(describe).collect::<Vec<_>>());
         }

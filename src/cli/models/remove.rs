@@ -28,7 +28,7 @@ pub struct Remove {
 
 impl Remove {
     pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
-        let Place::Folder(folder) = library.library().find(&self.name)? else {
+        let Place::Folder(folder) = library.library()?.find(&self.name)? else {
             bail!("{} is inside the program and can't be removed", self.name);
         };
         let no_package = || format!("{} is not a package; nothing was removed", folder.display());

@@ -20,7 +20,7 @@ pub struct Show {
 
 impl Show {
     pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
-        let place = library.library().find(&self.name)?;
+        let place = library.library()?.find(&self.name)?;
         let package = place.open()?;
         let (manifest, parameters) = (package.manifest(), package.parameters());
         let extras = [package.tap_head(), package.text_encoder()].into_iter().flatten();

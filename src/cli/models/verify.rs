@@ -19,7 +19,7 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self, library: &LibraryArguments, json: bool) -> Result<()> {
-        let library = library.library();
+        let library = library.library()?;
         let places: Vec<(String, Place)> = if self.names.is_empty() {
             library.entries().into_iter().map(|entry| (entry.name, entry.place)).collect()
         } else {

@@ -123,12 +123,9 @@ fn results(page: &mut String, e: &Evaluation) -> fmt::Result {
         for name in &used {
             match row.metrics.get(name) {
                 None => write!(page, "<td></td>")?,
-                Some(Estimate { mean, ci95: [low, high], .. }) => {
+                Some(estimate) => {
                     let digits = if name.starts_with("noc") { 1 } else { 3 };
-                    write!(
-                        page,
-                        "<td>{mean:.digits$}<br><small>{low:.digits$}–{high:.digits$}</small></td>"
-                    )?;
+                    write!(page, "<td>{}</td>", with_interval(estimate, digits))?;
                 }
             }
         }
@@ -189,13 +186,14 @@ fn volumes(page: &mut String, e: &Evaluation) -> fmt::Result {
          <th class=\"text\">setting</th><th class=\"text\">model</th><th>n</th><th>Dice</th></tr>"
     )?;
     for row in &e.volumes {
-        let Estimate { mean, ci95: [low, high], n } = row.dice;
         writeln!(
             page,
-            "<tr><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{n}</td>\
-             <td>{mean:.3}<br><small>{low:.3}–{high:.3}</small></td></tr>",
+            "<tr><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{}</td>\
+             <td>{}</td></tr>",
             row.setting.name(),
             Escaped(&row.model),
+            row.dice.n,
+            with_interval(&row.dice, 3)
         )?;
     }
     writeln!(page, "</table>")
@@ -207,7 +205,8 @@ fn factors(page: &mut String, e: &Evaluation) -> fmt::Result {
         "<h2>What goes with Dice</h2><p>Size: share of the picture. Contrast: of mean grey inside and \
          in a rim outside, difference over sum. Aspect ratio: height over width of the tight box. \
          Boundary complexity: squared perimeter of all pieces over 4π times the area within it, holes \
-         included.</p>\
+         included. Each structure counts once, by its mean Dice over all prompts; p is told of ten \
+         structures or more, r of four.</p>\
          <table><tr><th class=\"text\">setting</th><th class=\"text\">model</th>\
          <th class=\"text\">factor</th><th>n</th><th>Pearson r</th><th>p</th><th>Spearman r</th>\
          <th>p</th></tr>"
@@ -226,7 +225,7 @@ fn factors(page: &mut String, e: &Evaluation) -> fmt::Result {
             match correlation {
                 None => write!(page, "<td>–</td><td>–</td>")?,
                 Some(Correlation { r, p }) => {
-                    write!(page, "<td>{r:+.2}</td><td>{}</td>", probability(p))?;
+                    write!(page, "<td>{r:+.2}</td><td>{}</td>", p.map_or("–".into(), probability))?;
                 }
             }
         }
@@ -270,6 +269,15 @@ fn pictures(page: &mut String, shown: &[Shown]) -> fmt::Result {
         writeln!(page, "</div>")?;
     }
     Ok(())
+}
+
+/// A mean and below it its interval.
+fn with_interval(estimate: &Estimate, digits: usize) -> String {
+    let interval = match estimate.ci95 {
+        Some([low, high]) => format!("{low:.digits$}–{high:.digits$}"),
+        None => "–".into(),
+    };
+    format!("{:.digits$}<br><small>{interval}</small>", estimate.mean)
 }
 
 /// A probability as short as it can be said.

@@ -81,8 +81,10 @@ pub(super) fn distributions(e: &Evaluation) -> String {
                 area.draw(&Circle::new(place, 2, colour(model).mix(0.35).filled()))?;
             }
             if let Some(dice) = row.metrics.get("dice") {
-                let corners = [(x(dice.ci95[0]), middle - 2), (x(dice.ci95[1]), middle + 2)];
-                area.draw(&Rectangle::new(corners, BLACK.mix(0.6).filled()))?;
+                if let Some([low, high]) = dice.ci95 {
+                    let corners = [(x(low), middle - 2), (x(high), middle + 2)];
+                    area.draw(&Rectangle::new(corners, BLACK.mix(0.6).filled()))?;
+                }
                 let mean = x(dice.mean);
                 let line = vec![(mean, middle - 9), (mean, middle + 9)];
                 area.draw(&PathElement::new(line, BLACK.stroke_width(2)))?;

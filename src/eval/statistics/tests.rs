@@ -21,15 +21,23 @@ fn correlations_are_scipys() {
     for case in expected()["correlations"].as_array().unwrap() {
         let (x, y) = (numbers(&case["x"]), numbers(&case["y"]));
         for (name, found) in [("pearson", pearson(&x, &y)), ("spearman", spearman(&x, &y))] {
-            let (found, expected) = (found.unwrap(), numbers(&case[name]));
+            let expected = numbers(&case[name]);
             let what = format!("{name} of {}", x.len());
+            let Some(found) = found else {
+                assert!(x.len() < 4, "{what}");
+                continue;
+            };
             assert_near(found.r, expected[0], &what);
-            assert_near(found.p, expected[1], &what);
+            assert_eq!(found.p.is_some(), x.len() >= LEAST_FOR_P, "{what}");
+            found.p.into_iter().for_each(|p| assert_near(p, expected[1], &what));
         }
     }
-    assert_eq!(pearson(&[1.0, 2.0], &[1.0, 2.0]), None);
-    assert_eq!(pearson(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]), None);
-    assert!(pearson(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]).unwrap().p < 1e-6);
+    // However well three values agree, that is by chance once in three times.
+    assert_eq!(pearson(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]), None);
+    assert_eq!(pearson(&[1.0; 4], &[1.0, 2.0, 3.0, 4.0]), None);
+    let ten: Vec<f64> = (0..10).map(f64::from).collect();
+    assert_eq!(pearson(&ten[..9], &ten[..9]).unwrap().p, None);
+    assert!(pearson(&ten, &ten).unwrap().p.unwrap() < 1e-6);
 }
 
 #[test]
@@ -66,7 +74,7 @@ fn intervals_are_scipys_but_for_chance() {
     let interval = numbers(&case["ci95"]);
     // What 1000 draws can be off by is some hundredths of the interval's width.
     let width = interval[1] - interval[0];
-    for (found, expected) in found.ci95.iter().zip(&interval) {
+    for (found, expected) in found.ci95.unwrap().iter().zip(&interval) {
         assert!((found - expected).abs() < 0.06 * width, "{found} {expected}");
     }
     assert_eq!(Estimate::bootstrap(&groups, 1), Some(found));
@@ -75,9 +83,9 @@ fn intervals_are_scipys_but_for_chance() {
 
 #[test]
 fn values_of_a_group_are_drawn_together() {
-    // One picture with many structures says no more about other pictures than one with a few.
+    // One picture with many structures says no more about other pictures than one with a few: nothing.
     let one = vec![(0..100).map(f64::from).collect()];
     let found = Estimate::bootstrap(&one, 1).unwrap();
-    assert_eq!((found.mean, found.ci95, found.n), (49.5, [49.5; 2], 100));
+    assert_eq!((found.mean, found.ci95, found.n), (49.5, None, 100));
     assert_eq!(Estimate::bootstrap(&[vec![]], 1), None);
 }

@@ -47,9 +47,42 @@ fn cases_are_summed_up_by_model_and_class() {
     assert!(near(told[3].2, 0.7) && told[3].0 == "two");
     assert!(!e.results[0].metrics.contains_key("nsd_2mm"), "no case has it");
     assert!(near(e.comparisons[0].dice_difference, 0.1) && e.comparisons[0].pictures == 2);
-    let size = &e.factors[0];
-    assert!(near(size.pearson.unwrap().r, 1.0) && size.n == 3);
-    assert_eq!(e.factors[1].pearson, None, "contrast is the same everywhere");
+    assert!(e.results[0].metrics["dice"].ci95.is_some(), "of two pictures");
+    assert_eq!(e.results[1].metrics["dice"].ci95, None, "of a single picture");
+}
+
+#[test]
+fn a_structure_counts_once_however_often_it_is_asked_about() {
+    let dataset =
+        Dataset { name: "d".into(), layout: Layout::Busi, items: vec![], problems: vec![] };
+    let factors = |structures: usize| {
+        let cases = (0..structures).flat_map(|number| {
+            // What a prompt does beside its structure's size is lost in the mean.
+            [-0.01, 0.0, 0.01].map(|more| {
+                let size = 0.5 + 0.02 * number as f64;
+                let mut case = case(&format!("{number}"), "benign", size);
+                case.scores.dice += more;
+                case
+            })
+        });
+        let cases = cases.collect();
+        let model =
+            ModelCases { name: "m".into(), weights: "f32".into(), trained_on_points: true, cases };
+        let counts = (structures, structures);
+        Evaluation::new(&dataset, counts, vec![], 1, &[Setting::TightBox], vec![model]).factors
+    };
+    for (structures, coefficient, probability) in
+        [(3, false, false), (4, true, false), (9, true, false), (10, true, true)]
+    {
+        let rows = factors(structures);
+        assert_eq!(rows[0].n, structures);
+        for found in [rows[0].pearson, rows[0].spearman] {
+            assert_eq!(found.is_some(), coefficient, "{structures}");
+            assert_eq!(found.is_some_and(|c| c.p.is_some()), probability, "{structures}");
+            assert!(found.is_none_or(|c| (c.r - 1.0).abs() < 1e-9), "{found:?}");
+        }
+        assert_eq!(rows[1].pearson, None, "contrast is the same everywhere");
+    }
 }
 
 #[test]

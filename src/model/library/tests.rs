@@ -59,7 +59,9 @@ fn the_first_of_a_name_wins_and_the_others_are_shadowed() {
 
     assert_eq!(library.find("sam").unwrap(), folder(&sam));
     assert_eq!(library.find("litemedsam").unwrap(), Place::Embedded);
-    assert_eq!(library.find("./absent").unwrap(), folder(Path::new("./absent")));
+    assert_eq!(library.find(vit.to_str().unwrap()).unwrap(), folder(&vit));
+    let error = library.find("./absent").unwrap_err().to_string();
+    assert!(error.contains("./absent is no package's folder: there is no model.toml"), "{error}");
     let error = library.find("vitt").unwrap_err().to_string();
     assert!(error.contains("there are: litemedsam, sam, vit."), "{error}");
     assert!(error.contains(b.to_str().unwrap()), "{error}");
