@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
@@ -128,6 +129,23 @@ fn taps_and_boxes_outline_what_the_semi_automatic_outlines_show() {
         assert!(by_box > 0.85 && by_tap > 0.8, "{outline}: {by_box} {by_tap}");
         assert!(boxed.best().stability_score > 0.8);
     }
+}
+
+#[test]
+fn a_tap_is_answered_alike_on_one_thread_and_on_all() {
+    let package = Package::embedded().unwrap();
+    let alone = Segmenter::load_with_threads(&package, NonZeroUsize::MIN).unwrap();
+    let embedding = embedding("clip/f013.png");
+    let answers = |segmenter: &Segmenter| {
+        [(580.0, 328.0), (620.0, 700.0)].map(|(x, y)| {
+            let masks = segmenter.predict(&embedding, &Prompt::default().positive(x, y)).unwrap();
+            let of = masks.candidates.into_iter().map(|c| (c.mask, c.predicted_iou.to_bits()));
+            of.collect::<Vec<_>>()
+        })
+    };
+    let alone = answers(&alone);
+    assert!(alone.iter().any(|masks| masks.len() > 1), "none has several answers");
+    assert!(alone == answers(&SEGMENTER));
 }
 
 #[test]

@@ -243,8 +243,8 @@ impl Recording {
         let clip = self.clip();
         let count = clip.frame_count();
         match (asked, count) {
-            (Some(1..), Some(1)) if !volume => {
-                bail!("--slice: {} is a single picture: leave it out", clip.name())
+            (Some(index @ 1..), Some(1)) if !volume => {
+                bail!("{} is a single picture: leave out --slice {index}", clip.name())
             }
             (Some(index), Some(count)) if index >= count => {
                 bail!("--slice {index}: {} has slices 0 to {}", clip.name(), count - 1)

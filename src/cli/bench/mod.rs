@@ -49,7 +49,7 @@ pub struct Bench {
     profile: bool,
 
     /// Leave out tapseg's own operators, to tell what they gain: needs a package in standard ones,
-    /// as tapseg convert --plain makes it
+    /// as tapseg convert --plain makes it. A tap head stays tapseg's own
     #[arg(long)]
     stock: bool,
 

@@ -4,6 +4,7 @@ use tract_onnx::pb;
 
 use super::grid::RINGS;
 use super::*;
+use crate::fuzz::{Mutator, runs};
 use crate::geometry::FrameSize;
 use crate::model::manifest::Preprocessing;
 
@@ -158,6 +159,23 @@ fn what_is_wrong_with_a_head_is_told() {
     }
     let other = PolarNetwork::new(&whole, 192).err().unwrap();
     assert!(other.contains("1×192×28×24"), "{other}");
+}
+
+/// A file from elsewhere may be anything.
+#[test]
+fn a_damaged_head_is_refused_or_answers() {
+    let package = Package::embedded().unwrap();
+    let head = package.tap_head().unwrap();
+    let mut mutator = Mutator::new(11, &[head]);
+    let (features, given) =
+        (vec![0.5; RINGS * ANGLES * 256], vec![[1.0, 0.0, 0.0]; RINGS * ANGLES]);
+    for _ in 0..runs() / 40 {
+        let Ok(onnx) = parsed(&mutator.changed(head)) else { continue };
+        if let Ok(network) = PolarNetwork::new(&onnx, 256) {
+            let Answers { logits, quality } = network.answer(&features, &given);
+            assert_eq!((logits.len(), quality.len()), (3, 3));
+        }
+    }
 }
 
 #[test]
