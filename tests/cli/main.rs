@@ -161,7 +161,8 @@ fn a_region_that_is_not_on_the_picture_is_refused() {
     let picture = data("clip/f013.png").display().to_string();
     for region in ["2640,87,3015,872", "10,10,5000,960"] {
         for (verb, input) in [("segment", &picture), ("track", &clip)] {
-            let told = refused([verb, input, "--point", "580,328", "--region", region]);
+            let point = ["--point", "580,328", "-o", "never-made"];
+            let told = refused([&[verb, input, "--region", region][..], &point].concat());
             assert!(told.contains("beyond the frame of 1280x960"), "{verb}: {told}");
         }
     }
