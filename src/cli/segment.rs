@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use image::{GrayImage, ImageFormat};
 use serde::Serialize;
+use tapseg::geometry::FrameBox;
 use tapseg::measure::Measurements;
 use tapseg::overlay::{SceneObject, draw_still};
 use tapseg::region::{RegionChoice, RegionFinder};
@@ -103,8 +104,15 @@ impl Segment {
         let (segmenter, load) = self.model.load()?;
         let found = RegionFinder::new(region).of(&input)?;
         // What was found is for the better; a prompt outside is answered on the whole picture.
-        let found = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());
-        let embedding = segmenter.set_image_in(&input, found)?;
+        let kept = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());
+        if let (Some(found), None) = (found, kept) {
+            let FrameBox { x0, y0, x1, y1 } = found.bounding_box();
+            eprintln!(
+                "the prompt is outside of the picture that was found, {x0},{y0},{x1},{y1}: the network is \
+                 shown all of the frame"
+            );
+        }
+        let embedding = segmenter.set_image_in(&input, kept)?;
         let start = Instant::now();
         let masks = segmenter.predict(&embedding, &prompt)?;
         let decode = start.elapsed();

@@ -227,5 +227,6 @@ pub(super) fn in_words(shape: Option<&[Option<usize>]>) -> String {
 /// Runs `task`; an error or a panic of the engine becomes a message. tract asserts what it expects
 /// of a graph in places, so a hostile one could otherwise take the program down.
 pub(super) fn contained<T>(task: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    contain(task)?.map_err(|e| format!("{e:#}"))
+    let broke_off = |panic| format!("the engine broke off at it, as at a damaged file: {panic}");
+    contain(task).map_err(broke_off)?.map_err(|e| format!("{e:#}"))
 }

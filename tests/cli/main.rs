@@ -166,6 +166,12 @@ fn a_region_that_is_not_on_the_picture_is_refused() {
             assert!(told.contains("beyond the frame of 1280x960"), "{verb}: {told}");
         }
     }
+    // A prompt on the margin is answered on all of the frame, which is told.
+    let out = tempfile::tempdir().unwrap();
+    let segment = ["segment", &picture, "-o", out.path().to_str().unwrap(), "--point"];
+    let told = |at| text(&tapseg(segment.iter().chain(&[at])).stderr);
+    assert!(told("20,20").contains("outside of the picture that was found"));
+    assert_eq!(told("580,328"), "");
 }
 
 #[test]
