@@ -163,7 +163,7 @@ impl Task for QuantizeKeys<'_> {
             for ((less, key), mean) in less.iter_mut().zip(&key[..width]).zip(&mean) {
                 *less = key - mean;
             }
-            steps.push(quantize_row(&less, &mut quantized, |q| q));
+            steps.push(quantize_row(s, &less, &mut quantized, |q| q));
         }
         (quantized, steps)
     }

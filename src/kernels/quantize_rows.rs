@@ -1,5 +1,7 @@
 //! Per-token quantization: a row of f32 becomes whole numbers of -127 to 127 and one scale.
 
+use super::simd::{LANES, Simd};
+
 /// The largest magnitude of a quantized value.
 pub(crate) const LEVELS: f32 = 127.0;
 
@@ -19,18 +21,13 @@ const ROUNDER: f32 = 12_582_912.0;
 ///
 /// It is inlined into functions that have more instructions, so that it uses them too.
 #[inline(always)]
-pub(super) fn quantize_row<Q>(x: &[f32], q: &mut Vec<Q>, stored: impl Fn(i8) -> Q) -> f32 {
-    // The bits of positive floats are ordered as the floats are, and those of NaN come last. So many
-    // side by side fill a few vectors.
-    let (parts, rest) = x.as_chunks::<16>();
-    let mut bits = [0; 16];
-    for part in parts {
-        for (max, v) in bits.iter_mut().zip(part) {
-            *max = i32::max(*max, (v.to_bits() & 0x7fff_ffff) as i32);
-        }
-    }
-    let rest = rest.iter().map(|v| (v.to_bits() & 0x7fff_ffff) as i32);
-    let largest = f32::from_bits(bits.into_iter().chain(rest).fold(0, i32::max) as u32);
+pub(super) fn quantize_row<S: Simd, Q>(
+    s: S,
+    x: &[f32],
+    q: &mut Vec<Q>,
+    stored: impl Fn(i8) -> Q,
+) -> f32 {
+    let largest = largest_magnitude(s, x);
     let per_step = LEVELS / largest.max(SMALLEST);
     q.reserve(x.len());
     // Not by `extend`, which might not be inlined.
@@ -42,13 +39,29 @@ pub(super) fn quantize_row<Q>(x: &[f32], q: &mut Vec<Q>, stored: impl Fn(i8) -> 
     largest * (1.0 / LEVELS)
 }
 
+/// The largest magnitude; NaN where there is one.
+///
+/// In vectors by hand: of plain Rust the compiler makes loads of single values far apart for AVX-512,
+/// which take several times as long as all the rest.
+#[inline(always)]
+fn largest_magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
+    let mut most = s.splat(0.0);
+    let (vectors, rest) = x.as_chunks::<LANES>();
+    for v in vectors {
+        most = s.max_magnitude(most, s.load(v));
+    }
+    most = s.max_magnitude(most, s.load_part(rest, 0.0));
+    f32::from_bits(s.lanes(most).map(f32::to_bits).into_iter().fold(0, u32::max))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::simd::Portable;
     use super::*;
 
     fn quantized(x: &[f32]) -> (Vec<i8>, f32) {
         let mut q = vec![];
-        let step = quantize_row(x, &mut q, |q| q);
+        let step = quantize_row(Portable, x, &mut q, |q| q);
         (q, step)
     }
 

@@ -60,6 +60,10 @@ pub(crate) trait Simd: Copy {
     /// The larger of each two lanes: `a > b ? a : b`, so `b` where one is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
 
+    /// The larger of `most`, which has no signs, and the magnitude of `v`, of each two lanes; NaN where one
+    /// is.
+    fn max_magnitude(self, most: Self::F, v: Self::F) -> Self::F;
+
     /// `v`, but not below `least`; NaN stays NaN.
     fn at_least(self, v: Self::F, least: f32) -> Self::F;
 
@@ -70,11 +74,7 @@ pub(crate) trait Simd: Copy {
     fn power_of_two(self, n: Self::F) -> Self::F;
 
     /// Lane `i` of vector `j` becomes lane `j` of vector `i`.
-    #[inline(always)]
-    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
-        let lanes = v.map(|v| self.lanes(v));
-        std::array::from_fn(|i| self.load(&lanes.map(|lanes| lanes[i])))
-    }
+    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES];
 
     /// Each sum with the products of its row with `panel` added, from the first value to the last.
     /// Sums come and go by value: behind a reference the compiler may leave them in memory.

@@ -1,5 +1,6 @@
 //! Attention against f64, with the same bits on every instruction set.
 
+use super::super::simd::Portable;
 use super::super::testing::{assert_near, floats, not_finite, same_on_all};
 use super::*;
 
@@ -57,8 +58,8 @@ impl Head {
             return [queries, keys].map(|tokens| tokens.into_iter().map(exact).collect());
         }
         let in_steps = |token: Vec<f32>| -> Vec<f64> {
-            let mut quantized = vec![0; token.len()];
-            let step = f64::from(quantize_row(&token, &mut quantized, |q| q));
+            let mut quantized = vec![];
+            let step = f64::from(quantize_row(Portable, &token, &mut quantized, |q| q));
             quantized.into_iter().map(|q| f64::from(q) * step).collect()
         };
         let queries = queries.into_iter().map(|query| {

@@ -27,12 +27,12 @@ impl Kernel for Avx2 {
     }
 
     fn quantize_row(self, x: &[f32], q: &mut Vec<i16>) -> f32 {
-        #[target_feature(enable = "avx2")]
-        fn with_avx2(x: &[f32], q: &mut Vec<i16>) -> f32 {
-            quantize_row(x, q, i16::from)
+        #[target_feature(enable = "avx2,fma")]
+        fn with_avx2(has: Avx2, x: &[f32], q: &mut Vec<i16>) -> f32 {
+            quantize_row(has, x, q, i16::from)
         }
-        // SAFETY: `self` is the proof that the processor has AVX2.
-        unsafe { with_avx2(x, q) }
+        // SAFETY: `self` is the proof that the processor has AVX2 and FMA.
+        unsafe { with_avx2(self, x, q) }
     }
 
     fn multiply(self, depth: usize, q: &[i16], panel: &[i8], columns: Columns) {

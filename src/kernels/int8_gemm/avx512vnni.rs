@@ -30,11 +30,11 @@ impl Kernel for Avx512Vnni {
 
     fn quantize_row(self, x: &[f32], q: &mut Vec<u8>) -> f32 {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        fn with_avx512(x: &[f32], q: &mut Vec<u8>) -> f32 {
-            quantize_row(x, q, |q| (q as u8).wrapping_add(OFFSET))
+        fn with_avx512(has: Avx512Vnni, x: &[f32], q: &mut Vec<u8>) -> f32 {
+            quantize_row(has, x, q, |q| (q as u8).wrapping_add(OFFSET))
         }
         // SAFETY: `self` is the proof that the processor has AVX-512 F, BW and VL.
-        unsafe { with_avx512(x, q) }
+        unsafe { with_avx512(self, x, q) }
     }
 
     fn multiply(self, depth: usize, q: &[u8], panel: &[i8], columns: Columns) {

@@ -25,7 +25,7 @@ impl Kernel for Neon {
     }
 
     fn quantize_row(self, x: &[f32], q: &mut Vec<i8>) -> f32 {
-        quantize_row(x, q, |q| q)
+        quantize_row(self, x, q, |q| q)
     }
 
     fn multiply(self, depth: usize, q: &[i8], panel: &[i8], columns: Columns) {

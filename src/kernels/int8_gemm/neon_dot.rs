@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::super::isa::NeonDot;
+use super::super::isa::{Neon, NeonDot};
 use super::super::quantize_rows::quantize_row;
 use super::kernel::{Columns, Kernel};
 
@@ -34,7 +34,7 @@ impl Kernel for NeonDot {
     }
 
     fn quantize_row(self, x: &[f32], q: &mut Vec<i8>) -> f32 {
-        quantize_row(x, q, |q| q)
+        quantize_row(Neon::from(self), x, q, |q| q)
     }
 
     /// Lays the groups of all rows side by side, as those of a panel's columns are: so a few vectors

@@ -1,6 +1,7 @@
 //! The twin in plain Rust, which the compiler turns into vectors of any processor.
 
 use super::super::quantize_rows::quantize_row;
+use super::super::simd;
 use super::kernel::{Columns, Kernel};
 
 const ROWS: usize = 4;
@@ -23,7 +24,7 @@ impl Kernel for Portable {
     }
 
     fn quantize_row(self, x: &[f32], q: &mut Vec<i16>) -> f32 {
-        quantize_row(x, q, i16::from)
+        quantize_row(simd::Portable, x, q, i16::from)
     }
 
     fn multiply(self, depth: usize, q: &[i16], panel: &[i16], mut columns: Columns) {

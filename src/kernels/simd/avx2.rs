@@ -68,6 +68,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn max_magnitude(self, most: Self::F, v: Self::F) -> Self::F {
+        let sign = self.splat(-0.0);
+        let magnitude = halves!(_mm256_andnot_ps(sign, v));
+        let bits = halves!(_mm256_castps_si256(magnitude));
+        let most = halves!(_mm256_castps_si256(most));
+        let larger = halves!(_mm256_max_epi32(most, bits));
+        halves!(_mm256_castsi256_ps(larger))
+    }
+
+    #[inline(always)]
     fn at_least(self, v: Self::F, least: f32) -> Self::F {
         // The second is given where one is NaN.
         self.max(self.splat(least), v)
@@ -86,4 +96,50 @@ impl Simd for Avx2 {
             |n| unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(n))) };
         [power(n[0]), power(n[1])]
     }
+
+    /// Square by square of eight lanes.
+    #[inline(always)]
+    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
+        let mut turned = v;
+        for rows in 0..2 {
+            for columns in 0..2 {
+                let mut square = [v[0][0]; HALF];
+                for row in 0..HALF {
+                    square[row] = v[HALF * rows + row][columns];
+                }
+                let square = turn_square(self, square);
+                for lane in 0..HALF {
+                    turned[HALF * columns + lane][rows] = square[lane];
+                }
+            }
+        }
+        turned
+    }
+}
+
+/// Transposes eight vectors of eight lanes: pairs of lanes, then pairs of pairs, then halves.
+#[inline(always)]
+fn turn_square(_: Avx2, v: [__m256; HALF]) -> [__m256; HALF] {
+    let mut fours = v;
+    for half in [0, 4] {
+        let [a, b, c, d] = [v[half], v[half + 1], v[half + 2], v[half + 3]];
+        // SAFETY: the first argument is the proof that the processor has AVX2.
+        unsafe {
+            let ab = [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
+            let cd = [_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)];
+            fours[half] = _mm256_shuffle_ps::<0x44>(ab[0], cd[0]);
+            fours[half + 1] = _mm256_shuffle_ps::<0xee>(ab[0], cd[0]);
+            fours[half + 2] = _mm256_shuffle_ps::<0x44>(ab[1], cd[1]);
+            fours[half + 3] = _mm256_shuffle_ps::<0xee>(ab[1], cd[1]);
+        }
+    }
+    let mut turned = fours;
+    for lane in 0..4 {
+        // SAFETY: as above.
+        unsafe {
+            turned[lane] = _mm256_permute2f128_ps::<0x20>(fours[lane], fours[4 + lane]);
+            turned[4 + lane] = _mm256_permute2f128_ps::<0x31>(fours[lane], fours[4 + lane]);
+        }
+    }
+    turned
 }

@@ -62,6 +62,15 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
+    fn max_magnitude(self, most: Self::F, v: Self::F) -> Self::F {
+        // SAFETY: `self` is the proof that the processor has AVX-512 F.
+        unsafe {
+            let magnitude = _mm512_castps_si512(_mm512_abs_ps(v));
+            _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(most), magnitude))
+        }
+    }
+
+    #[inline(always)]
     fn at_least(self, v: Self::F, least: f32) -> Self::F {
         // The second is given where one is NaN.
         self.max(self.splat(least), v)

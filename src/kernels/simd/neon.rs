@@ -74,6 +74,17 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn max_magnitude(self, most: Self::F, v: Self::F) -> Self::F {
+        std::array::from_fn(|quarter| {
+            // SAFETY: `self` is the proof that the processor has NEON.
+            unsafe {
+                let magnitude = vreinterpretq_s32_f32(vabsq_f32(v[quarter]));
+                vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(most[quarter]), magnitude))
+            }
+        })
+    }
+
+    #[inline(always)]
     fn at_least(self, v: Self::F, least: f32) -> Self::F {
         let least = self.splat(least);
         quarters!(vmaxq_f32(least, v))

@@ -57,6 +57,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn max_magnitude(self, most: Self::F, v: Self::F) -> Self::F {
+        // The bits of positive floats are ordered as the floats are, and those of NaN come last.
+        lanes(|i| f32::from_bits(most[i].to_bits().max(v[i].abs().to_bits())))
+    }
+
+    #[inline(always)]
     fn at_least(self, v: Self::F, least: f32) -> Self::F {
         lanes(|i| if least > v[i] { least } else { v[i] })
     }
@@ -69,5 +75,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn power_of_two(self, n: Self::F) -> Self::F {
         lanes(|i| f32::from_bits(n[i].to_bits() << 23))
+    }
+
+    #[inline(always)]
+    fn transpose(self, v: [Self::F; LANES]) -> [Self::F; LANES] {
+        std::array::from_fn(|i| lanes(|j| v[j][i]))
     }
 }

@@ -12,7 +12,7 @@ struct Operation<'a> {
 }
 
 /// How many there are.
-const OPERATIONS: usize = 9;
+const OPERATIONS: usize = 10;
 
 impl Task for Operation<'_> {
     type Output = Vec<f32>;
@@ -29,6 +29,7 @@ impl Task for Operation<'_> {
             5 => s.at_least(a, -1.0),
             6 => s.at_most(a, 1.0),
             7 => s.splat(s.sum(a)),
+            8 => s.max_magnitude(s.max_magnitude(s.splat(0.0), a), b),
             _ => s.splat(s.largest(a)),
         };
         s.lanes(result).to_vec()
@@ -112,6 +113,27 @@ fn powers_of_two_from_the_lowest_bits() {
         let lanes = std::array::from_fn(|lane| from[lane % 2]);
         let found = same_on_all(|isa| isa.run(Powers(&lanes)));
         assert_eq!(found, [2f64.powi(n as i32 - 127) as f32; LANES]);
+    }
+}
+
+struct Turned<'a>(&'a [[f32; LANES]; LANES]);
+
+impl Task for Turned<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let turned = s.transpose(std::array::from_fn(|vector| s.load(&self.0[vector])));
+        turned.into_iter().flat_map(|v| s.lanes(v)).collect()
+    }
+}
+
+#[test]
+fn a_square_is_transposed() {
+    let square = std::array::from_fn(|row| std::array::from_fn(|lane| (row * LANES + lane) as f32));
+    let found = same_on_all(|isa| isa.run(Turned(&square)));
+    for (at, found) in found.into_iter().enumerate() {
+        assert_eq!(found, square[at % LANES][at / LANES], "{at}");
     }
 }
 
