@@ -80,6 +80,7 @@ enum Verb {
 
 /// Reads the command line and does what it says.
 pub fn run() -> anyhow::Result<()> {
+    tapseg::machine::keep_freed_memory();
     let cli = Cli::parse();
     let level = if cli.verbose { "warn,tapseg=info" } else { "error" };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
