@@ -295,8 +295,9 @@ impl Task for Attend<'_> {
         let factor = q_scale * unit;
         let mut q = Vec::with_capacity(count * width);
         for (query, _) in queries {
-            q.extend(query[..width].iter().map(|value| value * factor));
+            q.extend_from_slice(&query[..width]);
         }
+        scale(s, &mut q, factor);
         let positions = Positions::of(s, bias, unit, queries);
         let stride = head.stride();
         let mut scores = vec![0.0; count * stride];

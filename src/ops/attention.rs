@@ -49,9 +49,13 @@ struct Head<'a> {
 /// Attention in heads of one shape.
 struct Mixing {
     isa: Isa,
-    /// Heads of all images or windows: (image or window) × head.
-    count: usize,
-    /// Heads of one.
+    /// Tokens of an image's queries.
+    tokens: usize,
+    /// How many of them, one behind the other, are the queries of whole windows, `windows` of them; the last
+    /// may be fewer.
+    band: usize,
+    windows: usize,
+    /// Heads of a window.
     heads: usize,
     /// The most queries of a head.
     queries: usize,
@@ -62,39 +66,44 @@ struct Mixing {
 }
 
 impl Mixing {
-    /// Attends in each of the heads that `head` makes, and writes what queries take to `out`, which
-    /// is token × (head · channel): `place` tells of a token in which image or window it is, and which of
-    /// the queries there.
+    /// Attends in each head of each window that `head` makes, of an image and by the window's number in it,
+    /// and writes what queries take to `out`, which is image × token × (head · channel): `place` tells of a
+    /// token in which window it is, and which of the queries there.
+    ///
+    /// Band by band, so that what the heads of one have taken is in the cache when it is put together.
     fn run<'a>(
         &self,
         out: &mut [f32],
-        head: impl Fn(usize) -> Head<'a> + Sync + Send,
+        head: impl Fn(usize, usize, usize) -> Head<'a> + Sync + Send,
         place: impl Fn(usize) -> (usize, usize) + Sync + Send,
     ) -> TractResult<()> {
-        let &Self { isa, count, heads, queries, keys, width } = self;
-        let factors = [queries, keys, 2 * width];
-        let macs = factors.iter().fold(count, |product, &n| product.saturating_mul(n));
-        with_threads(macs, |threads| {
-            let mut mixed = vec![0.0; count * queries * width];
-            for_each_chunk(threads, &mut mixed, (queries * width).max(1), |index, mixed| {
-                let Head { keys_values, queries, bias, scale } = head(index);
+        let &Self { isa, tokens, band, windows, heads, queries, keys, width } = self;
+        let channels = heads * width;
+        let macs = [keys, 2].iter().fold(out.len(), |product, &n| product.saturating_mul(n));
+        let of_band = |threads, image, index, out: &mut [f32]| {
+            let mut mixed = vec![0.0; windows * heads * queries * width];
+            for_each_chunk(threads, &mut mixed, (queries * width).max(1), |at, mixed| {
+                let (window, at) = (index * windows + at / heads, at % heads);
+                let Head { keys_values, queries, bias, scale } = head(image, window, at);
                 let mixed = &mut mixed[..queries.len() * width];
                 for_each_chunk(threads, mixed, (TILE * width).max(1), |tile, mixed| {
                     let queries = queries.chunks(TILE).nth(tile).unwrap_or_default();
                     attend(isa, queries, scale, &keys_values, bias, mixed);
                 });
             });
-            let channels = heads * width;
-            let tokens = out.len() / channels.max(1);
-            let rows = share(tokens, threads, tokens);
-            for_each_chunk(threads, out, (rows * channels).max(1), |index, out| {
-                for (row, out) in out.chunks_exact_mut(channels).enumerate() {
-                    let (at, query) = place(index * rows + row);
-                    for (head, out) in out.chunks_exact_mut(width).enumerate() {
-                        let from = ((at * heads + head) * queries + query) * width;
-                        out.copy_from_slice(&mixed[from..][..width]);
-                    }
+            for (token, out) in (index * band..).zip(out.chunks_exact_mut(channels)) {
+                let (window, query) = place(token);
+                for (head, out) in out.chunks_exact_mut(width).enumerate() {
+                    let of_head = (window - index * windows) * heads + head;
+                    out.copy_from_slice(&mixed[(of_head * queries + query) * width..][..width]);
                 }
+            }
+        };
+        with_threads(macs, |threads| {
+            for_each_chunk(threads, out, (tokens * channels).max(1), |image, out| {
+                for_each_chunk(threads, out, (band * channels).max(1), |index, out| {
+                    of_band(threads, image, index, out);
+                });
             });
         });
         Ok(())
@@ -149,9 +158,9 @@ impl EvalOp for CrossAttention {
                 Ok(())
             });
         }
-        let mixing = Mixing { isa, count: batch * heads, heads, queries: tokens, keys, width };
-        let head = |index: usize| {
-            let (image, head) = (index / heads, index % heads);
+        let (band, windows, queries) = (tokens, 1, tokens);
+        let mixing = Mixing { isa, tokens, band, windows, heads, queries, keys, width };
+        let head = |image: usize, _, head: usize| {
             let (queries, first) = (image.min(q_batch - 1) * tokens, image.min(k_batch - 1) * keys);
             let at = |token: usize| token * channels + head * width;
             let [k, v] = [k, v].map(|x| -> Vec<&[f32]> {
@@ -164,9 +173,7 @@ impl EvalOp for CrossAttention {
                 scale: 1.0,
             }
         };
-        filled(&[batch, tokens, channels], |out| {
-            mixing.run(out, head, |token| (token / tokens, token % tokens))
-        })
+        filled(&[batch, tokens, channels], |out| mixing.run(out, head, |token| (0, token)))
     }
 }
 
@@ -276,7 +283,6 @@ impl EvalOp for WindowAttention {
         let (width, tokens) = (channels / heads, shape[1..shape.len() - 1].iter().product());
         let grid = Grid::new(tokens, self.window)?;
         let (window, positions) = (grid.window, grid.window * grid.window);
-        let windows = grid.across() * grid.across();
         let (relative, table) = match &inputs[2..] {
             [rows, columns] => {
                 let (rows, columns) = (values(rows)?, values(columns)?);
@@ -284,13 +290,13 @@ impl EvalOp for WindowAttention {
             }
             _ => (None, bias_table(positions, values(&inputs[2])?)),
         };
-        let count = shape[0] * windows * heads;
         let isa = Isa::chosen()?;
-        let mixing = Mixing { isa, count, heads, queries: positions, keys: positions, width };
+        let (band, windows) = (window * grid.side, grid.across());
+        let (queries, keys) = (positions, positions);
+        let mixing = Mixing { isa, tokens, band, windows, heads, queries, keys, width };
         let scale = f32::from_bits(self.scale);
-        let head = |index: usize| {
-            let (at, head) = (index / heads, index % heads);
-            let (first, at) = (at / windows * tokens, at % windows);
+        let head = |image: usize, at: usize, head: usize| {
+            let first = image * tokens;
             let part = |part: usize, token: Option<usize>| {
                 let of = token.map_or(pad, |token| &qkv[(first + token) * pad.len()..]);
                 &of[part * channels + head * width..][..width]
@@ -318,12 +324,7 @@ impl EvalOp for WindowAttention {
         if let Some(last) = shape.last_mut() {
             *last = channels;
         }
-        filled(&shape, |out| {
-            mixing.run(out, head, |token| {
-                let (at, query) = grid.place(token % tokens);
-                (token / tokens * windows + at, query)
-            })
-        })
+        filled(&shape, |out| mixing.run(out, head, |token| grid.place(token)))
     }
 }
 
