@@ -51,7 +51,7 @@ fn largest_magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
         most = s.max_magnitude(most, s.load(v));
     }
     most = s.max_magnitude(most, s.load_part(rest, 0.0));
-    f32::from_bits(s.lanes(most).map(f32::to_bits).into_iter().fold(0, u32::max))
+    s.largest_magnitude(most)
 }
 
 #[cfg(test)]

@@ -152,6 +152,13 @@ pub(crate) trait Simd: Copy {
         halved(self.lanes(v), |a, b| a + b)
     }
 
+    /// The largest lane of `v`, which has no signs; NaN where one is.
+    #[inline(always)]
+    fn largest_magnitude(self, v: Self::F) -> f32 {
+        // The bits of positive floats are ordered as the floats are, and those of NaN come last.
+        halved(self.lanes(v), |a, b| f32::from_bits(a.to_bits().max(b.to_bits())))
+    }
+
     /// The largest lane.
     #[inline(always)]
     fn largest(self, v: Self::F) -> f32 {

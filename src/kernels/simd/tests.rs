@@ -12,7 +12,7 @@ struct Operation<'a> {
 }
 
 /// How many there are.
-const OPERATIONS: usize = 10;
+const OPERATIONS: usize = 11;
 
 impl Task for Operation<'_> {
     type Output = Vec<f32>;
@@ -30,6 +30,7 @@ impl Task for Operation<'_> {
             6 => s.at_most(a, 1.0),
             7 => s.splat(s.sum(a)),
             8 => s.max_magnitude(s.max_magnitude(s.splat(0.0), a), b),
+            9 => s.splat(s.largest_magnitude(s.max_magnitude(s.splat(0.0), a))),
             _ => s.splat(s.largest(a)),
         };
         s.lanes(result).to_vec()
