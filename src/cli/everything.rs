@@ -184,19 +184,14 @@ impl Everything {
 }
 
 fn write(frame: &Frame, found: &Found, folder: &Path) -> Result<()> {
-    let path = folder.join("masks.json");
-    std::fs::write(&path, serde_json::to_vec(&found.masks)?)
-        .with_context(|| format!("can't write {}", path.display()))?;
+    let report = folder.join("masks.json");
+    output::remove_report(&report)?;
     let size = frame.size();
     let masks: Vec<&Rle> = found.masks.iter().map(|m| &m.segmentation).collect();
     let labels = label_map(size, &masks);
-    let path = folder.join("overlay.png");
-    draw_labels(frame, &labels)
-        .save(&path)
-        .with_context(|| format!("can't write {}", path.display()))?;
-    let path = folder.join("labels.png");
-    ImageBuffer::<Luma<u16>, _>::from_raw(size.width, size.height, labels)
-        .context("there is one label a pixel")?
-        .save(&path)
-        .with_context(|| format!("can't write {}", path.display()))
+    output::png(&folder.join("overlay.png"), &draw_labels(frame, &labels))?;
+    let labels = ImageBuffer::<Luma<u16>, _>::from_raw(size.width, size.height, labels)
+        .context("there is one label a pixel")?;
+    output::png(&folder.join("labels.png"), &labels)?;
+    output::file(&report, &serde_json::to_vec(&found.masks)?)
 }

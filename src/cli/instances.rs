@@ -104,8 +104,7 @@ impl Instances {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        std::fs::write(&self.output, serde_json::to_vec(&instances)?)
-            .with_context(|| format!("can't write {}", self.output.display()))?;
+        output::file(&self.output, &serde_json::to_vec(&instances)?)?;
         let (done, all) = (sizes.len() + failed.len(), pictures.len());
         let complete = failed.is_empty() && done == all;
         ensure!(

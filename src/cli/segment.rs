@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use image::{GrayImage, ImageFormat};
+use image::GrayImage;
 use serde::Serialize;
 use tapseg::geometry::FrameBox;
 use tapseg::measure::Measurements;
@@ -118,6 +118,8 @@ impl Segment {
         let decode = start.elapsed();
 
         output::folder(&self.output)?;
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         let report = Report {
             image: self.image.display().to_string(),
             model: segmenter.manifest().name.clone(),
@@ -129,13 +131,10 @@ impl Segment {
                 decode: milliseconds(decode),
             },
         };
-        let path = self.output.join("overlay.png");
-        overlay_picture(&frame, prompt, &masks.best().mask)
-            .save(&path)
-            .with_context(|| format!("can't write {}", path.display()))?;
+        let overlay = overlay_picture(&frame, prompt, &masks.best().mask);
+        output::png(&self.output.join("overlay.png"), &overlay)?;
         let text = serde_json::to_string_pretty(&report)?;
-        let path = self.output.join("result.json");
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json {
             output::line(&text)?;
         } else {
@@ -174,9 +173,7 @@ pub fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
     let (width, height) = (mask.size().width, mask.size().height);
     let picture = GrayImage::from_raw(width, height, mask.to_grey())
         .context("a mask has one byte a pixel")?;
-    picture
-        .save_with_format(path, ImageFormat::Png)
-        .with_context(|| format!("can't write {}", path.display()))
+    output::png(path, &picture)
 }
 
 /// The picture with a mask and the prompt drawn over it.

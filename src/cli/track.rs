@@ -123,6 +123,8 @@ impl Track {
         }
         let which = truth.best(&first, &found.mask)?;
 
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         let structure = Structure { id: 0, found, prompted: prompt.bounding_box };
         let latency = Duration::from_millis(self.encode_ms);
         let mut board =
@@ -165,9 +167,8 @@ impl Track {
             encoded: board.took.len(),
             correct_ms: median_ms(board.took),
         };
-        let path = self.output.join("result.json");
         let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json { output::line(&text) } else { self.print(&report) }
     }
 
@@ -200,9 +201,7 @@ impl Track {
         let mask = mask.unwrap_or(&nothing);
         write_mask(mask, &self.output.join(format!("mask-{index:04}.png")))?;
         let path = self.output.join(format!("overlay-{index:04}.png"));
-        overlay_picture(frame, Prompt::default(), mask)
-            .save(&path)
-            .with_context(|| format!("can't write {}", path.display()))
+        output::png(&path, &overlay_picture(frame, Prompt::default(), mask))
     }
 
     fn print(&self, report: &Report) -> Result<()> {

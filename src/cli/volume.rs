@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde::Serialize;
 use tapseg::feed::Clip;
@@ -98,6 +98,8 @@ impl Volume {
             bail!("nothing was found at the prompt on slice {start}: try another point or a box");
         }
 
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         remove_pictures(&self.output);
         let slices = self.write_slices(&mut recording, &found, start, &prompt)?;
         let volume = self.write_volume(&recording, &found)?;
@@ -114,9 +116,8 @@ impl Volume {
             stopped_after: found.after,
             seconds,
         };
-        let path = self.output.join("result.json");
         let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json { output::line(&text) } else { print_table(&report, &self.output) }
     }
 
@@ -133,9 +134,7 @@ impl Volume {
             let frame = recording.clip().frame(*index)?;
             let shown = if *index == start { prompt.clone() } else { Prompt::default() };
             let path = self.output.join(format!("overlay-{index:04}.png"));
-            overlay_picture(&frame, shown, mask)
-                .save(&path)
-                .with_context(|| format!("can't write {}", path.display()))?;
+            output::png(&path, &overlay_picture(&frame, shown, mask))?;
             if masks {
                 write_mask(mask, &self.output.join(format!("mask-{index:04}.png")))?;
             }

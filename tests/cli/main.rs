@@ -14,6 +14,7 @@ mod records;
 mod track;
 mod tune;
 mod volumes;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
