@@ -27,7 +27,7 @@ pub struct PromptArguments {
 
     /// A mask to refine: a grey picture of the same size, the structure brighter than 127
     #[arg(long, value_name = "PNG")]
-    mask: Option<PathBuf>,
+    pub mask: Option<PathBuf>,
 
     /// A stroke over the structure, or off it with a third number 0 at its end: "x,y x,y …"; as often
     /// as needed. It becomes up to 10 points
@@ -42,7 +42,7 @@ pub struct PromptArguments {
     /// What a text encoder such as CLIP's made of words that name the structure: a NumPy array (.npy) of
     /// 32-bit floats, N or 1 x N; for packages with a text encoder
     #[arg(long, value_name = "NPY")]
-    text_embedding: Option<PathBuf>,
+    pub text_embedding: Option<PathBuf>,
 }
 
 impl PromptArguments {
@@ -108,7 +108,7 @@ pub struct PriorArguments {
     /// What is likely to be structure: a grey picture of the same size, the brighter the likelier. It
     /// is blended into the green channel, its boundary into the blue one (SAMAug)
     #[arg(long, value_name = "PNG")]
-    prior: Option<PathBuf>,
+    pub prior: Option<PathBuf>,
 }
 
 impl PriorArguments {

@@ -69,6 +69,16 @@ fn segment_writes_masks_overlay_and_report() {
     let written = std::fs::read_to_string(out.path().join("result.json")).unwrap();
     assert_eq!(report, serde_json::from_str::<Value>(&written).unwrap());
     assert_eq!(report["model"], "litemedsam");
+    let shown: Value =
+        serde_json::from_str(&ok(["--json", "models", "show", "litemedsam"])).unwrap();
+    assert_eq!(report["model_sha256"], shown["manifest_sha256"]);
+    assert_eq!(report["size"], serde_json::json!({ "width": 1280, "height": 960 }));
+    let point = serde_json::json!({ "position": { "x": 580.0, "y": 320.0 }, "label": "positive" });
+    assert_eq!(report["prompt"]["points"], serde_json::json!([point]));
+    assert_eq!(report["prompt"]["bounding_box"], Value::Null);
+    let none = ["pixel_spacing", "pixel_spacing_from", "unused_region"];
+    assert!(none.iter().all(|key| report[key] == Value::Null), "{printed}");
+    assert!(report["region"]["x0"].as_f64() > Some(0.0), "the margin is left out: {printed}");
     for key in ["load", "preprocess", "encode", "decode"] {
         assert!(report["timings_ms"][key].as_f64().unwrap() > 0.0, "{key}");
     }
@@ -112,6 +122,7 @@ fn segment_writes_masks_overlay_and_report() {
     let (best, folder) = (best.to_str().unwrap(), again.path().to_str().unwrap());
     let printed = ok(["--json", "segment", picture, "--mask", best, "-o", folder]);
     let refined: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(refined["prompt"]["mask"], best);
     let area = |r: &Value| r["masks"][0]["area_px"].as_f64().unwrap();
     assert!((area(&refined) / area(&report) - 1.0).abs() < 0.2);
 }
@@ -124,6 +135,8 @@ fn areas_are_in_square_millimetres_where_the_spacing_is_known() {
     let (picture, folder) = (picture.to_str().unwrap(), out.path().to_str().unwrap());
     let printed = ok(["--json", "segment", picture, "--point", "3,3", "-o", folder]);
     let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["pixel_spacing"], serde_json::to_value(spacing).unwrap());
+    assert_eq!(report["pixel_spacing_from"], "file");
     for mask in report["masks"].as_array().unwrap() {
         let expected = mask["area_px"].as_f64().unwrap() * f64::from(spacing.pixel_area_mm2());
         assert!((mask["area_mm2"].as_f64().unwrap() - expected).abs() <= 1e-4 * expected);
@@ -140,6 +153,7 @@ fn spacings_given_by_hand_make_millimetres() {
     let scale = ["--spacing", "0.05x0.1", "--transducer-row", "87"];
     let printed = ok(["--json"].iter().chain(&segment).chain(&scale));
     let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["pixel_spacing_from"], "--spacing");
     let mask = &report["masks"][0];
     let sizes = &mask["measurements"];
     assert_eq!(sizes["area"]["unit"], "mm2");
@@ -172,6 +186,10 @@ fn a_region_that_is_not_on_the_picture_is_refused() {
     let segment = ["segment", &picture, "-o", out.path().to_str().unwrap(), "--point"];
     let told = |at| text(&tapseg(segment.iter().chain(&[at])).stderr);
     assert!(told("20,20").contains("outside of the picture that was found"));
+    let report = std::fs::read_to_string(out.path().join("result.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["region"], Value::Null);
+    assert!(report["unused_region"]["x0"].as_f64() > Some(20.0), "{report}");
     assert_eq!(told("580,328"), "");
 }
 
