@@ -36,6 +36,8 @@ mod volume;
 
 use clap::{Parser, Subcommand};
 
+pub use output::told_once;
+
 /// Segment Anything at the bedside: tap a structure on a live ultrasound or endoscope picture and
 /// see it outlined, on this machine's own processor.
 #[derive(Parser)]
