@@ -78,6 +78,7 @@ pub struct Profile {
     /// The larger package that draws masks once more, as `--refine-with` takes it.
     pub refine_with: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).
+    #[serde(default, deserialize_with = "precision")]
     pub precision: Option<String>,
     /// Threads for the network.
     pub threads: Option<NonZeroUsize>,
@@ -219,6 +220,15 @@ fn cores<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<CoreChoice>
     choice.map(Some).ok_or_else(|| serde::de::Error::custom(hint()))
 }
 
+fn precision<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let hint = || format!("precision = {text:?}: give \"int8\", \"f16\" or \"f32\"");
+    match &*text {
+        "int8" | "f16" | "f32" => Ok(Some(text)),
+        _ => Err(serde::de::Error::custom(hint())),
+    }
+}
+
 /// Less memory than this, in megabytes, and not even LiteMedSAM fits, which takes 180.
 const LEAST_MEMORY_MB: u64 = 200;
 
@@ -255,6 +265,8 @@ mod tests {
         assert!(error.contains("\"treads\"; did you mean \"threads\"?"), "{error}");
         let error = parse("x", "x.toml", "cores = \"small\"").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("4-7"), "{error}");
+        let error = parse("x", "x.toml", "precision = \"int4\"").unwrap_err().to_string();
+        assert!(error.contains("x.toml") && error.contains("\"int8\", \"f16\" or"), "{error}");
         assert!(parse("x", "x.toml", "threads = 0").is_err());
         let error = parse("x", "x.toml", "memory_mb = 30").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("memory_mb = 30: give 200"), "{error}");

@@ -8,6 +8,7 @@ use clap::Args;
 use ndarray_npy::ReadNpyExt;
 use tapseg::feed;
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
+use tapseg::model::{Manifest, PromptKind};
 use tapseg::prompt::{MaskPrompt, Prior, PromptPoint, Scribble, gaze_points};
 use tapseg::{Frame, Mask, Prompt};
 
@@ -52,6 +53,25 @@ impl PromptArguments {
         let files = mask.is_some() || gaze.is_some() || text_embedding.is_some();
         let things = bounding_box.is_some() || files;
         points.is_empty() && scribbles.is_empty() && !things
+    }
+
+    /// Refuses a kind of prompt that a model wasn't trained for and that isn't answered through another one.
+    pub fn check_for(&self, model: &Manifest) -> Result<()> {
+        let trained = |kind| model.was_trained_for(kind);
+        // Of a model for boxes alone a mask counts as its box.
+        let masks = trained(PromptKind::Mask) || !trained(PromptKind::Point);
+        for (argument, kind, given, answered) in [
+            ("--box", "box", self.bounding_box.is_some(), trained(PromptKind::Box)),
+            ("--mask", "mask", self.mask.is_some(), masks),
+        ] {
+            ensure!(
+                answered || !given,
+                "{argument}: package {} doesn't say that it was trained for it: give --point, or add \
+                 {kind:?} to the prompts in its model.toml if it was",
+                model.name
+            );
+        }
+        Ok(())
     }
 
     /// The prompt, checked on a frame of `size`.

@@ -127,6 +127,7 @@ impl Segment {
         let region = self.region.choice().on(frame.size())?;
         let input = self.prior.blended_into(&frame)?;
         let (segmenter, load) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let found = RegionFinder::new(region).of(&input)?;
         // What was found is for the better; a prompt outside is answered on the whole picture.
         let kept = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());

@@ -116,6 +116,7 @@ impl Track {
         let prompt = self.first_prompt(&first, &truth)?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let mut finder = RegionFinder::new(self.region.choice());
         let found = predicted(&segmenter, &first, finder.of(&first)?, &prompt)?;
         if found.mask.bounding_box().is_none() {

@@ -91,6 +91,7 @@ impl Volume {
         let prompt = self.prompt.prompt(frame.size())?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let begun = Instant::now();
         let found = find(recording.clip(), count, start, &prompt, &segmenter)?;
         let seconds = begun.elapsed().as_secs_f64();

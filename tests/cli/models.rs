@@ -121,3 +121,26 @@ fn an_exported_pair_is_added_and_used_by_its_name() {
     assert_eq!(report["model"], "tiny");
     assert_eq!(report["masks"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn a_prompt_that_a_package_was_not_trained_for_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let package = super::everything::points_package(out.path());
+    let manifest = Path::new(&package).join("model.toml");
+    let stated = std::fs::read_to_string(&manifest).unwrap();
+    let all = "prompts = [\"point\", \"box\", \"mask\"]";
+    assert!(stated.contains(all), "{stated}");
+    let [picture, mask] = ["frames/clarius_eye.png", "frames/clarius_eye_mask0.png"].map(data);
+    let [picture, mask] = [&picture, &mask].map(|path| path.to_str().unwrap());
+    let masks = out.path().join("masks").display().to_string();
+    let with = |argument: &'static str, value: &str| {
+        ["segment", picture, "--model", &package, "-o", &masks, argument, value].map(String::from)
+    };
+    ok(with("--box", "305,67,855,572"));
+    std::fs::write(&manifest, stated.replace(all, "prompts = [\"point\"]")).unwrap();
+    ok(with("--point", "580,320"));
+    for (argument, value, kind) in [("--box", "305,67,855,572", "box"), ("--mask", mask, "mask")] {
+        let told = refused(with(argument, value));
+        assert!(told.contains(argument) && told.contains(&format!("add {kind:?}")), "{told}");
+    }
+}
