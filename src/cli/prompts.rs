@@ -9,7 +9,7 @@ use ndarray_npy::ReadNpyExt;
 use tapseg::feed;
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
 use tapseg::model::{Manifest, PromptKind};
-use tapseg::prompt::{MaskPrompt, Prior, PromptPoint, Scribble, gaze_points};
+use tapseg::prompt::{MaskPrompt, Prior, PromptError, PromptPoint, Scribble, gaze_points};
 use tapseg::{Frame, Mask, Prompt};
 
 use super::arguments::{frame_box, point, scribble};
@@ -77,6 +77,11 @@ impl PromptArguments {
     /// The prompt, checked on a frame of `size`.
     pub fn prompt(&self, size: FrameSize) -> Result<Prompt> {
         let mut points = self.points.clone();
+        // The points that a stroke becomes are nobody's: its own are judged.
+        let mut corners = self.scribbles.iter().flat_map(|scribble| &scribble.path);
+        if let Some(&FramePoint { x, y }) = corners.find(|corner| !corner.is_inside(size)) {
+            return Err(PromptError::PointOutside { x, y, frame: size }).context("--scribble");
+        }
         points.extend(self.scribbles.iter().flat_map(|scribble| scribble.points(size)));
         if let Some(path) = &self.gaze {
             points.extend(gaze_points(path, size)?);

@@ -14,7 +14,7 @@ use tapseg::prompt::PromptPoint;
 use tapseg::region::{RegionChoice, RegionFinder};
 use tapseg::{Frame, Mask, Masks, PixelSpacing, Prompt};
 
-use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds, whole};
 use super::output;
 use super::prompts::{PriorArguments, PromptArguments};
 use super::scale::ScaleArguments;
@@ -39,7 +39,7 @@ pub struct Segment {
 
     /// The slice of a volume or frame of a clip, from 0; a volume's middle one or a clip's first where
     /// not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     slice: Option<u64>,
 
     #[command(flatten)]

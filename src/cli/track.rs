@@ -14,7 +14,7 @@ use tapseg::region::{Region, RegionFinder};
 use tapseg::track::{Structure, TrackLimits, TrackScore, TrackedFrame, Tracker};
 use tapseg::{Frame, Mask, Prompt, Segmenter};
 
-use super::arguments::{ModelArguments, RegionArguments, milliseconds};
+use super::arguments::{ModelArguments, RegionArguments, milliseconds, whole};
 use super::prompts::{PromptArguments, read_mask};
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
@@ -33,7 +33,7 @@ pub struct Track {
     input: String,
 
     /// The frame that the prompt is on, from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole)]
     start: u64,
 
     /// How many frames; all where not given, 100 of the phantom
@@ -46,7 +46,7 @@ pub struct Track {
 
     /// How long the network takes for a frame, in milliseconds of the clip's time: its answer is there
     /// so much later, and the frames meanwhile aren't encoded
-    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = whole)]
     encode_ms: u64,
 
     #[command(flatten)]

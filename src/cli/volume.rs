@@ -12,7 +12,7 @@ use tapseg::prompt::Prompt;
 use tapseg::propagate::{Limits, Propagated, SliceMask, Stop, propagate};
 use tapseg::{Frame, Segmenter};
 
-use super::arguments::{ModelArguments, Recording, VolumeArguments};
+use super::arguments::{ModelArguments, Recording, VolumeArguments, whole};
 use super::prompts::PromptArguments;
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
@@ -36,7 +36,7 @@ pub struct Volume {
 
     /// The slice (or frame) that the prompt is on, from 0; a volume's middle one or a clip's first
     /// where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     slice: Option<u64>,
 
     #[command(flatten)]

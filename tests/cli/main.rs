@@ -294,7 +294,11 @@ fn slips_are_told_with_their_remedy() {
     let text_file = text_file.to_str().unwrap();
     let small = data("eval/kinds/deep.png");
     let small = small.to_str().unwrap();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
+        (
+            &["segment", picture, "--scribble", "500,300 6000,300", "-o", folder],
+            "--scribble: the point (6000, 300) is not on the frame of 1280x960",
+        ),
         (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
         (
             &["segment", picture, "--point", "5000,10", "-o", folder],
@@ -335,6 +339,17 @@ fn slips_are_told_with_their_remedy() {
         let output = tapseg(verb.iter().chain(&["--threads", "0"]));
         assert!(text(&output.stderr).contains("at least 1"), "{}", text(&output.stderr));
     }
+    for (option, value, expected) in [
+        ("--spacing", "-1", "-1 mm a pixel can't be"),
+        ("--slice", "-1", "a whole number, at least 0"),
+        ("--threads", "-2", "at least 1"),
+    ] {
+        let output = tapseg(["segment", picture, "--point", "5,5", "-o", folder, option, value]);
+        let told = text(&output.stderr);
+        assert!(told.contains(expected) && !told.contains("-- -"), "{told}");
+    }
+    let output = tapseg(["track", picture, "--encode-ms", "-5", "-o", folder]);
+    assert!(text(&output.stderr).contains("a whole number, at least 0"));
     // What clap itself refuses, it explains with the value.
     let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
     assert!(text(&output.stderr).contains("2 numbers are needed"));
