@@ -86,8 +86,7 @@ impl PromptArguments {
         if let Some(path) = &self.gaze {
             points.extend(gaze_points(path, size)?);
         }
-        let mask = self.mask.as_deref().map(|path| picture_of("--mask", path, size)).transpose()?;
-        let mask = mask.map(|picture| MaskPrompt::Binary(bright(&picture)));
+        let mask = self.mask.as_deref().map(|path| mask_prompt(path, size)).transpose()?;
         let bounding_box = self.bounding_box;
         bounding_box.map_or(Ok(()), |given| check_box(given, size))?;
         let text = self.text_embedding.as_deref().map(text_embedding).transpose()?;
@@ -148,6 +147,20 @@ impl PriorArguments {
 /// Reads a mask from a picture.
 pub fn read_mask(path: &Path) -> Result<Mask> {
     Ok(bright(&feed::read_still(path)?))
+}
+
+/// The mask to refine in the picture at `path`.
+fn mask_prompt(path: &Path, size: FrameSize) -> Result<MaskPrompt> {
+    let picture = picture_of("--mask", path, size)?;
+    let mask = bright(&picture);
+    let brightest = picture.rgb().iter().copied().max().unwrap_or(0);
+    // Label files, such as those of nnU-Net and ITK, have 1 where there is something.
+    ensure!(
+        mask.area_px() > 0 || brightest == 0,
+        "--mask {}: its brightest value is {brightest}, and values above 127 count: save it with 0 and 255",
+        path.display()
+    );
+    Ok(MaskPrompt::Binary(mask))
 }
 
 /// What is brighter than 127.

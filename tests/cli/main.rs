@@ -433,3 +433,20 @@ fn a_text_needs_a_package_with_a_text_encoder() {
     let complaint = told(&picture);
     assert!(complaint.contains("no array of 32-bit floats"), "{complaint}");
 }
+
+#[test]
+fn a_mask_of_zeros_and_ones_is_told_as_that() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("labels.png");
+    let labels = image::GrayImage::from_fn(1280, 960, |x, _| image::Luma([u8::from(x > 640)]));
+    labels.save(&file).unwrap();
+    let picture = data("frames/clarius_eye.png").display().to_string();
+    let told = |more: &[&str]| {
+        let segment = ["segment", &picture, "--mask", file.to_str().unwrap(), "-o", "never-made"];
+        refused(segment.iter().chain(more))
+    };
+    let complaint = told(&[]);
+    assert!(complaint.contains("labels.png: its brightest value is 1, and"), "{complaint}");
+    // With a box it was left out without a word.
+    assert_eq!(told(&["--box", "305,67,855,572"]), complaint);
+}
