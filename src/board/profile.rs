@@ -210,6 +210,11 @@ fn parse(name: &str, place: &str, text: &str) -> Result<Profile, ProfileError> {
         return Err(ProfileError::Key { place: place(), key: key.clone(), nearest });
     }
     let profile: Profile = toml::from_str(text).map_err(invalid)?;
+    let mut names = BTreeSet::new();
+    if let Some(preset) = profile.presets.iter().find(|preset| !names.insert(&preset.name)) {
+        let reason = format!("two [[preset]] are called {:?}: rename one", preset.name);
+        return Err(ProfileError::Invalid { place: place(), reason });
+    }
     Ok(Profile { name: name.to_owned(), ..profile })
 }
 
@@ -280,6 +285,8 @@ mod tests {
         let profile = parse("x", "x.toml", text).unwrap();
         assert_eq!(profile.presets[0].name, "linear, 4 cm");
         assert_eq!(profile.presets[0].spacing.row_mm, 0.12);
+        let error = parse("x", "x.toml", &text.repeat(2)).unwrap_err().to_string();
+        assert!(error.contains("two [[preset]] are called \"linear, 4 cm\""), "{error}");
         for bad in ["name = \"a\"", "name = \"a\"\nspacing = \"4cm\"", "spacing = \"0.1\""] {
             assert!(parse("x", "x.toml", &format!("[[preset]]\n{bad}\n")).is_err(), "{bad}");
         }

@@ -77,7 +77,7 @@ pub enum FeedError {
     },
     /// The row of a transducer's face that is below the picture, or no number.
     #[error(
-        "transducer row {row} is not on the picture, which is {height} pixels high: count from 0 at its top"
+        "transducer row {row} is not on the picture, which is {height} pixels high: count from 0 at its top, below 0 above it"
     )]
     TransducerRow {
         /// The row.
