@@ -55,6 +55,22 @@ fn models_are_found_by_name_listed_shown_and_verified() {
     assert!(refused(with(&["models", "verify"])).contains("1 of 3 packages"));
     assert!(refused(with(&["models", "verify", "mine"])).contains("1 of 1 packages"));
     assert!(ok(with(&["models", "verify", "litemedsam"])).contains("sound"));
+    // One that nothing was changed in, but that no engine can load.
+    let theirs = second.join("mine");
+    std::fs::write(theirs.join("encoder.onnx"), "no network").unwrap();
+    let manifest = std::fs::read_to_string(theirs.join("model.toml")).unwrap();
+    let sum = |bytes: &[u8]| {
+        use sha2::Digest;
+        sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>()
+    };
+    let stated = sum(&std::fs::read(mine.join("encoder.onnx")).unwrap());
+    assert!(manifest.contains(&stated));
+    std::fs::write(theirs.join("model.toml"), manifest.replace(&stated, &sum(b"no network")))
+        .unwrap();
+    let output = tapseg(["models", "verify", theirs.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("encoder of"), "{}", text(&output.stdout));
+    assert!(!text(&output.stdout).contains("sound"), "{}", text(&output.stdout));
     let picture = data("frames/clarius_eye.png");
     let segment = ["segment", picture.to_str().unwrap(), "--point", "5,5", "-o", dir, "--model"];
     let complaint = refused(with(&[&segment[..], &["mine"]].concat()));
