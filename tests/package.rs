@@ -126,6 +126,9 @@ fn a_manifest_that_does_not_fit_is_refused() {
         ("resize = \"longest-side\"", "resize = \"stretch\"", "stretch"),
         ("[preprocessing]", "surprise = 1\n[preprocessing]", "surprise"),
         ("architecture", "# architecture", "architecture"),
+        ("name = \"micro\"", "name = \"\"", "name is empty"),
+        ("prompts = [\"box\"]", "prompts = []", "neither \"point\" nor \"box\""),
+        ("prompts = [\"box\"]", "prompts = [\"mask\"]", "prompts = [\"box\"]"),
     ];
     for (from, to, expected) in cases {
         assert!(sound.contains(from), "{from}");

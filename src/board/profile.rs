@@ -78,6 +78,7 @@ pub struct Profile {
     /// The larger package that draws masks once more, as `--refine-with` takes it.
     pub refine_with: Option<String>,
     /// How the package must store its weights, as in its manifest (`f32`, `f16`, `int8`).
+    #[serde(default, deserialize_with = "precision")]
     pub precision: Option<String>,
     /// Threads for the network.
     pub threads: Option<NonZeroUsize>,
@@ -209,6 +210,11 @@ fn parse(name: &str, place: &str, text: &str) -> Result<Profile, ProfileError> {
         return Err(ProfileError::Key { place: place(), key: key.clone(), nearest });
     }
     let profile: Profile = toml::from_str(text).map_err(invalid)?;
+    let mut names = BTreeSet::new();
+    if let Some(preset) = profile.presets.iter().find(|preset| !names.insert(&preset.name)) {
+        let reason = format!("two [[preset]] are called {:?}: rename one", preset.name);
+        return Err(ProfileError::Invalid { place: place(), reason });
+    }
     Ok(Profile { name: name.to_owned(), ..profile })
 }
 
@@ -217,6 +223,15 @@ fn cores<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<CoreChoice>
     let choice = CoreChoice::parse(&text);
     let hint = || format!("cores = {text:?}: give \"all\", \"big\", or numbers as in \"4-7\"");
     choice.map(Some).ok_or_else(|| serde::de::Error::custom(hint()))
+}
+
+fn precision<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let hint = || format!("precision = {text:?}: give \"int8\", \"f16\" or \"f32\"");
+    match &*text {
+        "int8" | "f16" | "f32" => Ok(Some(text)),
+        _ => Err(serde::de::Error::custom(hint())),
+    }
 }
 
 /// Less memory than this, in megabytes, and not even LiteMedSAM fits, which takes 180.
@@ -255,6 +270,8 @@ mod tests {
         assert!(error.contains("\"treads\"; did you mean \"threads\"?"), "{error}");
         let error = parse("x", "x.toml", "cores = \"small\"").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("4-7"), "{error}");
+        let error = parse("x", "x.toml", "precision = \"int4\"").unwrap_err().to_string();
+        assert!(error.contains("x.toml") && error.contains("\"int8\", \"f16\" or"), "{error}");
         assert!(parse("x", "x.toml", "threads = 0").is_err());
         let error = parse("x", "x.toml", "memory_mb = 30").unwrap_err().to_string();
         assert!(error.contains("x.toml") && error.contains("memory_mb = 30: give 200"), "{error}");
@@ -268,6 +285,8 @@ mod tests {
         let profile = parse("x", "x.toml", text).unwrap();
         assert_eq!(profile.presets[0].name, "linear, 4 cm");
         assert_eq!(profile.presets[0].spacing.row_mm, 0.12);
+        let error = parse("x", "x.toml", &text.repeat(2)).unwrap_err().to_string();
+        assert!(error.contains("two [[preset]] are called \"linear, 4 cm\""), "{error}");
         for bad in ["name = \"a\"", "name = \"a\"\nspacing = \"4cm\"", "spacing = \"0.1\""] {
             assert!(parse("x", "x.toml", &format!("[[preset]]\n{bad}\n")).is_err(), "{bad}");
         }

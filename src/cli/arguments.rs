@@ -339,6 +339,11 @@ pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "give a whole number, at least 1".into())
 }
 
+/// Reads a whole number.
+pub fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give a whole number, at least 0".into())
+}
+
 /// Reads a share: a number from 0 to 1.
 pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {

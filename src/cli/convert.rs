@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tapseg::convert::{
-    Calibration, ConvertOptions, Converted, Preset, Quantization, WeightPrecision, convert,
+    Calibration, ConvertError, ConvertOptions, Converted, Preset, Quantization, WeightPrecision,
+    convert,
 };
-use tapseg::model::FIDELITY_FILES;
+use tapseg::model::MANIFEST_FILE;
 
 use super::arguments::PresetName;
 use super::progress::Bar;
@@ -19,7 +20,8 @@ use super::{fidelity, output};
 ///
 /// Reads the checkpoints of SAM (ViT-B, L, H), MedSAM, MobileSAM, LiteMedSAM and what was fine-tuned
 /// from them, as torch.save (.pth, .pt) or Hugging Face (.safetensors) wrote them. Nothing in them
-/// is ever executed. Writes model.toml, encoder.onnx and decoder.onnx.
+/// is ever executed. Writes model.toml, encoder.onnx and decoder.onnx; a package that is there is left as it
+/// is, and refused.
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg convert sam_vit_b_01ec64.pth -o sam-vit-b\n          \
     tapseg convert medsam_vit_b.pth --preset medsam --weights int8 -o medsam")]
@@ -97,6 +99,9 @@ enum Weights {
 impl Convert {
     pub fn run(self, json: bool) -> Result<()> {
         let start = Instant::now();
+        if self.output.join(MANIFEST_FILE).exists() {
+            return Err(ConvertError::Exists { path: self.output }.into());
+        }
         let folder = self.output.file_name().map(|n| n.to_string_lossy().into_owned());
         let name = self.name.or(folder).unwrap_or_else(|| "model".into());
         let int8 = matches!(self.weights, Weights::Int8);
@@ -136,13 +141,6 @@ impl Convert {
             bar.show(s, done, total);
         });
         bar.clear();
-        // What an earlier package of this folder cost is no longer true.
-        for stale in FIDELITY_FILES.map(|name| self.output.join(name)) {
-            if converted.is_ok() && stale.exists() {
-                std::fs::remove_file(&stale)
-                    .with_context(|| format!("can't remove {}", stale.display()))?;
-            }
-        }
         let Converted { package, assumptions, kept, mask_iou } = converted?;
         let bytes = package.size_bytes();
         let seconds = start.elapsed().as_secs_f64();

@@ -201,7 +201,7 @@ fn draw(step: &StepReport, path: &Path) -> Result<()> {
     let mut canvas = Canvas::new(SCREEN);
     let frame = step.scene.frame.as_ref().map_or(FrameSize::new(0, 0), Frame::size);
     let Ok(()) = Overlay::new().draw(&step.scene, &Layout::new(SCREEN, frame), &mut canvas);
-    canvas.to_image().save(path).with_context(|| format!("can't write {}", path.display()))
+    output::png(path, &canvas.to_image())
 }
 
 fn line(

@@ -140,10 +140,10 @@ fn draw(segmenter: &Segmenter, frame: &Frame, interrupt: &Interrupt) -> Result<O
 
 impl Drawn {
     fn save(&self, path: &Path) -> Result<()> {
-        GrayImage::from_raw(self.size.width, self.size.height, self.strength.clone())
-            .context("there is one value a pixel")?
-            .save_with_format(path, image::ImageFormat::Png)
-            .with_context(|| format!("can't write {}", path.display()))
+        let (width, height) = (self.size.width, self.size.height);
+        let picture = GrayImage::from_raw(width, height, self.strength.clone())
+            .context("there is one value a pixel")?;
+        output::png(path, &picture)
     }
 
     fn counts(&self, truth: &[Mask]) -> PictureCounts {

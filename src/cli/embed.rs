@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use ndarray_npy::WriteNpyExt;
 use serde_json::{Value, json};
 use tapseg::{Frame, Segmenter, feed};
 
@@ -88,8 +89,9 @@ impl Embed {
 fn write(segmenter: &Segmenter, frame: &Frame, file: &Path) -> Result<Value> {
     let embedding = segmenter.set_image(frame)?;
     let features = embedding.features()?;
-    ndarray_npy::write_npy(file, &features)
-        .with_context(|| format!("can't write {}", file.display()))?;
+    let mut npy = Vec::new();
+    features.write_npy(&mut npy).with_context(|| format!("can't write {}", file.display()))?;
+    output::file(file, &npy)?;
     Ok(json!({
         "file": file.display().to_string(),
         "model": segmenter.manifest().name,

@@ -1,7 +1,5 @@
 //! `tapseg eval`: how well masks fit those of a dataset.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -237,13 +235,13 @@ impl Eval {
 
     fn write(&self, evaluation: &Evaluation, shown: &[Shown]) -> Result<()> {
         if let Some(path) = &self.csv {
-            let failed = || format!("can't write {}", path.display());
-            let file = File::create(path).with_context(failed)?;
-            csv(evaluation, BufWriter::new(file)).with_context(failed)?;
+            let mut table = Vec::new();
+            csv(evaluation, &mut table)
+                .with_context(|| format!("can't write {}", path.display()))?;
+            output::file(path, &table)?;
         }
         if let Some(path) = &self.report {
-            std::fs::write(path, html(evaluation, shown))
-                .with_context(|| format!("can't write {}", path.display()))?;
+            output::file(path, html(evaluation, shown).as_bytes())?;
         }
         Ok(())
     }

@@ -53,13 +53,13 @@ struct GridArguments {
 
     /// Leave out masks with this predicted IoU or less, 0 keeps all; 0.88 where not given, and 0.85
     /// for a model that was trained on boxes alone
-    #[arg(long, value_name = "IOU")]
-    pred_iou_thresh: Option<f32>,
+    #[arg(long, value_name = "IOU", value_parser = share)]
+    pred_iou_thresh: Option<f64>,
 
     /// Leave out masks less stable than this, 0 keeps all; 0.95 where not given, and 0.85 for a
     /// model that was trained on boxes alone
-    #[arg(long, value_name = "SCORE")]
-    stability_score_thresh: Option<f32>,
+    #[arg(long, value_name = "SCORE", value_parser = share)]
+    stability_score_thresh: Option<f64>,
 
     /// How far the threshold is moved to see how stable a mask is, in logits
     #[arg(long, value_name = "LOGITS",
@@ -101,10 +101,10 @@ impl GridArguments {
         let model = AutomaticOptions::for_model(manifest);
         AutomaticOptions {
             points_per_side: self.points_per_side,
-            pred_iou_thresh: self.pred_iou_thresh.unwrap_or(model.pred_iou_thresh),
+            pred_iou_thresh: self.pred_iou_thresh.map_or(model.pred_iou_thresh, |t| t as f32),
             stability_score_thresh: self
                 .stability_score_thresh
-                .unwrap_or(model.stability_score_thresh),
+                .map_or(model.stability_score_thresh, |t| t as f32),
             stability_score_offset: self.stability_score_offset,
             box_nms_thresh: self.box_nms_thresh,
             crop_n_layers: self.crop_n_layers,
@@ -184,19 +184,14 @@ impl Everything {
 }
 
 fn write(frame: &Frame, found: &Found, folder: &Path) -> Result<()> {
-    let path = folder.join("masks.json");
-    std::fs::write(&path, serde_json::to_vec(&found.masks)?)
-        .with_context(|| format!("can't write {}", path.display()))?;
+    let report = folder.join("masks.json");
+    output::remove_report(&report)?;
     let size = frame.size();
     let masks: Vec<&Rle> = found.masks.iter().map(|m| &m.segmentation).collect();
     let labels = label_map(size, &masks);
-    let path = folder.join("overlay.png");
-    draw_labels(frame, &labels)
-        .save(&path)
-        .with_context(|| format!("can't write {}", path.display()))?;
-    let path = folder.join("labels.png");
-    ImageBuffer::<Luma<u16>, _>::from_raw(size.width, size.height, labels)
-        .context("there is one label a pixel")?
-        .save(&path)
-        .with_context(|| format!("can't write {}", path.display()))
+    output::png(&folder.join("overlay.png"), &draw_labels(frame, &labels))?;
+    let labels = ImageBuffer::<Luma<u16>, _>::from_raw(size.width, size.height, labels)
+        .context("there is one label a pixel")?;
+    output::png(&folder.join("labels.png"), &labels)?;
+    output::file(&report, &serde_json::to_vec(&found.masks)?)
 }

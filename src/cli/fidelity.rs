@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tapseg::convert::{Checkpoint, Networks, Stage};
 use tapseg::fidelity::{
     Baseline, Case, Disagreement, Fidelity, Summary, cases_in, layer_noise, phantom_cases, plot_svg,
@@ -56,13 +56,10 @@ pub fn measure(reference: &Package, package: &Package, cases: Vec<Case>) -> Resu
 
 /// Writes `fidelity.json` and `fidelity.svg` to `folder`.
 pub fn write(fidelity: &Fidelity, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("can't make the folder {}", folder.display()))?;
+    output::folder(folder)?;
     let contents = [serde_json::to_string_pretty(fidelity)?, plot_svg(fidelity)];
     for (name, content) in FIDELITY_FILES.into_iter().zip(contents) {
-        let path = folder.join(name);
-        std::fs::write(&path, content)
-            .with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&folder.join(name), content.as_bytes())?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ const NAMED: usize = 20;
 /// Reads COCO JSON: a whole dataset, or a list of detections whose pictures the ground truth names.
 /// Writes a list of COCO results, a mask (RLE) for each box, with the detector's score. With
 /// --truth, says how good they are: COCO's average precision and recall. A box without area on its
-/// picture is left out, named and counted.
+/// picture, or on one that nothing names, is left out, named and counted.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg instances boxes.json --images val/ -o masks.json\n          \
@@ -74,11 +74,17 @@ impl Instances {
         for annotation in &boxes.annotations {
             pictures.entry(annotation.image_id).or_default().push(annotation);
         }
-        if let Some(id) = pictures.keys().find(|id| named(id).is_none()) {
-            bail!(
-                "{}: nothing says which file picture {id} is: give --truth, or a dataset with images",
-                self.boxes.display()
-            );
+        let (pictures, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            pictures.into_iter().partition(|(id, _)| named(id).is_some());
+        if let Some(id) = unknown.keys().next().filter(|_| pictures.is_empty()) {
+            let remedy = match truth {
+                Some(_) => {
+                    "the truth names none of the pictures: give the one that belongs to the boxes"
+                }
+                None => "give --truth, or a dataset with images",
+            };
+            let boxes = self.boxes.display();
+            bail!("{boxes}: nothing says which file picture {id} is: {remedy}");
         }
         output::writable(&self.output)?;
         let (segmenter, _) = self.model.load()?;
@@ -86,7 +92,13 @@ impl Instances {
         let bar = progress::counted("pictures");
         bar.set_length(pictures.len() as u64);
         let (mut instances, mut sizes, mut failed) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut left_out = Vec::new();
+        let of_unknown = |(id, boxes): (&u64, &Vec<_>)| {
+            let picture = format!("picture {id}");
+            let left_out =
+                move |n| format!("{picture}: its box {n}: nothing says which file the picture is");
+            (1..=boxes.len()).map(left_out)
+        };
+        let mut left_out: Vec<String> = unknown.iter().flat_map(of_unknown).collect();
         for (id, annotations) in &pictures {
             if interrupt.asked() {
                 break;
@@ -104,8 +116,7 @@ impl Instances {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        std::fs::write(&self.output, serde_json::to_vec(&instances)?)
-            .with_context(|| format!("can't write {}", self.output.display()))?;
+        output::file(&self.output, &serde_json::to_vec(&instances)?)?;
         let (done, all) = (sizes.len() + failed.len(), pictures.len());
         let complete = failed.is_empty() && done == all;
         ensure!(
@@ -137,7 +148,7 @@ pub fn none_left_out(failed: &[anyhow::Error], all: usize) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let reasons: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+    let reasons: Vec<String> = failed.iter().map(output::told_once).collect();
     let (count, named) = (failed.len(), listed(&reasons));
     bail!("{count} of {all} pictures are left out, and nothing is judged:{named}")
 }

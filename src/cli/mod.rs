@@ -34,7 +34,9 @@ mod track;
 mod tune;
 mod volume;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use output::told_once;
 
 /// Segment Anything at the bedside: tap a structure on a live ultrasound or endoscope picture and
 /// see it outlined, on this machine's own processor.
@@ -78,10 +80,21 @@ enum Verb {
     Man(man::Man),
 }
 
+/// The command line. A negative number is a value, so that each option refuses it in its own words.
+fn parsed() -> Cli {
+    let command = Cli::command().mut_subcommands(|verb| {
+        verb.mut_args(|argument| match argument.get_action().takes_values() {
+            true => argument.allow_negative_numbers(true),
+            false => argument,
+        })
+    });
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
 /// Reads the command line and does what it says.
 pub fn run() -> anyhow::Result<()> {
     tapseg::machine::keep_freed_memory();
-    let cli = Cli::parse();
+    let cli = parsed();
     let level = if cli.verbose { "warn,tapseg=info" } else { "error" };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     match cli.verb {

@@ -8,7 +8,8 @@ use clap::Args;
 use ndarray_npy::ReadNpyExt;
 use tapseg::feed;
 use tapseg::geometry::{FrameBox, FramePoint, FrameSize};
-use tapseg::prompt::{MaskPrompt, Prior, PromptPoint, Scribble, gaze_points};
+use tapseg::model::{Manifest, PromptKind};
+use tapseg::prompt::{MaskPrompt, Prior, PromptError, PromptPoint, Scribble, gaze_points};
 use tapseg::{Frame, Mask, Prompt};
 
 use super::arguments::{frame_box, point, scribble};
@@ -27,7 +28,7 @@ pub struct PromptArguments {
 
     /// A mask to refine: a grey picture of the same size, the structure brighter than 127
     #[arg(long, value_name = "PNG")]
-    mask: Option<PathBuf>,
+    pub mask: Option<PathBuf>,
 
     /// A stroke over the structure, or off it with a third number 0 at its end: "x,y x,y …"; as often
     /// as needed. It becomes up to 10 points
@@ -42,7 +43,7 @@ pub struct PromptArguments {
     /// What a text encoder such as CLIP's made of words that name the structure: a NumPy array (.npy) of
     /// 32-bit floats, N or 1 x N; for packages with a text encoder
     #[arg(long, value_name = "NPY")]
-    text_embedding: Option<PathBuf>,
+    pub text_embedding: Option<PathBuf>,
 }
 
 impl PromptArguments {
@@ -54,15 +55,38 @@ impl PromptArguments {
         points.is_empty() && scribbles.is_empty() && !things
     }
 
+    /// Refuses a kind of prompt that a model wasn't trained for and that isn't answered through another one.
+    pub fn check_for(&self, model: &Manifest) -> Result<()> {
+        let trained = |kind| model.was_trained_for(kind);
+        // Of a model for boxes alone a mask counts as its box.
+        let masks = trained(PromptKind::Mask) || !trained(PromptKind::Point);
+        for (argument, kind, given, answered) in [
+            ("--box", "box", self.bounding_box.is_some(), trained(PromptKind::Box)),
+            ("--mask", "mask", self.mask.is_some(), masks),
+        ] {
+            ensure!(
+                answered || !given,
+                "{argument}: package {} doesn't say that it was trained for it: give --point, or add \
+                 {kind:?} to the prompts in its model.toml if it was",
+                model.name
+            );
+        }
+        Ok(())
+    }
+
     /// The prompt, checked on a frame of `size`.
     pub fn prompt(&self, size: FrameSize) -> Result<Prompt> {
         let mut points = self.points.clone();
+        // The points that a stroke becomes are nobody's: its own are judged.
+        let mut corners = self.scribbles.iter().flat_map(|scribble| &scribble.path);
+        if let Some(&FramePoint { x, y }) = corners.find(|corner| !corner.is_inside(size)) {
+            return Err(PromptError::PointOutside { x, y, frame: size }).context("--scribble");
+        }
         points.extend(self.scribbles.iter().flat_map(|scribble| scribble.points(size)));
         if let Some(path) = &self.gaze {
             points.extend(gaze_points(path, size)?);
         }
-        let mask = self.mask.as_deref().map(|path| picture_of("--mask", path, size)).transpose()?;
-        let mask = mask.map(|picture| MaskPrompt::Binary(bright(&picture)));
+        let mask = self.mask.as_deref().map(|path| mask_prompt(path, size)).transpose()?;
         let bounding_box = self.bounding_box;
         bounding_box.map_or(Ok(()), |given| check_box(given, size))?;
         let text = self.text_embedding.as_deref().map(text_embedding).transpose()?;
@@ -108,7 +132,7 @@ pub struct PriorArguments {
     /// What is likely to be structure: a grey picture of the same size, the brighter the likelier. It
     /// is blended into the green channel, its boundary into the blue one (SAMAug)
     #[arg(long, value_name = "PNG")]
-    prior: Option<PathBuf>,
+    pub prior: Option<PathBuf>,
 }
 
 impl PriorArguments {
@@ -123,6 +147,20 @@ impl PriorArguments {
 /// Reads a mask from a picture.
 pub fn read_mask(path: &Path) -> Result<Mask> {
     Ok(bright(&feed::read_still(path)?))
+}
+
+/// The mask to refine in the picture at `path`.
+fn mask_prompt(path: &Path, size: FrameSize) -> Result<MaskPrompt> {
+    let picture = picture_of("--mask", path, size)?;
+    let mask = bright(&picture);
+    let brightest = picture.rgb().iter().copied().max().unwrap_or(0);
+    // Label files, such as those of nnU-Net and ITK, have 1 where there is something.
+    ensure!(
+        mask.area_px() > 0 || brightest == 0,
+        "--mask {}: its brightest value is {brightest}, and values above 127 count: save it with 0 and 255",
+        path.display()
+    );
+    Ok(MaskPrompt::Binary(mask))
 }
 
 /// What is brighter than 127.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use tapseg::automatic::{AutomaticMask, AutomaticOptions, segment_everything};
 use tapseg::coco::Dataset;
@@ -90,8 +90,7 @@ impl Proposals {
             proposals.extend(ranked);
         }
         bar.finish_and_clear();
-        std::fs::write(&self.output, serde_json::to_vec(&proposals)?)
-            .with_context(|| format!("can't write {}", self.output.display()))?;
+        output::file(&self.output, &serde_json::to_vec(&proposals)?)?;
         let (done, all) = (sizes.len() + failed.len(), pictures.len());
         if done < all {
             eprintln!("stopped after {done} of {all} pictures: they are written, but not judged");

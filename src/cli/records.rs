@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use tapseg::measure::ellipsoid_volume;
+use tapseg::measure::{TwoViews, ellipsoid_volume};
 use tapseg::record::{self, Kept};
 
 use super::{keeping, output};
@@ -40,7 +40,8 @@ enum What {
         names: Vec<String>,
     },
     /// The volume of the ellipsoid that two views at right angles show. Of the diameters of each, the
-    /// longest and the one across it, those that agree best are the axis that both planes share
+    /// longest and the one across it, those that agree best are the axis that both planes share; how far they
+    /// disagree is told
     Volume {
         /// A record's name, with :2 at its end for its second structure
         first: String,
@@ -104,13 +105,34 @@ impl Records {
                     let (name, number) = text.split_once(':').unwrap_or((text, "1"));
                     let number = number.parse();
                     let number = number.with_context(|| format!("{text}: give NAME or NAME:2"))?;
-                    Ok(record::open(&folder.join(name))?.measurements(number)?)
+                    let kept = record::open(&folder.join(name))?;
+                    let sizes = kept.measurements(number)?;
+                    Ok(((kept.name, number), sizes))
                 };
-                let volume = ellipsoid_volume(&view(&first)?, &view(&second)?);
-                let volume = volume.context(
+                let ((one, one_sizes), (other, other_sizes)) = (view(&first)?, view(&second)?);
+                ensure!(
+                    one != other,
+                    "{first} and {second} are one and the same view: give another one of the structure, at \
+                     right angles to it"
+                );
+                let found = ellipsoid_volume(&one_sizes, &other_sizes).context(
                     "a view is measured in pixels: save it with a pixel spacing (--spacing)",
                 )?;
-                if json { output::json(&volume) } else { output::line(volume) }
+                let TwoViews { volume, shared_axis: [one, other], disagreement } = found;
+                let percent = 100.0 * disagreement;
+                if disagreement > TwoViews::MOST_DISAGREEMENT {
+                    eprintln!(
+                        "the views disagree by {percent:.0} % on the axis that they share: they may be of \
+                         different structures, or not at right angles"
+                    );
+                }
+                if json {
+                    return output::json(&found);
+                }
+                output::line(format_args!(
+                    "{volume}; the shared axis is {one} in the first view and {other} in the second, \
+                     {percent:.0} % apart"
+                ))
             }
             What::Export { names, to } => named(names)?.iter().try_for_each(|kept| {
                 let copy = kept.export(&to)?;

@@ -12,7 +12,8 @@ pub struct ScaleArguments {
     #[arg(long, value_name = "MM", value_parser = spacing)]
     pub spacing: Option<PixelSpacing>,
 
-    /// The row of the transducer's face in pixels of the picture, from which depth is counted
+    /// The row of the transducer's face in pixels of the picture, from which depth is counted; below 0
+    /// where the picture was cropped under it
     #[arg(long, value_name = "Y", allow_hyphen_values = true)]
     transducer_row: Option<f32>,
 }

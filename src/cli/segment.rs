@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use image::{GrayImage, ImageFormat};
+use image::GrayImage;
 use serde::Serialize;
-use tapseg::geometry::FrameBox;
+use tapseg::geometry::{FrameBox, FrameSize};
 use tapseg::measure::Measurements;
 use tapseg::overlay::{SceneObject, draw_still};
+use tapseg::prompt::PromptPoint;
 use tapseg::region::{RegionChoice, RegionFinder};
-use tapseg::{Frame, Mask, Masks, Prompt};
+use tapseg::{Frame, Mask, Masks, PixelSpacing, Prompt};
 
-use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds};
+use super::arguments::{ModelArguments, RegionArguments, VolumeArguments, milliseconds, whole};
 use super::output;
 use super::prompts::{PriorArguments, PromptArguments};
 use super::scale::ScaleArguments;
@@ -21,7 +22,8 @@ use super::scale::ScaleArguments;
 /// Outline a structure on one picture
 ///
 /// Writes mask-1.png, mask-2.png… (best first, less so the more a mask contradicts a point; at the picture's
-/// size, 0 and 255), overlay.png and result.json. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
+/// size, 0 and 255), overlay.png and result.json, which tells the sizes of the masks and what they were made of: model,
+/// prompt, region and pixel spacing. Coordinates are pixels of the picture, (0, 0) the centre of its top left one.
 #[derive(Args)]
 #[command(
     after_help = "Example:  tapseg segment breast.png --box 120,80,340,260 -o out\n          \
@@ -37,7 +39,7 @@ pub struct Segment {
 
     /// The slice of a volume or frame of a clip, from 0; a volume's middle one or a clip's first where
     /// not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     slice: Option<u64>,
 
     #[command(flatten)]
@@ -63,13 +65,34 @@ pub struct Segment {
     model: ModelArguments,
 }
 
-/// The content of `result.json`.
+/// The content of `result.json`; what `record.json` tells too has the same names there.
 #[derive(Serialize)]
 struct Report {
     image: String,
     model: String,
+    model_sha256: Option<String>,
+    size: FrameSize,
+    pixel_spacing: Option<PixelSpacing>,
+    /// Who says so, where it is known.
+    pixel_spacing_from: Option<&'static str>,
+    prompt: PromptReport,
+    /// What the network was shown; `None` of all of the picture.
+    region: Option<FrameBox>,
+    /// What it would have been shown, did the prompt not lie outside.
+    unused_region: Option<FrameBox>,
     masks: Vec<MaskReport>,
     timings_ms: Timings,
+}
+
+/// What was pointed at, and the files that more was read from.
+#[derive(Serialize)]
+struct PromptReport {
+    /// Those of strokes and gaze, too.
+    points: Vec<PromptPoint>,
+    bounding_box: Option<FrameBox>,
+    mask: Option<PathBuf>,
+    text_embedding: Option<PathBuf>,
+    prior: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -96,17 +119,20 @@ impl Segment {
     pub fn run(self, json: bool) -> Result<()> {
         let mut recording = self.volume.open(&[self.image.display().to_string()])?;
         let index = recording.index(self.slice)?;
-        let frame = self.scale.applied_to(recording.clip().frame(index)?)?;
+        let frame = recording.clip().frame(index)?;
+        let stated = frame.pixel_spacing.map(|_| "file");
+        let frame = self.scale.applied_to(frame)?;
         // Checked before the model is loaded, so that a slip of the hand is told at once.
         let prompt = self.prompt.prompt(frame.size())?;
         let region = self.region.choice().on(frame.size())?;
         let input = self.prior.blended_into(&frame)?;
         let (segmenter, load) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let found = RegionFinder::new(region).of(&input)?;
         // What was found is for the better; a prompt outside is answered on the whole picture.
         let kept = found.filter(|f| region != RegionChoice::Auto || f.prompt(&prompt).is_ok());
-        if let (Some(found), None) = (found, kept) {
-            let FrameBox { x0, y0, x1, y1 } = found.bounding_box();
+        let unused_region = found.filter(|_| kept.is_none()).map(|found| found.bounding_box());
+        if let Some(FrameBox { x0, y0, x1, y1 }) = unused_region {
             eprintln!(
                 "the prompt is outside of the picture that was found, {x0},{y0},{x1},{y1}: the network is \
                  shown all of the frame"
@@ -118,9 +144,24 @@ impl Segment {
         let decode = start.elapsed();
 
         output::folder(&self.output)?;
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         let report = Report {
             image: self.image.display().to_string(),
-            model: segmenter.manifest().name.clone(),
+            model: segmenter.id().name.clone(),
+            model_sha256: segmenter.id().sha256.clone(),
+            size: frame.size(),
+            pixel_spacing: frame.pixel_spacing,
+            pixel_spacing_from: self.scale.spacing.map(|_| "--spacing").or(stated),
+            prompt: PromptReport {
+                points: prompt.points.clone(),
+                bounding_box: prompt.bounding_box,
+                mask: self.prompt.mask.clone(),
+                text_embedding: self.prompt.text_embedding.clone(),
+                prior: self.prior.prior.clone(),
+            },
+            region: embedding.region().map(|region| region.bounding_box()),
+            unused_region,
             masks: self.write_masks(&frame, &masks)?,
             timings_ms: Timings {
                 load: milliseconds(load),
@@ -129,13 +170,10 @@ impl Segment {
                 decode: milliseconds(decode),
             },
         };
-        let path = self.output.join("overlay.png");
-        overlay_picture(&frame, prompt, &masks.best().mask)
-            .save(&path)
-            .with_context(|| format!("can't write {}", path.display()))?;
+        let overlay = overlay_picture(&frame, prompt, &masks.best().mask);
+        output::png(&self.output.join("overlay.png"), &overlay)?;
         let text = serde_json::to_string_pretty(&report)?;
-        let path = self.output.join("result.json");
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json {
             output::line(&text)?;
         } else {
@@ -174,9 +212,7 @@ pub fn write_mask(mask: &Mask, path: &Path) -> Result<()> {
     let (width, height) = (mask.size().width, mask.size().height);
     let picture = GrayImage::from_raw(width, height, mask.to_grey())
         .context("a mask has one byte a pixel")?;
-    picture
-        .save_with_format(path, ImageFormat::Png)
-        .with_context(|| format!("can't write {}", path.display()))
+    output::png(path, &picture)
 }
 
 /// The picture with a mask and the prompt drawn over it.

@@ -14,7 +14,7 @@ use tapseg::region::{Region, RegionFinder};
 use tapseg::track::{Structure, TrackLimits, TrackScore, TrackedFrame, Tracker};
 use tapseg::{Frame, Mask, Prompt, Segmenter};
 
-use super::arguments::{ModelArguments, RegionArguments, milliseconds};
+use super::arguments::{ModelArguments, RegionArguments, milliseconds, whole};
 use super::prompts::{PromptArguments, read_mask};
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
@@ -33,7 +33,7 @@ pub struct Track {
     input: String,
 
     /// The frame that the prompt is on, from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole)]
     start: u64,
 
     /// How many frames; all where not given, 100 of the phantom
@@ -46,7 +46,7 @@ pub struct Track {
 
     /// How long the network takes for a frame, in milliseconds of the clip's time: its answer is there
     /// so much later, and the frames meanwhile aren't encoded
-    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = whole)]
     encode_ms: u64,
 
     #[command(flatten)]
@@ -116,6 +116,7 @@ impl Track {
         let prompt = self.first_prompt(&first, &truth)?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let mut finder = RegionFinder::new(self.region.choice());
         let found = predicted(&segmenter, &first, finder.of(&first)?, &prompt)?;
         if found.mask.bounding_box().is_none() {
@@ -123,6 +124,8 @@ impl Track {
         }
         let which = truth.best(&first, &found.mask)?;
 
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         let structure = Structure { id: 0, found, prompted: prompt.bounding_box };
         let latency = Duration::from_millis(self.encode_ms);
         let mut board =
@@ -165,9 +168,8 @@ impl Track {
             encoded: board.took.len(),
             correct_ms: median_ms(board.took),
         };
-        let path = self.output.join("result.json");
         let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json { output::line(&text) } else { self.print(&report) }
     }
 
@@ -200,9 +202,7 @@ impl Track {
         let mask = mask.unwrap_or(&nothing);
         write_mask(mask, &self.output.join(format!("mask-{index:04}.png")))?;
         let path = self.output.join(format!("overlay-{index:04}.png"));
-        overlay_picture(frame, Prompt::default(), mask)
-            .save(&path)
-            .with_context(|| format!("can't write {}", path.display()))
+        output::png(&path, &overlay_picture(frame, Prompt::default(), mask))
     }
 
     fn print(&self, report: &Report) -> Result<()> {

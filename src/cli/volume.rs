@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde::Serialize;
 use tapseg::feed::Clip;
@@ -12,7 +12,7 @@ use tapseg::prompt::Prompt;
 use tapseg::propagate::{Limits, Propagated, SliceMask, Stop, propagate};
 use tapseg::{Frame, Segmenter};
 
-use super::arguments::{ModelArguments, Recording, VolumeArguments};
+use super::arguments::{ModelArguments, Recording, VolumeArguments, whole};
 use super::prompts::PromptArguments;
 use super::segment::{overlay_picture, write_mask};
 use super::{output, progress};
@@ -36,7 +36,7 @@ pub struct Volume {
 
     /// The slice (or frame) that the prompt is on, from 0; a volume's middle one or a clip's first
     /// where not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     slice: Option<u64>,
 
     #[command(flatten)]
@@ -91,6 +91,7 @@ impl Volume {
         let prompt = self.prompt.prompt(frame.size())?;
         output::folder(&self.output)?;
         let (segmenter, _) = self.model.load()?;
+        self.prompt.check_for(segmenter.manifest())?;
         let begun = Instant::now();
         let found = find(recording.clip(), count, start, &prompt, &segmenter)?;
         let seconds = begun.elapsed().as_secs_f64();
@@ -98,6 +99,8 @@ impl Volume {
             bail!("nothing was found at the prompt on slice {start}: try another point or a box");
         }
 
+        let result = self.output.join("result.json");
+        output::remove_report(&result)?;
         remove_pictures(&self.output);
         let slices = self.write_slices(&mut recording, &found, start, &prompt)?;
         let volume = self.write_volume(&recording, &found)?;
@@ -114,9 +117,8 @@ impl Volume {
             stopped_after: found.after,
             seconds,
         };
-        let path = self.output.join("result.json");
         let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(&path, &text).with_context(|| format!("can't write {}", path.display()))?;
+        output::file(&result, text.as_bytes())?;
         if json { output::line(&text) } else { print_table(&report, &self.output) }
     }
 
@@ -133,9 +135,7 @@ impl Volume {
             let frame = recording.clip().frame(*index)?;
             let shown = if *index == start { prompt.clone() } else { Prompt::default() };
             let path = self.output.join(format!("overlay-{index:04}.png"));
-            overlay_picture(&frame, shown, mask)
-                .save(&path)
-                .with_context(|| format!("can't write {}", path.display()))?;
+            output::png(&path, &overlay_picture(&frame, shown, mask))?;
             if masks {
                 write_mask(mask, &self.output.join(format!("mask-{index:04}.png")))?;
             }

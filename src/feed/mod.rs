@@ -77,7 +77,7 @@ pub enum FeedError {
     },
     /// The row of a transducer's face that is below the picture, or no number.
     #[error(
-        "transducer row {row} is not on the picture, which is {height} pixels high: count from 0 at its top"
+        "transducer row {row} is not on the picture, which is {height} pixels high: count from 0 at its top, below 0 above it"
     )]
     TransducerRow {
         /// The row.
@@ -157,6 +157,7 @@ pub fn open_clip(specs: &[String]) -> Result<Box<dyn Clip>, FeedError> {
         _ => {
             let paths: Vec<PathBuf> = specs.iter().map(PathBuf::from).collect();
             for (spec, path) in specs.iter().zip(&paths) {
+                nifti::refuse_pair(path)?;
                 if nifti::looks_like_nifti(path) || dicom::looks_like_dicom(path)? {
                     let reason = "a DICOM or NIfTI file among several inputs: give one at a time";
                     return Err(FeedError::Spec { spec: spec.clone(), reason: reason.into() });
@@ -179,6 +180,7 @@ pub fn read_still(path: &Path) -> Result<Frame, FeedError> {
     } else if dicom::looks_like_dicom(path)? {
         dicom::DicomClip::open(path)?.frame(0)
     } else {
+        nifti::refuse_pair(path)?;
         images::read_picture(path)
     }
 }

@@ -45,6 +45,18 @@ pub fn looks_like_nifti(path: &Path) -> bool {
     name.ends_with(".nii") || name.ends_with(".nii.gz")
 }
 
+/// Refuses half of a NIfTI pair, told by its name: the half with the voxels says nothing of itself.
+pub(super) fn refuse_pair(path: &Path) -> Result<(), FeedError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    if path.is_file() && (name.ends_with(".hdr") || name.ends_with(".img")) {
+        let reason = "half of a NIfTI pair (.hdr and .img), which is not read: convert the pair to one .nii file, \
+                      as nibabel and FSL's fslchfiletype do";
+        return Err(FeedError::decode(path, reason));
+    }
+    Ok(())
+}
+
 /// How a volume is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct View {

@@ -28,7 +28,7 @@ pub use quantity::{Quantity, Unit};
 pub use ruler::Ruler;
 pub use scale::{Preset, ScaleError, parse_spacing};
 pub use shape::{Depth, Measurements};
-pub use volume::{ellipsoid_volume, volume_of_revolution};
+pub use volume::{TwoViews, ellipsoid_volume, volume_of_revolution};
 
 use crate::frame::PixelSpacing;
 

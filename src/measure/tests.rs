@@ -178,18 +178,24 @@ fn two_views_make_a_volume() {
     };
     // 48 x 40 x 30 mm.
     let (sagittal, transverse) = (view(24.0, 15.0), view(20.0, 15.0));
-    let volume = ellipsoid_volume(&sagittal, &transverse).unwrap();
+    let found = ellipsoid_volume(&sagittal, &transverse).unwrap();
+    let volume = found.volume;
+    found.shared_axis.iter().for_each(|axis| near(*axis, 30.0, "shared axis"));
+    assert!(found.disagreement < 0.02, "{found:?}");
+    let apart = ellipsoid_volume(&sagittal, &view(6.0, 5.0)).unwrap();
+    // 30 and 12 mm are nearest.
+    assert!((apart.disagreement - 0.6).abs() < 0.02, "{apart:?}");
     near(volume, PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0, "volume");
     assert!(volume.to_string().ends_with(" ml"));
     // The third axis beside each other one: shared is what both tell alike.
     for (other, name) in [(view(15.0, 20.0), "30 x 40"), (view(24.0, 20.0), "48 x 40")] {
         near(
-            ellipsoid_volume(&sagittal, &other).unwrap(),
+            ellipsoid_volume(&sagittal, &other).unwrap().volume,
             PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0,
             name,
         );
         near(
-            ellipsoid_volume(&other, &sagittal).unwrap(),
+            ellipsoid_volume(&other, &sagittal).unwrap().volume,
             PI / 6.0 * 48.0 * 40.0 * 30.0 / 1000.0,
             name,
         );

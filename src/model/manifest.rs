@@ -164,7 +164,7 @@ pub struct Manifest {
     pub licence: String,
     /// Where the weights come from.
     pub source: String,
-    /// The prompts it was trained for.
+    /// The prompts it was trained for: points or a box at least, through which the others are answered.
     pub prompts: Vec<PromptKind>,
     /// The mask tokens it was trained for.
     pub mask_tokens: MaskTokens,
@@ -243,6 +243,14 @@ impl Manifest {
         if self.format != FORMAT {
             let found = self.format;
             return Err(bad(format!("layout version {found}; this program reads {FORMAT}")));
+        }
+        if self.name.is_empty() {
+            return Err(bad("name is empty: say what the model is called".into()));
+        }
+        if !self.was_trained_for(PromptKind::Point) && !self.was_trained_for(PromptKind::Box) {
+            let reason = "prompts says neither \"point\" nor \"box\": list what the model was trained for, as in \
+                          prompts = [\"box\"]";
+            return Err(bad(reason.into()));
         }
         let input_size = self.preprocessing.input_size;
         if !(16..=MAX_INPUT_SIZE).contains(&input_size) {

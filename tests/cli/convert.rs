@@ -29,6 +29,11 @@ fn a_checkpoint_becomes_a_package_and_what_it_cost_is_told() {
     let written = std::fs::read_to_string(Path::new(&folder).join("fidelity.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), *fidelity);
     assert!(std::fs::read_to_string(Path::new(&folder).join("fidelity.svg")).is_ok());
+    let manifest = || std::fs::read(Path::new(&folder).join("model.toml")).unwrap();
+    let before = manifest();
+    let told = refused(["convert", &sam, "--preset", "sam", "-o", &folder]);
+    assert!(told.contains("micro is there already; remove it or give another name"), "{told}");
+    assert!(manifest() == before, "the package that is there stays");
 
     let pictures = tempfile::tempdir().unwrap();
     let picture = data("frames/clarius_contrast.png");

@@ -12,6 +12,17 @@ pub fn points_package(folder: &Path) -> String {
     package
 }
 
+#[test]
+fn thresholds_that_no_mask_can_reach_are_refused() {
+    for option in ["--pred-iou-thresh", "--stability-score-thresh"] {
+        for value in ["2", "-0.5", "nan"] {
+            let output = tapseg(["everything", "picture.png", option, value, "-o", "never-made"]);
+            let told = text(&output.stderr);
+            assert!(told.contains(option) && told.contains("a number from 0 to 1"), "{told}");
+        }
+    }
+}
+
 /// `tests/data/automatic/make_automatic.py` tells where the expected masks come from.
 #[test]
 fn everything_is_what_the_official_generator_finds() {

@@ -116,6 +116,20 @@ fn boxes_become_masks_that_are_judged() {
     assert!(left_out.len() == 2 && left_out[0].as_str().unwrap().contains("picture 7: its box 2"));
     let told = ok(asked);
     assert!(told.contains("not found: 2\n") && told.contains("305, 67, 0 x 505"), "{told}");
+    // Nor does one on a picture that nothing names.
+    let mut stray = json.clone();
+    let mut on_unknown = json["annotations"][0].clone();
+    on_unknown["image_id"] = 99.into();
+    stray["annotations"].as_array_mut().unwrap().push(on_unknown);
+    std::fs::write(&detections, stray["annotations"].to_string()).unwrap();
+    let report: Value = serde_json::from_str(&ok(["--json"].iter().chain(&asked))).unwrap();
+    assert!(report["masks"] == 1 && report["scores"]["ap"].as_f64() >= Some(0.7), "{report}");
+    let named = "picture 99: its box 1: nothing says which file the picture is";
+    assert_eq!(report["boxes_left_out"], serde_json::json!([named]));
+    let only_it = serde_json::json!([stray["annotations"][1]]);
+    std::fs::write(&detections, only_it.to_string()).unwrap();
+    let told = refused(asked);
+    assert!(told.contains("picture 99 is: the truth names none"), "{told}");
     // A picture that can't be read costs nothing of the others.
     let mut more = json.clone();
     let missing = serde_json::json!({ "id": 8, "file_name": "missing.png" });
@@ -127,6 +141,7 @@ fn boxes_become_masks_that_are_judged() {
     std::fs::remove_file(&masks).unwrap();
     let told = refused(["instances", &boxes, "--images", &images, "-o", &masks]);
     assert!(told.contains("1 of 2 pictures") && told.contains("missing.png"), "{told}");
+    assert_eq!(told.matches("No such file").count(), 1, "{told}");
     let written: Value = serde_json::from_str(&std::fs::read_to_string(&masks).unwrap()).unwrap();
     assert_eq!(written.as_array().map(Vec::len), Some(1));
 

@@ -14,6 +14,7 @@ mod records;
 mod track;
 mod tune;
 mod volumes;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -68,6 +69,16 @@ fn segment_writes_masks_overlay_and_report() {
     let written = std::fs::read_to_string(out.path().join("result.json")).unwrap();
     assert_eq!(report, serde_json::from_str::<Value>(&written).unwrap());
     assert_eq!(report["model"], "litemedsam");
+    let shown: Value =
+        serde_json::from_str(&ok(["--json", "models", "show", "litemedsam"])).unwrap();
+    assert_eq!(report["model_sha256"], shown["manifest_sha256"]);
+    assert_eq!(report["size"], serde_json::json!({ "width": 1280, "height": 960 }));
+    let point = serde_json::json!({ "position": { "x": 580.0, "y": 320.0 }, "label": "positive" });
+    assert_eq!(report["prompt"]["points"], serde_json::json!([point]));
+    assert_eq!(report["prompt"]["bounding_box"], Value::Null);
+    let none = ["pixel_spacing", "pixel_spacing_from", "unused_region"];
+    assert!(none.iter().all(|key| report[key] == Value::Null), "{printed}");
+    assert!(report["region"]["x0"].as_f64() > Some(0.0), "the margin is left out: {printed}");
     for key in ["load", "preprocess", "encode", "decode"] {
         assert!(report["timings_ms"][key].as_f64().unwrap() > 0.0, "{key}");
     }
@@ -111,6 +122,7 @@ fn segment_writes_masks_overlay_and_report() {
     let (best, folder) = (best.to_str().unwrap(), again.path().to_str().unwrap());
     let printed = ok(["--json", "segment", picture, "--mask", best, "-o", folder]);
     let refined: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(refined["prompt"]["mask"], best);
     let area = |r: &Value| r["masks"][0]["area_px"].as_f64().unwrap();
     assert!((area(&refined) / area(&report) - 1.0).abs() < 0.2);
 }
@@ -123,6 +135,8 @@ fn areas_are_in_square_millimetres_where_the_spacing_is_known() {
     let (picture, folder) = (picture.to_str().unwrap(), out.path().to_str().unwrap());
     let printed = ok(["--json", "segment", picture, "--point", "3,3", "-o", folder]);
     let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["pixel_spacing"], serde_json::to_value(spacing).unwrap());
+    assert_eq!(report["pixel_spacing_from"], "file");
     for mask in report["masks"].as_array().unwrap() {
         let expected = mask["area_px"].as_f64().unwrap() * f64::from(spacing.pixel_area_mm2());
         assert!((mask["area_mm2"].as_f64().unwrap() - expected).abs() <= 1e-4 * expected);
@@ -139,6 +153,7 @@ fn spacings_given_by_hand_make_millimetres() {
     let scale = ["--spacing", "0.05x0.1", "--transducer-row", "87"];
     let printed = ok(["--json"].iter().chain(&segment).chain(&scale));
     let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["pixel_spacing_from"], "--spacing");
     let mask = &report["masks"][0];
     let sizes = &mask["measurements"];
     assert_eq!(sizes["area"]["unit"], "mm2");
@@ -171,6 +186,10 @@ fn a_region_that_is_not_on_the_picture_is_refused() {
     let segment = ["segment", &picture, "-o", out.path().to_str().unwrap(), "--point"];
     let told = |at| text(&tapseg(segment.iter().chain(&[at])).stderr);
     assert!(told("20,20").contains("outside of the picture that was found"));
+    let report = std::fs::read_to_string(out.path().join("result.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["region"], Value::Null);
+    assert!(report["unused_region"]["x0"].as_f64() > Some(20.0), "{report}");
     assert_eq!(told("580,328"), "");
 }
 
@@ -275,7 +294,11 @@ fn slips_are_told_with_their_remedy() {
     let text_file = text_file.to_str().unwrap();
     let small = data("eval/kinds/deep.png");
     let small = small.to_str().unwrap();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
+        (
+            &["segment", picture, "--scribble", "500,300 6000,300", "-o", folder],
+            "--scribble: the point (6000, 300) is not on the frame of 1280x960",
+        ),
         (&["segment", picture, "-o", folder], "give a point, a box or a mask"),
         (
             &["segment", picture, "--point", "5000,10", "-o", folder],
@@ -316,6 +339,17 @@ fn slips_are_told_with_their_remedy() {
         let output = tapseg(verb.iter().chain(&["--threads", "0"]));
         assert!(text(&output.stderr).contains("at least 1"), "{}", text(&output.stderr));
     }
+    for (option, value, expected) in [
+        ("--spacing", "-1", "-1 mm a pixel can't be"),
+        ("--slice", "-1", "a whole number, at least 0"),
+        ("--threads", "-2", "at least 1"),
+    ] {
+        let output = tapseg(["segment", picture, "--point", "5,5", "-o", folder, option, value]);
+        let told = text(&output.stderr);
+        assert!(told.contains(expected) && !told.contains("-- -"), "{told}");
+    }
+    let output = tapseg(["track", picture, "--encode-ms", "-5", "-o", folder]);
+    assert!(text(&output.stderr).contains("a whole number, at least 0"));
     // What clap itself refuses, it explains with the value.
     let output = tapseg(["segment", picture, "--point", "5", "-o", folder]);
     assert!(text(&output.stderr).contains("2 numbers are needed"));
@@ -398,4 +432,21 @@ fn a_text_needs_a_package_with_a_text_encoder() {
     assert!(complaint.contains("litemedsam has no text encoder"), "{complaint}");
     let complaint = told(&picture);
     assert!(complaint.contains("no array of 32-bit floats"), "{complaint}");
+}
+
+#[test]
+fn a_mask_of_zeros_and_ones_is_told_as_that() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("labels.png");
+    let labels = image::GrayImage::from_fn(1280, 960, |x, _| image::Luma([u8::from(x > 640)]));
+    labels.save(&file).unwrap();
+    let picture = data("frames/clarius_eye.png").display().to_string();
+    let told = |more: &[&str]| {
+        let segment = ["segment", &picture, "--mask", file.to_str().unwrap(), "-o", "never-made"];
+        refused(segment.iter().chain(more))
+    };
+    let complaint = told(&[]);
+    assert!(complaint.contains("labels.png: its brightest value is 1, and"), "{complaint}");
+    // With a box it was left out without a word.
+    assert_eq!(told(&["--box", "305,67,855,572"]), complaint);
 }

@@ -55,6 +55,22 @@ fn models_are_found_by_name_listed_shown_and_verified() {
     assert!(refused(with(&["models", "verify"])).contains("1 of 3 packages"));
     assert!(refused(with(&["models", "verify", "mine"])).contains("1 of 1 packages"));
     assert!(ok(with(&["models", "verify", "litemedsam"])).contains("sound"));
+    // One that nothing was changed in, but that no engine can load.
+    let theirs = second.join("mine");
+    std::fs::write(theirs.join("encoder.onnx"), "no network").unwrap();
+    let manifest = std::fs::read_to_string(theirs.join("model.toml")).unwrap();
+    let sum = |bytes: &[u8]| {
+        use sha2::Digest;
+        sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>()
+    };
+    let stated = sum(&std::fs::read(mine.join("encoder.onnx")).unwrap());
+    assert!(manifest.contains(&stated));
+    std::fs::write(theirs.join("model.toml"), manifest.replace(&stated, &sum(b"no network")))
+        .unwrap();
+    let output = tapseg(["models", "verify", theirs.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("encoder of"), "{}", text(&output.stdout));
+    assert!(!text(&output.stdout).contains("sound"), "{}", text(&output.stdout));
     let picture = data("frames/clarius_eye.png");
     let segment = ["segment", picture.to_str().unwrap(), "--point", "5,5", "-o", dir, "--model"];
     let complaint = refused(with(&[&segment[..], &["mine"]].concat()));
@@ -120,4 +136,27 @@ fn an_exported_pair_is_added_and_used_by_its_name() {
     let report: Value = serde_json::from_str(&ok(segment.iter().chain(&more))).unwrap();
     assert_eq!(report["model"], "tiny");
     assert_eq!(report["masks"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_prompt_that_a_package_was_not_trained_for_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let package = super::everything::points_package(out.path());
+    let manifest = Path::new(&package).join("model.toml");
+    let stated = std::fs::read_to_string(&manifest).unwrap();
+    let all = "prompts = [\"point\", \"box\", \"mask\"]";
+    assert!(stated.contains(all), "{stated}");
+    let [picture, mask] = ["frames/clarius_eye.png", "frames/clarius_eye_mask0.png"].map(data);
+    let [picture, mask] = [&picture, &mask].map(|path| path.to_str().unwrap());
+    let masks = out.path().join("masks").display().to_string();
+    let with = |argument: &'static str, value: &str| {
+        ["segment", picture, "--model", &package, "-o", &masks, argument, value].map(String::from)
+    };
+    ok(with("--box", "305,67,855,572"));
+    std::fs::write(&manifest, stated.replace(all, "prompts = [\"point\"]")).unwrap();
+    ok(with("--point", "580,320"));
+    for (argument, value, kind) in [("--box", "305,67,855,572", "box"), ("--mask", mask, "mask")] {
+        let told = refused(with(argument, value));
+        assert!(told.contains(argument) && told.contains(&format!("add {kind:?}")), "{told}");
+    }
 }

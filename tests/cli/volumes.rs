@@ -128,7 +128,15 @@ fn slips_with_volumes_and_prompts_are_told_with_their_remedy() {
     let path = |name: &str| data(name).display().to_string();
     let (volume, four) = (path("nifti/ellipsoid.nii.gz"), path("nifti/four_dimensions.nii.gz"));
     let picture = path("frames/clarius_eye.png");
-    let cases: [(&[&str], &str); 9] = [
+    let pair = tempfile::tempdir().unwrap();
+    let [header, voxels] = ["scan.hdr", "scan.img.gz"].map(|name| {
+        let path = pair.path().join(name);
+        std::fs::write(&path, vec![0; 400]).unwrap();
+        path.display().to_string()
+    });
+    let cases: [(&[&str], &str); 11] = [
+        (&["volume", &header, "--slice", "10", "--point", "1,1"], "scan.hdr: half of a NIfTI pair"),
+        (&["segment", &voxels, "--point", "1,1"], "to one .nii file"),
         (&["volume", &volume], "give a point, a box or a mask"),
         (&["volume", &four, "--point", "1,1"], "it has 4 dimensions"),
         (&["volume", &volume, "--point", "1,1", "--slice", "24"], "has slices 0 to 23"),

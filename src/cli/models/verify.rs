@@ -3,12 +3,13 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
-use tapseg::model::Place;
+use tapseg::Segmenter;
+use tapseg::model::{ModelError, Place};
 
 use super::super::arguments::LibraryArguments;
 use super::super::output;
 
-/// Verify the checksums of packages; the exit code is 1 if one of them can't be used
+/// Verify the checksums of packages, and that they load; the exit code is 1 if one of them can't be used
 #[derive(Args)]
 #[command(after_help = "Example:  tapseg models verify\n          tapseg models verify sam-vit-b")]
 pub struct Verify {
@@ -29,7 +30,9 @@ impl Verify {
         let mut report = Vec::new();
         let mut broken = 0;
         for (name, place) in &places {
-            let error = place.open().err().map(|e| e.to_string());
+            let package = place.open().map_err(ModelError::from);
+            let loaded = package.and_then(|package| Segmenter::load(&package));
+            let error = loaded.err().map(|e| e.to_string());
             broken += usize::from(error.is_some());
             if !json {
                 let verdict = error.as_deref().unwrap_or("sound");
