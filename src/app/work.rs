@@ -19,7 +19,8 @@ pub struct Keeping {
     pub folder: Option<PathBuf>,
     /// Which of them may be deleted; none.
     pub retention: Retention,
-    /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
+    /// Where records are copied to from the screen, as the folder of a USB stick; nowhere. A copy that is on no
+    /// other disk is told as such, and lets no record be deleted.
     pub export_to: Option<PathBuf>,
     /// Where the picture is, outside of which what is kept is blanked; nothing is. Where that is all of the
     /// frame there is nothing to blank, and the person is told so with each record.
@@ -203,16 +204,20 @@ impl Clerk {
         }
         let place = to.display();
         let figures: [(&str, &dyn Display); 2] = [("count", &copied), ("place", &place)];
-        match (copied, failed) {
+        let told = match (copied, failed) {
             (_, Some(error)) => {
                 let figures: [(&str, &dyn Display); 2] =
                     [("reason", &text(error)), ("count", &copied)];
-                Err(words.fill(Word::SomeCopied, &figures))
+                return Err(words.fill(Word::SomeCopied, &figures));
             }
-            (0, None) => Ok(words.get(Word::AllExported).into()),
-            (1, None) => Ok(words.fill(Word::OneCopied, &figures)),
-            (_, None) => Ok(words.fill(Word::Copied, &figures)),
-        }
+            (0, None) => return Ok(words.get(Word::AllExported).into()),
+            (1, None) => words.fill(Word::OneCopied, &figures),
+            (_, None) => words.fill(Word::Copied, &figures),
+        };
+        Ok(match record::is_another_disk(to, folder) {
+            true => told,
+            false => words.fill(Word::NoOtherDisk, &[("told", &told)]),
+        })
     }
 
     /// Makes room, has `write` make a record, and tells where it is.

@@ -112,10 +112,17 @@ impl Records {
                 )?;
                 if json { output::json(&volume) } else { output::line(volume) }
             }
-            What::Export { names, to } => named(names)?.iter().try_for_each(|kept| {
-                let copy = kept.export(&to)?;
-                output::line(copy.display())
-            }),
+            What::Export { names, to } => {
+                let records = named(names)?;
+                for kept in &records {
+                    output::line(kept.export(&to)?.display())?;
+                }
+                if !records.is_empty() && !record::is_another_disk(&to, &folder) {
+                    let place = to.display();
+                    eprintln!("{place} is on no other disk: these copies don't count as exports");
+                }
+                Ok(())
+            }
         }
     }
 }

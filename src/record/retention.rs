@@ -32,7 +32,7 @@ pub struct Retention {
     pub keep: Option<Duration>,
     /// The oldest, while less than this is free.
     pub free: Option<Room>,
-    /// Those too that were never exported.
+    /// Those too that were never exported to another disk.
     pub unexported: bool,
 }
 
@@ -148,7 +148,7 @@ fn candidate(kept: &Kept, wall: SystemTime, ages: &Ages) -> Option<Candidate> {
     let by_date = wall.duration_since(at.into()).unwrap_or_default();
     let bytes = kept.files().ok()?.iter().map(|file| file.bytes).sum();
     let age = by_date.min(ages.of_record(&kept.name));
-    Some(Candidate { age, bytes, exported: kept.is_elsewhere() })
+    Some(Candidate { age, bytes, exported: kept.is_exported() })
 }
 
 /// The free and all bytes of the disk that has `folder`.

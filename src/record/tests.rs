@@ -147,7 +147,7 @@ fn records_are_listed_verified_and_exported() {
 
     let near = tempfile::tempdir_in(parent.path().parent().unwrap()).unwrap();
     kept[0].export(near.path()).unwrap();
-    assert!(kept[0].is_exported() && !kept[0].is_elsewhere(), "it is on the same disk");
+    assert!(!kept[0].is_exported(), "it is on the same disk");
 
     let stick = tempfile::tempdir_in("/dev/shm").unwrap();
     // As a stick that was pulled out left it.
@@ -156,16 +156,16 @@ fn records_are_listed_verified_and_exported() {
     fs::write(unfinished.join("frame.png"), "half").unwrap();
     let copy = kept[0].export(stick.path()).unwrap();
     open(&copy).unwrap().verify().unwrap();
-    assert!(kept[0].is_elsewhere());
+    assert!(!kept[0].is_exported(), "it is in memory");
+    // As on another disk.
+    fs::write(folder.join(".exported"), "").unwrap();
     assert_eq!(
         album_page(parent.path(), 0, 6, &english()).unwrap().entries[0].note,
         "1 structure, exported"
     );
     let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
     assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
-    fs::remove_file(folder.join(".exported")).unwrap();
-    assert_eq!(kept[0].export(stick.path()).unwrap(), copy, "as one that was never noted");
-    assert!(kept[0].is_elsewhere());
+    assert_eq!(kept[0].export(stick.path()).unwrap(), copy, "it is there already");
     let other = Kept { record: serde_json::json!({}), ..kept[0].clone() };
     assert!(other.export(stick.path()).unwrap_err().to_string().contains("another record"));
     let away = stick.path().join("away");
@@ -196,6 +196,25 @@ fn records_are_listed_verified_and_exported() {
     assert_eq!(tidied(retention(false)), [""; 0]);
     assert_eq!(tidied(retention(true)).len(), 1);
     assert!(!newer.exists());
+}
+
+/// A stick that isn't in its place leaves an ordinary folder, on the system's disk or in memory.
+#[test]
+fn only_another_disk_holds_what_may_be_deleted() {
+    let here = tempfile::tempdir().unwrap();
+    let there = tempfile::tempdir_in("/dev/shm").unwrap();
+    let root = Path::new("/");
+    let cases = [
+        ("beside the records", here.path(), here.path()),
+        ("in memory", there.path(), here.path()),
+        ("on the system's disk", root, there.path()),
+        ("nowhere", Path::new("/nowhere/usb"), here.path()),
+    ];
+    for (name, to, records) in cases {
+        assert!(!is_another_disk(to, records), "{name}");
+    }
+    // What the kernel shows of processes stands for a mount of its own.
+    assert!(is_another_disk(Path::new("/proc"), here.path()));
 }
 
 thread_local! {

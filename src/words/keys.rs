@@ -128,6 +128,7 @@ words! {
     AllExported = "records.all_exported",
     OneCopied = "records.one_copied",
     Copied = "records.copied",
+    NoOtherDisk = "records.no_other_disk",
     SomeCopied = "records.some_copied",
     Damaged = "records.damaged",
     ClipOf = "records.clip_of",
