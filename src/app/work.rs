@@ -179,7 +179,7 @@ impl Clerk {
         self.outcome(|| look(folder).map_err(|error| error.told(&self.words)))
     }
 
-    /// Copies the records of these names, or all that were never copied, and tells how many.
+    /// Copies the records of these names, or all that were never exported, and tells how many.
     fn export(&self, names: &[String]) -> Result<String, String> {
         let words = &self.words;
         let text = |error: RecordError| error.told(words);
@@ -239,5 +239,35 @@ impl Clerk {
         let warnings = [unblanked, self.keeping.retention.shortage(folder, &self.words)];
         let told = [Some(place)].into_iter().chain(warnings).flatten();
         Ok(told.collect::<Vec<_>>().join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clerk whose folder has a record, and where it is.
+    fn clerk(folder: &Path, export_to: &Path) -> (Clerk, PathBuf) {
+        let record = folder.join("20261127T081502.123Z");
+        std::fs::create_dir_all(&record).unwrap();
+        std::fs::write(record.join("record.json"), r#"{"files": []}"#).unwrap();
+        let (folder, export_to) = (Some(folder.into()), Some(export_to.into()));
+        let keeping = Keeping { folder, export_to, ..Keeping::default() };
+        (Clerk { keeping, words: Words::default() }, record)
+    }
+
+    #[test]
+    fn what_was_copied_to_no_other_disk_is_exported_again() {
+        let folder = tempfile::tempdir().unwrap();
+        // As where no stick is in its place.
+        let stick = tempfile::tempdir_in(folder.path()).unwrap();
+        let (clerk, record) = clerk(&folder.path().join("kept"), stick.path());
+        let place = stick.path().display();
+        for _ in 0..2 {
+            let told = clerk.export(&[]).unwrap();
+            assert_eq!(told, format!("On no other disk: 1 record is in {place}"));
+        }
+        std::fs::write(record.join(".exported"), "").unwrap();
+        assert_eq!(clerk.export(&[]).unwrap(), "All records were exported before");
     }
 }
