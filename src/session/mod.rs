@@ -25,6 +25,7 @@
 //!   [`Session::FRESH`], and is answered in the time of a decode.
 //! - Where there is a second, larger network ([`SessionOptions::refiner`]), it draws what is shown on the
 //!   frozen frame once more, in the background; the better outline takes the place of the first one.
+//! - [`Button::Save`] keeps what is shown; an outline that is on its way is waited for.
 //! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
@@ -79,6 +80,7 @@ pub use event::{
 };
 use everything::Everything;
 use feed_watch::FeedWatch;
+use keeping::Saving;
 use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
@@ -160,7 +162,7 @@ pub struct Session {
     browsing: Option<Browsing>,
     theme: Theme,
     rubber_band: Option<FrameBox>,
-    saving: bool,
+    saving: Saving,
     clipping: bool,
     exporting: bool,
     working_since: Option<Duration>,
@@ -231,7 +233,7 @@ impl Session {
             hidden: false,
             browsing: None,
             rubber_band: None,
-            saving: false,
+            saving: Saving::Idle,
             clipping: false,
             exporting: false,
             working_since: None,
@@ -258,7 +260,7 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
         let busy = self.is_working() || self.is_refining();
-        !self.saving && !self.clipping && !self.exporting && !reading && !busy
+        self.saving == Saving::Idle && !self.clipping && !self.exporting && !reading && !busy
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -338,10 +340,7 @@ impl Session {
                     self.pressed(button, &mut commands);
                 }
             }
-            Event::Saved(result) => {
-                self.saving = false;
-                self.say_kept(Word::Saved, result);
-            }
+            Event::Saved(result) => self.saved(result),
             Event::Clipped(result) => {
                 self.clipping = false;
                 self.say_kept(Word::ClipSaved, result);
@@ -350,6 +349,7 @@ impl Session {
             Event::Notice(notice) => self.say(notice),
         }
         self.ask_for_masks(&mut commands);
+        self.save_when_due(&mut commands);
         self.refine(&mut commands);
         self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));

@@ -203,7 +203,12 @@ impl Objects {
 
     /// Whether any has a prompt, as not all points were taken away.
     pub fn are_prompted(&self) -> bool {
-        self.list.iter().filter_map(Object::prompt).any(|prompt| !prompt.is_empty())
+        self.prompted() > 0
+    }
+
+    /// How many have a prompt.
+    pub fn prompted(&self) -> usize {
+        self.list.iter().filter_map(Object::prompt).filter(|prompt| !prompt.is_empty()).count()
     }
 
     /// The number of the newest step that was made.
@@ -223,6 +228,11 @@ impl Objects {
     pub fn are_asked_for(&self) -> bool {
         let current = self.list.iter().filter_map(Object::current);
         current.into_iter().any(|step| matches!(step.answer, Answer::Asked { .. }))
+    }
+
+    /// Whether a prompt as it stands is to be asked about.
+    pub fn are_wanted(&self) -> bool {
+        self.list.iter().filter_map(Object::current).any(Step::is_wanted)
     }
 
     pub fn begin_another(&mut self) {

@@ -9,6 +9,7 @@ use crate::words::Word;
 
 use super::buttons::Page;
 use super::everything::Everything;
+use super::keeping::Saving;
 use super::objects::Object;
 use super::{Frozen, Session, State, Tool};
 
@@ -103,6 +104,9 @@ impl Session {
         let words = &self.options.words;
         if let Some((notice, _)) = &self.notice {
             return Some(notice.clone());
+        }
+        if self.saving == Saving::Waiting {
+            return Some(words.get(Word::SaveWaits).to_owned());
         }
         if let Some(message) = self.scaling_message() {
             return Some(message);

@@ -108,6 +108,8 @@ words! {
     GuidePinch = "guide.pinch",
     GuideClose = "guide.close",
     Saved = "keep.saved",
+    SaveWaits = "keep.save_waits",
+    LeftOut = "keep.left_out",
     ClipSaved = "keep.clip_saved",
     NotSaved = "keep.not_saved",
     Clipping = "keep.clipping",
