@@ -220,7 +220,7 @@ impl Clerk {
         })
     }
 
-    /// Makes room, has `write` make a record, and tells where it is.
+    /// Makes room, has `write` make a record, and tells what the person is to know of it, and its name.
     fn kept(
         &self,
         options: &RecordOptions,
@@ -233,18 +233,20 @@ impl Clerk {
             Ok(path) => log::info!("saved {}", path.display()),
             Err(reason) => log::warn!("not saved: {reason}"),
         }
-        let place = written.map_err(|error| error.told(&self.words))?.display().to_string();
+        let place = written.map_err(|error| error.told(&self.words))?;
+        let name = place.file_name().map(|name| name.to_string_lossy().into_owned());
         let unblanked = options.blanking == Some(Blanking::Nothing);
         let unblanked = unblanked.then(|| self.words.get(Word::NothingBlanked).to_owned());
-        let warnings = [unblanked, self.keeping.retention.shortage(folder, &self.words)];
-        let told = [Some(place)].into_iter().chain(warnings).flatten();
-        Ok(told.collect::<Vec<_>>().join("; "))
+        // What matters first: small screens show the beginning alone.
+        let told = [unblanked, self.keeping.retention.shortage(folder, &self.words), name];
+        Ok(told.into_iter().flatten().collect::<Vec<_>>().join("; "))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Room;
 
     /// A clerk whose folder has a record, and where it is.
     fn clerk(folder: &Path, export_to: &Path) -> (Clerk, PathBuf) {
@@ -254,6 +256,22 @@ mod tests {
         let (folder, export_to) = (Some(folder.into()), Some(export_to.into()));
         let keeping = Keeping { folder, export_to, ..Keeping::default() };
         (Clerk { keeping, words: Words::default() }, record)
+    }
+
+    /// A panel of 480 pixels shows 58 letters.
+    #[test]
+    fn warnings_come_before_the_name_of_what_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut clerk, record) = clerk(folder.path(), folder.path());
+        let options = RecordOptions { blanking: Some(Blanking::Nothing), ..Default::default() };
+        let name = record.file_name().unwrap().to_str().unwrap();
+        let told = |clerk: &Clerk| clerk.kept(&options, |_| Ok(record.clone())).unwrap();
+        assert_eq!(told(&clerk), format!("nothing was blanked; {name}"));
+        clerk.keeping.retention.free = Some(Room::Share(1.0));
+        let told = told(&clerk);
+        let warnings = told.strip_suffix(&format!(": export records; {name}")).unwrap();
+        assert!(warnings.starts_with("nothing was blanked; only "), "{told}");
+        assert!("Saved: ".len() + warnings.len() <= 58, "{told}");
     }
 
     #[test]

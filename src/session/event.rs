@@ -98,7 +98,7 @@ pub enum Event {
         /// The masks, best first, or why there are none.
         result: Result<Vec<MaskCandidate>, String>,
     },
-    /// The outcome of [`Command::Save`]: where it was saved, or why not.
+    /// The outcome of [`Command::Save`]: what the person is to know of it, last its name, or why it was not saved.
     Saved(Result<String, String>),
     /// The outcome of [`Command::Clip`], likewise.
     Clipped(Result<String, String>),

@@ -61,11 +61,11 @@ impl Session {
     pub(super) fn saved(&mut self, result: Result<String, String>) {
         let Saving::Writing { left_out } = self.saving else { return };
         self.saving = Saving::Idle;
-        let told = |place| match left_out {
-            true => format!("{}; {place}", self.options.words.get(Word::LeftOut)),
-            false => place,
+        let with_warning = |told| match left_out {
+            true => format!("{}; {told}", self.options.words.get(Word::LeftOut)),
+            false => told,
         };
-        let result = result.map(told);
+        let result = result.map(with_warning);
         self.say_kept(Word::Saved, result);
     }
 
@@ -77,10 +77,10 @@ impl Session {
         commands.push(Command::Clip { last, scale });
     }
 
-    pub(super) fn say_kept(&mut self, told: Word, result: Result<String, String>) {
+    pub(super) fn say_kept(&mut self, kept: Word, result: Result<String, String>) {
         let words = &self.options.words;
         let kept = match result {
-            Ok(place) => words.fill(told, &[("place", &place)]),
+            Ok(told) => words.fill(kept, &[("told", &told)]),
             Err(reason) => words.fill(Word::NotSaved, &[("reason", &reason)]),
         };
         // That the scale was dropped is said once, and the moment before this.

@@ -18,11 +18,11 @@ fn saved_records_are_whole_when_the_run_ends() {
     let report = played(Colours::new(1000, 200), Sleeper::default(), options).unwrap();
     let message = |step: usize| report.steps[step].scene.status.message.clone().unwrap();
     let saved = message(1);
-    let record = saved.strip_prefix("Saved to ").expect(&saved);
-    assert!(std::path::Path::new(record).join("mask-1.png").is_file());
+    let record = saved.strip_prefix("Saved: ").expect(&saved);
+    assert!(folder.path().join("kept").join(record).join("mask-1.png").is_file());
     let clipped = message(2);
-    let clip = clipped.strip_prefix("The clip is in ").expect(&clipped);
-    let clip = tapseg::record::open(clip.as_ref()).unwrap();
+    let clip = clipped.strip_prefix("The clip is saved: ").expect(&clipped);
+    let clip = tapseg::record::open(&folder.path().join("kept").join(clip)).unwrap();
     clip.verify().unwrap();
     let frames = clip.record["frames"].as_array().unwrap();
     let frozen = report.steps[0].scene.frame.as_ref().unwrap().sequence;

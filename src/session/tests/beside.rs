@@ -213,7 +213,7 @@ fn saving_takes_what_is_shown() {
     assert_eq!((live.frame.sequence, live.objects.len()), (1, 0));
     assert!(bed.press(Button::Save).is_empty(), "one at a time");
     bed.on(Event::Saved(Ok("there".into())));
-    assert_eq!(bed.message(), "Saved to there");
+    assert_eq!(bed.message(), "Saved: there");
     bed.tap(5.0, 5.0);
     let first = bed.encoded();
     bed.answer(&first);
