@@ -20,7 +20,7 @@ pub use album::{AlbumEntry, AlbumPage, AlbumView, album_frames, album_page, albu
 pub use blank::Blanking;
 pub use clip::{Clip, write_clip};
 pub use retention::{Retention, Room, Tidied};
-pub use shelf::{Kept, RecordFile, each_record, is_another_disk, open, records};
+pub use shelf::{Kept, RecordFile, is_another_disk, open, record_names, records};
 
 use crate::clock::Clock;
 use crate::files;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use crate::cine::CineBuffer;
 use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Blanking, Clip, Kept, RecordError, RecordOptions, Retention, Tidied};
+use crate::record::{self, Blanking, Clip, RecordError, RecordOptions, Retention, Tidied};
 use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
 use crate::words::{Word, Words};
@@ -185,21 +185,19 @@ impl Clerk {
         let text = |error: RecordError| error.told(words);
         let folder = self.given(&self.keeping.folder, Word::NoRecordsFolder)?;
         let to = self.given(&self.keeping.export_to, Word::NoStick)?;
+        let all = names.is_empty().then(|| record::record_names(folder)).transpose();
+        let all = all.map_err(text)?;
         let (mut copied, mut failed) = (0, None);
-        let mut export = |kept: Kept| match kept.export(to) {
-            Ok(_) => copied += 1,
-            // One that is damaged keeps no other back.
-            Err(error) => failed = failed.take().or(Some(error)),
-        };
-        match names {
-            [] => {
-                let all = record::each_record(folder).map_err(text)?;
-                all.filter(|kept| !kept.is_exported()).for_each(&mut export);
-            }
-            names => {
-                for name in names {
-                    export(record::open(&folder.join(name)).map_err(text)?);
-                }
+        for name in all.as_deref().unwrap_or(names) {
+            let exported = match record::open(&folder.join(name)) {
+                Ok(kept) if all.is_some() && kept.is_exported() => continue,
+                Ok(kept) => kept.export(to),
+                Err(error) => Err(error),
+            };
+            match exported {
+                Ok(_) => copied += 1,
+                // One that is damaged keeps no other back.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
         let place = to.display();
@@ -208,16 +206,17 @@ impl Clerk {
             (_, Some(error)) => {
                 let figures: [(&str, &dyn Display); 2] =
                     [("reason", &text(error)), ("count", &copied)];
-                return Err(words.fill(Word::SomeCopied, &figures));
+                Err(words.fill(Word::SomeCopied, &figures))
             }
-            (0, None) => return Ok(words.get(Word::AllExported).into()),
-            (1, None) => words.fill(Word::OneCopied, &figures),
-            (_, None) => words.fill(Word::Copied, &figures),
+            (0, None) => Ok(words.get(Word::AllExported).into()),
+            (1, None) => Ok(words.fill(Word::OneCopied, &figures)),
+            (_, None) => Ok(words.fill(Word::Copied, &figures)),
         };
-        Ok(match record::is_another_disk(to, folder) {
-            true => told,
-            false => words.fill(Word::NoOtherDisk, &[("told", &told)]),
-        })
+        if copied == 0 || record::is_another_disk(to, folder) {
+            return told;
+        }
+        let beside = |told: String| words.fill(Word::NoOtherDisk, &[("told", &told)]);
+        told.map(beside).map_err(beside)
     }
 
     /// Makes room, has `write` make a record, and tells what the person is to know of it, and its name.
@@ -285,6 +284,13 @@ mod tests {
             let told = clerk.export(&[]).unwrap();
             assert_eq!(told, format!("On no other disk: 1 record is in {place}"));
         }
+        // One that can't be read is told, and keeps no other back.
+        let damaged = folder.path().join("kept/20261127T081501.000Z");
+        std::fs::create_dir(&damaged).unwrap();
+        std::fs::write(damaged.join("record.json"), "{").unwrap();
+        let told = clerk.export(&[]).unwrap_err();
+        assert!(told.contains("081501.000Z") && told.ends_with("; 1 were copied"), "{told}");
+        std::fs::remove_dir_all(&damaged).unwrap();
         std::fs::write(record.join(".exported"), "").unwrap();
         assert_eq!(clerk.export(&[]).unwrap(), "All records were exported before");
     }

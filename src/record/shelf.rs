@@ -13,6 +13,7 @@ use crate::files;
 use crate::measure::Measurements;
 use crate::words::{Word, Words};
 
+use super::folder::is_record_name;
 use super::{RecordError, io, private_folder, sync_folder, write_file};
 
 /// The largest file of a record that is read: beyond it something else lies there.
@@ -58,22 +59,24 @@ pub struct Kept {
     pub record: serde_json::Value,
 }
 
-/// The records in `parent`, oldest first. What is not finished, or has no `record.json` that can be
-/// read, is none; a folder that is not there has none.
+/// The records in `parent` that can be read, oldest first; a folder that is not there has none.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
 pub fn records(parent: &Path) -> Result<Vec<Kept>, RecordError> {
-    Ok(each_record(parent)?.collect())
+    let names = record_names(parent)?;
+    Ok(names.iter().filter_map(|name| open(&parent.join(name)).ok()).collect())
 }
 
-/// As [`records`], each read when it is its turn: together they may take much memory.
+/// The names of the records in `parent`, oldest first, whether they can be read or not: of what is called as
+/// a record, or has a `record.json`. What is hidden is not finished.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
-pub fn each_record(parent: &Path) -> Result<impl Iterator<Item = Kept>, RecordError> {
-    let parent = parent.to_path_buf();
-    Ok(names(&parent)?.into_iter().filter_map(move |name| open(&parent.join(name)).ok()))
+pub fn record_names(parent: &Path) -> Result<Vec<String>, RecordError> {
+    let mut names = names(parent)?;
+    names.retain(|name| is_record_name(name) || parent.join(name).join("record.json").is_file());
+    Ok(names)
 }
 
 /// The names in `parent` that are not hidden, sorted; none where it is not there.

@@ -134,6 +134,8 @@ fn records_are_listed_verified_and_exported() {
     fs::write(broken.join("record.json"), "{").unwrap();
     let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries[0].note.as_str()), (2, "damaged"));
+    fs::remove_file(broken.join("record.json")).unwrap();
+    assert_eq!(record_names(parent.path()).unwrap(), [&kept[0].name, "20991231T235959.999Z"]);
     fs::remove_dir_all(&broken).unwrap();
     let view = album_view(parent.path(), &kept[0].name, &english()).unwrap();
     assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
