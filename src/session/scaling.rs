@@ -48,7 +48,7 @@ pub(super) struct Scaling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// It holds for frames of this size; for all where there is none.
+    /// It holds for frames of this size; where there is none, for those as large as the first that comes.
     pub size: Option<FrameSize>,
     /// How large a pixel is.
     pub spacing: PixelSpacing,
@@ -212,14 +212,28 @@ impl Session {
             self.look_for_ruler(&frame);
         }
         frame.pixel_spacing = spacing_of(&self.scale, &frame);
+        self.tell_other_size(&frame);
         frame
+    }
+
+    /// Tells where the feed's picture, of which `frame` is the newest, has another size: a pixel is another
+    /// then, and back at the first size it is as it was.
+    fn tell_other_size(&mut self, frame: &Frame) {
+        let Some((scale, before)) = self.scale.as_ref().zip(self.newest.as_ref()) else { return };
+        match (scale.is_for(before.size()), scale.is_for(frame.size()), frame.pixel_spacing) {
+            (true, false, None) => self.say_word(Word::NoScaleOfSize),
+            (true, false, Some(stated)) => self.say(self.with_pixel(Word::ScaleStated, stated)),
+            (false, true, Some(set)) => self.say(self.with_pixel(Word::ScaleSet, set)),
+            _ => {}
+        }
     }
 
     /// Has the scale from before hold, and tells it, if its ruler is on `frame`.
     fn look_for_ruler(&mut self, frame: &Frame) {
         let is_for = |earlier: &mut Earlier| earlier.scale.is_for(frame.size());
-        let Some(Earlier { scale, .. }) = self.earlier.take_if(is_for) else { return };
+        let Some(Earlier { mut scale, .. }) = self.earlier.take_if(is_for) else { return };
         if scale.has_its_ruler(frame) {
+            scale.size.get_or_insert(frame.size());
             self.say(self.with_pixel(Word::ScaleSet, scale.spacing));
             self.scale = Some(scale);
             self.rescale();

@@ -92,6 +92,7 @@ words! {
     ScaleStated = "scale.stated",
     NoneStated = "scale.none_stated",
     NoScale = "scale.none",
+    NoScaleOfSize = "scale.other_size",
     ScaleChanged = "scale.changed",
     RegionDrag = "region.drag",
     RegionSet = "region.set",

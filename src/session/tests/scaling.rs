@@ -102,7 +102,7 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
     let is_set = "The scale is set: 0.200 mm a pixel";
     for (name, scale, lives, remembers) in [
         ("of frames of this size", scale(Some(SIZE), None), true, false),
-        ("of any frames", scale(None, None), true, false),
+        ("of frames of any size", scale(None, None), true, false),
         ("of other frames", scale(Some(FrameSize::new(9, 9)), None), false, false),
         ("from a ruler that is not there", scale(Some(SIZE), Some(ruler)), false, true),
     ] {
@@ -141,6 +141,28 @@ fn a_scale_from_before_is_told_once_and_on_the_frames_that_it_holds_for() {
     bed.on(Event::Tick(Duration::from_secs(60)));
     bed.show(3);
     assert!(!told(&bed));
+}
+
+/// A source that sends another resolution shows a pixel of another size.
+#[test]
+fn a_scale_that_was_given_is_that_of_the_first_picture_s_size() {
+    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
+    let options = SessionOptions {
+        scale: Some(Scale { size: None, spacing, ruler: None }),
+        ..SessionOptions::default()
+    };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.show(1);
+    let mut other = Frame::from_rgb(FrameSize::new(9, 9), vec![0; 243]).unwrap();
+    bed.on(Event::Frame(other.clone()));
+    assert_eq!(bed.scene().frame.unwrap().pixel_spacing, None);
+    assert_eq!(bed.message(), "The picture has another size now: no scale");
+    bed.show(3);
+    assert_eq!(bed.scene().frame.unwrap().pixel_spacing, Some(spacing));
+    assert_eq!(bed.message(), "The scale is set: 0.200 mm a pixel");
+    other.pixel_spacing = Some(PixelSpacing { row_mm: 0.5, column_mm: 0.5 });
+    bed.on(Event::Frame(other));
+    assert_eq!(bed.message(), "As the feed states: 0.500 mm a pixel");
 }
 
 /// The spacing that the only record among `commands` gets.
