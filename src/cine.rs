@@ -80,6 +80,16 @@ impl CineFrame {
             source: frame.source.clone(),
         })
     }
+
+    /// The picture alone, as a frame.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub(crate) fn picture(&self) -> Result<Frame, String> {
+        let picture = image::load_from_memory(&self.png).map_err(|error| error.to_string())?;
+        let rgb = picture.into_rgb8().into_raw();
+        Frame::from_rgb(self.size, rgb).map_err(|error| error.to_string())
+    }
 }
 
 /// The levels of a picture of red, green and blue without colours. A loop over blocks that compilers make

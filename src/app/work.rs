@@ -83,16 +83,23 @@ impl Keeping {
                 };
                 Some(Event::Saved(clerk.outcome(saved)))
             }),
-            Command::Clip { last, scale } => {
+            Command::Clip { last, scale, since } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
-                        let clip = Clip::of(frames?, scale);
+                        let told = |error: RecordError| error.told(&clerk.words);
+                        let clip = Clip::of(frames?, scale.as_ref(), since).map_err(told)?;
                         let blank = clerk.keeping.blank;
                         let blanking = blank.map(|at| Blanking::of_clip(&clip.frames, at));
-                        let blanking = blanking.transpose().map_err(|e| e.told(&clerk.words))?;
+                        let blanking = blanking.transpose().map_err(told)?;
                         let options = RecordOptions { clock, blanking };
-                        clerk.kept(&options, |folder| record::write_clip(folder, &clip, &options))
+                        let write = |folder: &Path| record::write_clip(folder, &clip, &options);
+                        let kept = clerk.kept(&options, write)?;
+                        let unscaled = scale.is_some_and(|s| clip.pixel_spacing != Some(s.spacing));
+                        Ok(match unscaled {
+                            true => format!("{}; {kept}", clerk.words.get(Word::ClipUnscaled)),
+                            false => kept,
+                        })
                     };
                     Some(Event::Clipped(clerk.outcome(saved)))
                 })

@@ -507,7 +507,8 @@ fn a_clip_is_blanked_outside_of_where_the_picture_ever_is() {
     let blanking = Blanking::of_clip(&compressed, RegionChoice::Whole).unwrap();
     let Blanking::Outside(region) = blanking else { panic!("the picture is found") };
     let options = RecordOptions { blanking: Some(blanking), ..RecordOptions::default() };
-    let folder = write_clip(parent.path(), &Clip::of(compressed, None), &options).unwrap();
+    let folder =
+        write_clip(parent.path(), &Clip::of(compressed, None, 0).unwrap(), &options).unwrap();
     open(&folder).unwrap().verify().unwrap();
     let mut dicom = crate::feed::dicom::DicomClip::open(&folder.join("clip.dcm")).unwrap();
     for (i, frame) in frames.iter().enumerate() {

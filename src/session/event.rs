@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frame::{Frame, PixelSpacing};
+use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
 use crate::measure::Calliper;
@@ -182,8 +182,10 @@ pub enum Command {
     Clip {
         /// The frame that it ends with, where the picture is frozen.
         last: Option<Frame>,
-        /// The scale that was set on the screen, in place of what the feed states.
-        scale: Option<PixelSpacing>,
+        /// The scale that was set, in place of what the feed states.
+        scale: Option<Scale>,
+        /// The sequence number of the frame that it was set on.
+        since: u64,
     },
     /// Look at records, or do something with them.
     Records(Ask),

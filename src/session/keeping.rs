@@ -71,10 +71,12 @@ impl Session {
 
     pub(super) fn clip(&mut self, commands: &mut Vec<Command>) {
         self.check_scale(commands);
-        let scale = self.at_hand().and_then(|frame| self.scale_of(&frame));
+        let frame = self.at_hand();
+        let scale = self.scale.clone();
+        let scale = scale.filter(|scale| frame.is_some_and(|frame| scale.is_for(frame.size())));
         let last = self.frozen.as_ref().map(|frozen| frozen.frame.clone());
         self.clipping = true;
-        commands.push(Command::Clip { last, scale });
+        commands.push(Command::Clip { last, scale, since: self.scaled_since });
     }
 
     pub(super) fn say_kept(&mut self, kept: Word, result: Result<String, String>) {

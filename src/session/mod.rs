@@ -149,6 +149,8 @@ pub struct Session {
     grip: Option<Grip>,
     /// The scale that holds.
     scale: Option<Scale>,
+    /// The sequence number of the frame that it was set on.
+    scaled_since: u64,
     earlier: Option<Earlier>,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
@@ -210,6 +212,7 @@ impl Session {
             theme: options.theme,
             guide: options.guide,
             scale: None,
+            scaled_since: 0,
             earlier: options.scale.take().map(Earlier::from),
             options,
             now: Duration::ZERO,

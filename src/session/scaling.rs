@@ -62,12 +62,12 @@ impl Scale {
         Self { size: None, spacing: preset.spacing, ruler: None }
     }
 
-    fn is_for(&self, size: FrameSize) -> bool {
+    pub(super) fn is_for(&self, size: FrameSize) -> bool {
         self.size.is_none_or(|of| of == size)
     }
 
     /// Whether the ruler that it was read from is on `frame`, where it was read from one.
-    fn has_its_ruler(&self, frame: &Frame) -> bool {
+    pub(crate) fn has_its_ruler(&self, frame: &Frame) -> bool {
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
         self.ruler.is_none_or(|ruler| {
             let found = Ruler::between(frame, ruler.from, ruler.to);
@@ -175,6 +175,7 @@ impl Session {
         let Some(scaling) = self.scaling.take() else { return };
         let Some(Frozen { frame, .. }) = &self.frozen else { return };
         let (size, stated) = (frame.size(), frame.stated_spacing);
+        self.scaled_since = frame.sequence;
         let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
         self.earlier = None;
         self.scale = match (scaling.choice, scaling.ruler) {
@@ -235,7 +236,7 @@ impl Session {
         if scale.has_its_ruler(frame) {
             scale.size.get_or_insert(frame.size());
             self.say(self.with_pixel(Word::ScaleSet, scale.spacing));
-            self.scale = Some(scale);
+            (self.scale, self.scaled_since) = (Some(scale), frame.sequence);
             self.rescale();
         } else {
             self.earlier = Some(Earlier { scale, due: self.now + LOOK });
@@ -250,11 +251,6 @@ impl Session {
         let mut frame = frozen.or(tracked).or(self.presented.as_ref())?.clone();
         frame.pixel_spacing = spacing_of(&self.scale, &frame);
         Some(frame)
-    }
-
-    /// The scale that was set, where it holds for `frame`.
-    pub(super) fn scale_of(&self, frame: &Frame) -> Option<PixelSpacing> {
-        self.scale.as_ref().filter(|scale| scale.is_for(frame.size())).map(|scale| scale.spacing)
     }
 
     /// Lets go of a scale whose ruler is not on the picture at hand: whoever changes the scanner's depth

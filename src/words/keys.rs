@@ -112,6 +112,7 @@ words! {
     SaveWaits = "keep.save_waits",
     LeftOut = "keep.left_out",
     ClipSaved = "keep.clip_saved",
+    ClipUnscaled = "keep.clip_unscaled",
     NotSaved = "keep.not_saved",
     Clipping = "keep.clipping",
     NoFolder = "keep.no_folder",

@@ -117,13 +117,17 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
         let dropped = |c: &Command| matches!(c, Command::Remember(Memory::Scale(None)));
         assert_eq!(commands.iter().any(dropped), remembers, "{name}");
     }
-    let mut bed = Bed::live();
+    let mut bed = with(SessionOptions { clips: true, ..SessionOptions::default() });
+    bed.show(7);
     bed.press(Button::Scale);
     bed.tap(20.0, 5.0);
     bed.tap(20.0, 45.0);
     let commands = bed.press(Button::Apply);
     let Command::Remember(Memory::Scale(Some(set))) = &commands[0] else { panic!("{commands:?}") };
     assert_eq!(set.size, Some(SIZE));
+    let commands = bed.press(Button::Clip);
+    let [Command::Clip { scale, since: 7, .. }] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(scale.as_ref(), Some(set), "as the frames before may be of another depth");
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn a_scale_that_was_given_is_that_of_the_first_picture_s_size() {
 fn kept(commands: &[Command]) -> Option<PixelSpacing> {
     let kept = commands.iter().filter_map(|command| match command {
         Command::Save(snapshot) => Some(snapshot.frame.pixel_spacing),
-        Command::Clip { scale, .. } => Some(*scale),
+        Command::Clip { scale, .. } => Some(scale.as_ref().map(|scale| scale.spacing)),
         _ => None,
     });
     let kept: Vec<_> = kept.collect();
