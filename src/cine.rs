@@ -136,12 +136,10 @@ impl CineBuffer {
         Ok(frames.into_iter().chain(last).collect())
     }
 
-    /// While held, nothing is added, so that what led to a frozen picture stays. Afterwards it begins
-    /// anew.
+    /// While held, nothing is added, so that what led to a frozen picture stays. What comes afterwards follows
+    /// it, with times that tell of the pause.
     pub fn hold(&self, held: bool) {
-        if self.held.swap(held, Ordering::Relaxed) && !held {
-            *self.ring() = Ring::default();
-        }
+        self.held.store(held, Ordering::Relaxed);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -338,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_stays_and_what_follows_is_another_clip() {
+    fn what_is_held_stays_and_what_comes_afterwards_follows_it() {
         let limits = CineLimits::of(Duration::from_secs(9));
         let (mut feed, buffer) = remember(Box::new(Counting(0)), limits).unwrap();
         let kept = |last: Option<&Frame>| -> Vec<u64> {
@@ -361,8 +359,8 @@ mod tests {
         buffer.hold(true);
         assert_eq!((kept(None), kept(Some(&unseen))), (vec![0, 1, 2], vec![0, 1, 2, 3]));
         buffer.hold(false);
-        assert!(kept(None).is_empty());
-        next(1);
-        assert_eq!(kept(None), [4]);
+        assert_eq!(kept(None), [0, 1, 2]);
+        next(4);
+        assert_eq!(kept(None), [0, 1, 2, 4]);
     }
 }

@@ -96,10 +96,9 @@ impl Keeping {
                         let write = |folder: &Path| record::write_clip(folder, &clip, &options);
                         let kept = clerk.kept(&options, write)?;
                         let unscaled = scale.is_some_and(|s| clip.pixel_spacing != Some(s.spacing));
-                        Ok(match unscaled {
-                            true => format!("{}; {kept}", clerk.words.get(Word::ClipUnscaled)),
-                            false => kept,
-                        })
+                        let unscaled = unscaled.then(|| clerk.words.get(Word::ClipUnscaled).into());
+                        let told = [Some(format!("{:.1} s", clip.seconds())), unscaled, Some(kept)];
+                        Ok(told.into_iter().flatten().collect::<Vec<_>>().join("; "))
                     };
                     Some(Event::Clipped(clerk.outcome(saved)))
                 })

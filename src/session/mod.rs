@@ -258,6 +258,11 @@ impl Session {
         }
     }
 
+    /// Whether one frame stays until the person lets it go: a drag that may yet be cancelled holds none.
+    pub(crate) fn is_held(&self) -> bool {
+        self.frozen.as_ref().is_some_and(|frozen| !frozen.by_drag)
+    }
+
     /// Whether everything asked for has been answered. An embedding that is still being made for
     /// a frame no longer shown does not count.
     pub fn is_idle(&self) -> bool {

@@ -21,9 +21,12 @@ fn saved_records_are_whole_when_the_run_ends() {
     let record = saved.strip_prefix("Saved: ").expect(&saved);
     assert!(folder.path().join("kept").join(record).join("mask-1.png").is_file());
     let clipped = message(2);
-    let clip = clipped.strip_prefix("The clip is saved: ").expect(&clipped);
+    let told = clipped.strip_prefix("The clip is saved: ").expect(&clipped);
+    let (seconds, clip) = told.split_once(" s; ").expect(told);
     let clip = tapseg::record::open(&folder.path().join("kept").join(clip)).unwrap();
     clip.verify().unwrap();
+    let length = clip.record["seconds"].as_f64().unwrap();
+    assert_eq!(seconds, format!("{length:.1}"));
     let frames = clip.record["frames"].as_array().unwrap();
     let frozen = report.steps[0].scene.frame.as_ref().unwrap().sequence;
     assert_eq!(frames.last().unwrap()["sequence"], frozen, "it ends with the frozen picture");
