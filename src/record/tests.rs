@@ -29,6 +29,7 @@ fn snapshot() -> Snapshot {
         stability_score: 0.5,
     };
     let object = SnapshotObject {
+        origin: Origin::Found,
         refined: false,
         prompt: Prompt::default().positive(3.0, 4.0),
         masks: Masks { candidates: vec![candidate(20), candidate(10)] },
@@ -101,6 +102,7 @@ fn a_record_is_complete_and_private() {
     let length = &json["callipers"][0]["length"];
     assert_eq!(*length, serde_json::json!({ "value": 15.0, "unit": "mm" }));
     assert_eq!(json["objects"][0]["rank"], 2);
+    assert_eq!(json["objects"][0]["origin"], "found");
     assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
     #[cfg(unix)]
     {

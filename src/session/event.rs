@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
@@ -319,10 +321,24 @@ pub struct Snapshot {
     pub refiner: Option<ModelId>,
 }
 
+/// What a structure on a picture began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A point or a box.
+    Prompted,
+    /// An outline that followed the live picture to this one.
+    Tracked,
+    /// A mask that was picked of everything that was found.
+    Found,
+}
+
 /// A structure that is saved.
 #[derive(Clone, Debug)]
 pub struct SnapshotObject {
-    /// What was pointed at: points and box.
+    /// What it began with.
+    pub origin: Origin,
+    /// What was pointed at: points and box, on this picture.
     pub prompt: Prompt,
     /// The proposals for it.
     pub masks: Masks,

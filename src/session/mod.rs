@@ -49,6 +49,7 @@ mod everything;
 mod feed_watch;
 mod keeping;
 mod network;
+mod notices;
 mod objects;
 mod options;
 mod playing;
@@ -76,7 +77,8 @@ use browsing::Browsing;
 use buttons::Page;
 use callipers::Grip;
 pub use event::{
-    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Snapshot, SnapshotObject, Told,
+    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Origin, Snapshot, SnapshotObject,
+    Told,
 };
 use everything::Everything;
 use feed_watch::FeedWatch;
@@ -394,35 +396,6 @@ impl Session {
         }
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
-    }
-
-    /// Tells what is new; what goes on is told as long as nothing else is.
-    fn feed_failed(&mut self, reason: String) {
-        if self.feed.fault.as_ref() != Some(&reason) {
-            self.say(reason.clone());
-            self.feed.fault = Some(reason);
-        }
-    }
-
-    pub(crate) fn say(&mut self, notice: impl Into<String>) {
-        self.notice = Some((notice.into(), self.now + Self::NOTICE));
-        self.revision += 1;
-    }
-
-    /// Says what `word` stands for.
-    fn say_word(&mut self, word: Word) {
-        let text = self.options.words.get(word).to_owned();
-        self.say(text);
-    }
-
-    /// Says what `word` makes of a reason.
-    fn say_reason(&mut self, word: Word, reason: String) {
-        self.say(self.options.words.fill(word, &[("reason", &reason)]));
-    }
-
-    /// The sentence that was said last, while it stays.
-    pub(crate) fn notice(&self) -> Option<&str> {
-        self.notice.as_ref().map(|(notice, _)| &**notice)
     }
 
     fn new_id(&mut self) -> u64 {

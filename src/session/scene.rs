@@ -53,7 +53,8 @@ impl Session {
     fn scene_object(&self, (object, active): (&Object, bool)) -> SceneObject {
         let shown = object.masks().and_then(|(masks, chosen)| masks.candidates.get(chosen));
         let moving = self.refining.mask_of(object, self.now);
-        let Prompt { points, bounding_box, .. } = object.prompt().cloned().unwrap_or_default();
+        let prompt = object.prompt().map(|prompt| object.made(prompt));
+        let Prompt { points, bounding_box, .. } = prompt.unwrap_or_default();
         SceneObject {
             mask: moving.or_else(|| shown.map(|candidate| candidate.mask.clone())),
             points,
