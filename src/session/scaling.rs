@@ -66,7 +66,9 @@ impl Scale {
         self.size.is_none_or(|of| of == size)
     }
 
-    /// Whether the ruler that it was read from is on `frame`, where it was read from one.
+    /// Whether the ruler that it was read from is on `frame`, where it was read from one: ticks at the same
+    /// distance in pixels. What they mean is told by numerals, which may stand anywhere or nowhere, on a moving
+    /// picture or under a cursor, and are not looked at.
     pub(crate) fn has_its_ruler(&self, frame: &Frame) -> bool {
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
         self.ruler.is_none_or(|ruler| {
