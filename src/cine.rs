@@ -80,6 +80,16 @@ impl CineFrame {
             source: frame.source.clone(),
         })
     }
+
+    /// The picture alone, as a frame.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub(crate) fn picture(&self) -> Result<Frame, String> {
+        let picture = image::load_from_memory(&self.png).map_err(|error| error.to_string())?;
+        let rgb = picture.into_rgb8().into_raw();
+        Frame::from_rgb(self.size, rgb).map_err(|error| error.to_string())
+    }
 }
 
 /// The levels of a picture of red, green and blue without colours. A loop over blocks that compilers make
@@ -126,12 +136,10 @@ impl CineBuffer {
         Ok(frames.into_iter().chain(last).collect())
     }
 
-    /// While held, nothing is added, so that what led to a frozen picture stays. Afterwards it begins
-    /// anew.
+    /// While held, nothing is added, so that what led to a frozen picture stays. What comes afterwards follows
+    /// it, with times that tell of the pause.
     pub fn hold(&self, held: bool) {
-        if self.held.swap(held, Ordering::Relaxed) && !held {
-            *self.ring() = Ring::default();
-        }
+        self.held.store(held, Ordering::Relaxed);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -328,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_stays_and_what_follows_is_another_clip() {
+    fn what_is_held_stays_and_what_comes_afterwards_follows_it() {
         let limits = CineLimits::of(Duration::from_secs(9));
         let (mut feed, buffer) = remember(Box::new(Counting(0)), limits).unwrap();
         let kept = |last: Option<&Frame>| -> Vec<u64> {
@@ -351,8 +359,8 @@ mod tests {
         buffer.hold(true);
         assert_eq!((kept(None), kept(Some(&unseen))), (vec![0, 1, 2], vec![0, 1, 2, 3]));
         buffer.hold(false);
-        assert!(kept(None).is_empty());
-        next(1);
-        assert_eq!(kept(None), [4]);
+        assert_eq!(kept(None), [0, 1, 2]);
+        next(4);
+        assert_eq!(kept(None), [0, 1, 2, 4]);
     }
 }

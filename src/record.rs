@@ -20,7 +20,7 @@ pub use album::{AlbumEntry, AlbumPage, AlbumView, album_frames, album_page, albu
 pub use blank::Blanking;
 pub use clip::{Clip, write_clip};
 pub use retention::{Retention, Room, Tidied};
-pub use shelf::{Kept, RecordFile, each_record, open, records};
+pub use shelf::{Kept, RecordFile, is_another_disk, open, record_names, records};
 
 use crate::clock::Clock;
 use crate::files;
@@ -32,7 +32,7 @@ use crate::overlay::{SceneObject, draw_still};
 use crate::prompt::PromptPoint;
 use crate::region::RegionError;
 use crate::screen::Canvas;
-use crate::session::{Snapshot, SnapshotObject};
+use crate::session::{Origin, Snapshot, SnapshotObject};
 use crate::words::{Word, Words};
 
 use folder::{io, keep, private_folder, sync_file, sync_folder, write_file, written};
@@ -125,6 +125,7 @@ struct RecordObject<'a> {
     file: String,
     /// What it was called.
     label: Option<&'a str>,
+    origin: Origin,
     points: &'a [PromptPoint],
     bounding_box: Option<FrameBox>,
     /// Rank of the mask among the candidates, counted from 1, and their number.
@@ -187,6 +188,7 @@ fn fill(
         listed.push(RecordObject {
             file,
             label: object.label.as_deref(),
+            origin: object.origin,
             points: &object.prompt.points,
             bounding_box: object.prompt.bounding_box,
             rank: object.chosen + 1,

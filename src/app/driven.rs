@@ -2,7 +2,7 @@
 
 use crate::label::Desk;
 use crate::overlay::Scene;
-use crate::session::{Command, Event, Session, State};
+use crate::session::{Command, Event, Session};
 
 /// A state machine that a person drives: a [`Session`] on a feed, or a [`Desk`] of pictures to label.
 pub(super) trait Driven {
@@ -54,7 +54,7 @@ impl Driven for Session {
     }
 
     fn is_frozen(&self) -> bool {
-        !matches!(self.state(), State::Live | State::Tracking)
+        self.is_held()
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use crate::cine::CineBuffer;
 use crate::clock::Clock;
 use crate::contain::contain;
-use crate::record::{self, Blanking, Clip, Kept, RecordError, RecordOptions, Retention, Tidied};
+use crate::record::{self, Blanking, Clip, RecordError, RecordOptions, Retention, Tidied};
 use crate::region::RegionChoice;
 use crate::session::{Ask, Command, Event, Told};
 use crate::words::{Word, Words};
@@ -19,7 +19,8 @@ pub struct Keeping {
     pub folder: Option<PathBuf>,
     /// Which of them may be deleted; none.
     pub retention: Retention,
-    /// Where records are copied to from the screen, as the folder of a USB stick; nowhere.
+    /// Where records are copied to from the screen, as the folder of a USB stick; nowhere. A copy that is on no
+    /// other disk is told as such, and lets no record be deleted.
     pub export_to: Option<PathBuf>,
     /// Where the picture is, outside of which what is kept is blanked; nothing is. Where that is all of the
     /// frame there is nothing to blank, and the person is told so with each record.
@@ -82,16 +83,22 @@ impl Keeping {
                 };
                 Some(Event::Saved(clerk.outcome(saved)))
             }),
-            Command::Clip { last, scale } => {
+            Command::Clip { last, scale, since } => {
                 let frames = cine.map_or(Ok(Vec::new()), |cine| cine.frames(last.as_ref()));
                 Box::new(move || {
                     let saved = || {
-                        let clip = Clip::of(frames?, scale);
+                        let told = |error: RecordError| error.told(&clerk.words);
+                        let clip = Clip::of(frames?, scale.as_ref(), since).map_err(told)?;
                         let blank = clerk.keeping.blank;
                         let blanking = blank.map(|at| Blanking::of_clip(&clip.frames, at));
-                        let blanking = blanking.transpose().map_err(|e| e.told(&clerk.words))?;
+                        let blanking = blanking.transpose().map_err(told)?;
                         let options = RecordOptions { clock, blanking };
-                        clerk.kept(&options, |folder| record::write_clip(folder, &clip, &options))
+                        let write = |folder: &Path| record::write_clip(folder, &clip, &options);
+                        let kept = clerk.kept(&options, write)?;
+                        let unscaled = scale.is_some_and(|s| clip.pixel_spacing != Some(s.spacing));
+                        let unscaled = unscaled.then(|| clerk.words.get(Word::ClipUnscaled).into());
+                        let told = [Some(format!("{:.1} s", clip.seconds())), unscaled, Some(kept)];
+                        Ok(told.into_iter().flatten().collect::<Vec<_>>().join("; "))
                     };
                     Some(Event::Clipped(clerk.outcome(saved)))
                 })
@@ -178,32 +185,30 @@ impl Clerk {
         self.outcome(|| look(folder).map_err(|error| error.told(&self.words)))
     }
 
-    /// Copies the records of these names, or all that were never copied, and tells how many.
+    /// Copies the records of these names, or all that were never exported, and tells how many.
     fn export(&self, names: &[String]) -> Result<String, String> {
         let words = &self.words;
         let text = |error: RecordError| error.told(words);
         let folder = self.given(&self.keeping.folder, Word::NoRecordsFolder)?;
         let to = self.given(&self.keeping.export_to, Word::NoStick)?;
+        let all = names.is_empty().then(|| record::record_names(folder)).transpose();
+        let all = all.map_err(text)?;
         let (mut copied, mut failed) = (0, None);
-        let mut export = |kept: Kept| match kept.export(to) {
-            Ok(_) => copied += 1,
-            // One that is damaged keeps no other back.
-            Err(error) => failed = failed.take().or(Some(error)),
-        };
-        match names {
-            [] => {
-                let all = record::each_record(folder).map_err(text)?;
-                all.filter(|kept| !kept.is_exported()).for_each(&mut export);
-            }
-            names => {
-                for name in names {
-                    export(record::open(&folder.join(name)).map_err(text)?);
-                }
+        for name in all.as_deref().unwrap_or(names) {
+            let exported = match record::open(&folder.join(name)) {
+                Ok(kept) if all.is_some() && kept.is_exported() => continue,
+                Ok(kept) => kept.export(to),
+                Err(error) => Err(error),
+            };
+            match exported {
+                Ok(_) => copied += 1,
+                // One that is damaged keeps no other back.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
         let place = to.display();
         let figures: [(&str, &dyn Display); 2] = [("count", &copied), ("place", &place)];
-        match (copied, failed) {
+        let told = match (copied, failed) {
             (_, Some(error)) => {
                 let figures: [(&str, &dyn Display); 2] =
                     [("reason", &text(error)), ("count", &copied)];
@@ -212,10 +217,15 @@ impl Clerk {
             (0, None) => Ok(words.get(Word::AllExported).into()),
             (1, None) => Ok(words.fill(Word::OneCopied, &figures)),
             (_, None) => Ok(words.fill(Word::Copied, &figures)),
+        };
+        if copied == 0 || record::is_another_disk(to, folder) {
+            return told;
         }
+        let beside = |told: String| words.fill(Word::NoOtherDisk, &[("told", &told)]);
+        told.map(beside).map_err(beside)
     }
 
-    /// Makes room, has `write` make a record, and tells where it is.
+    /// Makes room, has `write` make a record, and tells what the person is to know of it, and its name.
     fn kept(
         &self,
         options: &RecordOptions,
@@ -228,11 +238,66 @@ impl Clerk {
             Ok(path) => log::info!("saved {}", path.display()),
             Err(reason) => log::warn!("not saved: {reason}"),
         }
-        let place = written.map_err(|error| error.told(&self.words))?.display().to_string();
+        let place = written.map_err(|error| error.told(&self.words))?;
+        let name = place.file_name().map(|name| name.to_string_lossy().into_owned());
         let unblanked = options.blanking == Some(Blanking::Nothing);
         let unblanked = unblanked.then(|| self.words.get(Word::NothingBlanked).to_owned());
-        let warnings = [unblanked, self.keeping.retention.shortage(folder, &self.words)];
-        let told = [Some(place)].into_iter().chain(warnings).flatten();
-        Ok(told.collect::<Vec<_>>().join("; "))
+        // What matters first: small screens show the beginning alone.
+        let told = [unblanked, self.keeping.retention.shortage(folder, &self.words), name];
+        Ok(told.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Room;
+
+    /// A clerk whose folder has a record, and where it is.
+    fn clerk(folder: &Path, export_to: &Path) -> (Clerk, PathBuf) {
+        let record = folder.join("20261127T081502.123Z");
+        std::fs::create_dir_all(&record).unwrap();
+        std::fs::write(record.join("record.json"), r#"{"files": []}"#).unwrap();
+        let (folder, export_to) = (Some(folder.into()), Some(export_to.into()));
+        let keeping = Keeping { folder, export_to, ..Keeping::default() };
+        (Clerk { keeping, words: Words::default() }, record)
+    }
+
+    /// A panel of 480 pixels shows 58 letters.
+    #[test]
+    fn warnings_come_before_the_name_of_what_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut clerk, record) = clerk(folder.path(), folder.path());
+        let options = RecordOptions { blanking: Some(Blanking::Nothing), ..Default::default() };
+        let name = record.file_name().unwrap().to_str().unwrap();
+        let told = |clerk: &Clerk| clerk.kept(&options, |_| Ok(record.clone())).unwrap();
+        assert_eq!(told(&clerk), format!("nothing was blanked; {name}"));
+        clerk.keeping.retention.free = Some(Room::Share(1.0));
+        let told = told(&clerk);
+        let warnings = told.strip_suffix(&format!(": export records; {name}")).unwrap();
+        assert!(warnings.starts_with("nothing was blanked; only "), "{told}");
+        assert!("Saved: ".len() + warnings.len() <= 58, "{told}");
+    }
+
+    #[test]
+    fn what_was_copied_to_no_other_disk_is_exported_again() {
+        let folder = tempfile::tempdir().unwrap();
+        // As where no stick is in its place.
+        let stick = tempfile::tempdir_in(folder.path()).unwrap();
+        let (clerk, record) = clerk(&folder.path().join("kept"), stick.path());
+        let place = stick.path().display();
+        for _ in 0..2 {
+            let told = clerk.export(&[]).unwrap();
+            assert_eq!(told, format!("On no other disk: 1 record is in {place}"));
+        }
+        // One that can't be read is told, and keeps no other back.
+        let damaged = folder.path().join("kept/20261127T081501.000Z");
+        std::fs::create_dir(&damaged).unwrap();
+        std::fs::write(damaged.join("record.json"), "{").unwrap();
+        let told = clerk.export(&[]).unwrap_err();
+        assert!(told.contains("081501.000Z") && told.ends_with("; 1 were copied"), "{told}");
+        std::fs::remove_dir_all(&damaged).unwrap();
+        std::fs::write(record.join(".exported"), "").unwrap();
+        assert_eq!(clerk.export(&[]).unwrap(), "All records were exported before");
     }
 }

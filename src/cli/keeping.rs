@@ -21,11 +21,11 @@ pub struct KeepingArguments {
     #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds, allow_hyphen_values = true)]
     clip_seconds: f64,
 
-    /// Delete records that are older than N days and were exported
+    /// Delete records that are older than N days and were exported to another disk
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep_days: Option<u32>,
 
-    /// Delete the oldest records that were exported while less room is free: 2GB, 500MB or 10%
+    /// Delete the oldest records that were exported to another disk while less room is free: 2GB, 500MB or 10%
     #[arg(long, value_name = "ROOM", value_parser = room)]
     keep_free: Option<Room>,
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use tapseg::measure::{TwoViews, ellipsoid_volume};
-use tapseg::record::{self, Kept};
+use tapseg::record::{self, RecordError};
 
 use super::{keeping, output};
 
@@ -62,42 +62,59 @@ impl Records {
     pub fn run(self, json: bool) -> Result<()> {
         let folder = self.save_dir.or_else(keeping::default_save_dir);
         let folder = folder.context("there is no home folder: give --save-dir")?;
-        let named = |names: Vec<String>| -> Result<Vec<Kept>> {
+        let named = |names: Vec<String>| -> Result<Vec<String>> {
             if names.is_empty() {
-                let records = record::records(&folder)?;
-                if records.is_empty() {
+                let names = record::record_names(&folder)?;
+                if names.is_empty() {
                     let place = folder.display();
                     eprintln!("nothing was saved in {place} yet; --save-dir names another folder");
                 }
-                return Ok(records);
+                return Ok(names);
             }
-            names.iter().map(|name| Ok(record::open(&folder.join(name))?)).collect()
+            match names.iter().map(|name| folder.join(name)).find(|record| !record.is_dir()) {
+                Some(absent) => Err(RecordError::Unknown(absent).into()),
+                None => Ok(names),
+            }
         };
+        let open = |name: &str| record::open(&folder.join(name));
         match self.what {
-            What::List if json => output::json(&named(Vec::new())?),
-            What::List => named(Vec::new())?.iter().try_for_each(|kept| {
-                let source = kept.record["source"].as_str().unwrap_or("-");
-                let exported = if kept.is_exported() { "  exported" } else { "" };
-                output::line(format_args!("{}  {}  {source}{exported}", kept.name, kept.content()))
-            }),
-            What::Show { name } => {
-                named(vec![name])?.iter().try_for_each(|kept| output::json(&kept.record))
-            }
-            What::Verify { names } => {
-                let records = named(names)?;
-                let mut damaged = 0;
-                for kept in &records {
-                    match kept.verify() {
-                        Ok(()) => output::line(format_args!("{}  whole", kept.name))?,
+            What::List => {
+                let (mut records, mut damaged) = (Vec::new(), 0);
+                for name in named(Vec::new())? {
+                    match open(&name) {
+                        Ok(kept) if json => records.push(kept),
+                        Ok(kept) => {
+                            let source = kept.record["source"].as_str().unwrap_or("-");
+                            let exported = if kept.is_exported() { "  exported" } else { "" };
+                            let content = kept.content();
+                            output::line(format_args!("{name}  {content}  {source}{exported}"))?;
+                        }
                         Err(error) => {
                             damaged += 1;
-                            output::line(format_args!("{}  DAMAGED: {error}", kept.name))?;
+                            eprintln!("{name}  DAMAGED: {error}");
                         }
                     }
                 }
-                if damaged > 0 {
-                    bail!("{damaged} of {} records are damaged", records.len());
+                if json {
+                    output::json(&records)?;
                 }
+                ensure!(damaged == 0, "{damaged} records are damaged");
+                Ok(())
+            }
+            What::Show { name } => output::json(&open(&name)?.record),
+            What::Verify { names } => {
+                let names = named(names)?;
+                let mut damaged = 0;
+                for name in &names {
+                    match open(name).and_then(|kept| kept.verify()) {
+                        Ok(()) => output::line(format_args!("{name}  whole"))?,
+                        Err(error) => {
+                            damaged += 1;
+                            output::line(format_args!("{name}  DAMAGED: {error}"))?;
+                        }
+                    }
+                }
+                ensure!(damaged == 0, "{damaged} of {} records are damaged", names.len());
                 Ok(())
             }
             What::Volume { first, second } => {
@@ -105,7 +122,7 @@ impl Records {
                     let (name, number) = text.split_once(':').unwrap_or((text, "1"));
                     let number = number.parse();
                     let number = number.with_context(|| format!("{text}: give NAME or NAME:2"))?;
-                    let kept = record::open(&folder.join(name))?;
+                    let kept = open(name)?;
                     let sizes = kept.measurements(number)?;
                     Ok(((kept.name, number), sizes))
                 };
@@ -134,10 +151,27 @@ impl Records {
                      {percent:.0} % apart"
                 ))
             }
-            What::Export { names, to } => named(names)?.iter().try_for_each(|kept| {
-                let copy = kept.export(&to)?;
-                output::line(copy.display())
-            }),
+            What::Export { names, to } => {
+                let names = named(names)?;
+                let mut failed = 0;
+                for name in &names {
+                    match open(name).and_then(|kept| kept.export(&to)) {
+                        Ok(copy) => output::line(copy.display())?,
+                        Err(error @ RecordError::NoFolder(_)) => return Err(error.into()),
+                        // One that is damaged keeps no other back.
+                        Err(error) => {
+                            failed += 1;
+                            eprintln!("{name}  NOT EXPORTED: {error}");
+                        }
+                    }
+                }
+                if failed < names.len() && !record::is_another_disk(&to, &folder) {
+                    let place = to.display();
+                    eprintln!("{place} is on no other disk: these copies don't count as exports");
+                }
+                ensure!(failed == 0, "{failed} of {} records were not exported", names.len());
+                Ok(())
+            }
         }
     }
 }

@@ -105,7 +105,8 @@ pub struct Run {
     #[command(flatten)]
     model: ModelArguments,
 
-    /// The scale at first: the name of a [[preset]] of the board's profile
+    /// The scale at first, for pictures as large as the first: the name of a [[preset]] of the board's
+    /// profile
     #[arg(long, value_name = "NAME", conflicts_with = "spacing")]
     preset: Option<String>,
 
@@ -134,7 +135,8 @@ impl Run {
             bail!("the feed never ends and would fill the disk with pictures: give --frames N");
         }
         let feed = Limited { feed, left: self.frames };
-        let feed = Scaled { feed, scale: self.scale };
+        // The spacing is the session's to put on frames of the size that it is for.
+        let feed = Scaled { feed, scale: ScaleArguments { spacing: None, ..self.scale } };
         // The screen first: without one there is no point in loading a model.
         let mut screen = Attended::new(self.screen.open()?)?;
         let (segmenter, _) = self.model.load()?;

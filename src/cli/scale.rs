@@ -8,14 +8,15 @@ use tapseg::{Frame, PixelSpacing};
 /// The scale of the pictures.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ScaleArguments {
-    /// Millimetres a pixel, in place of what the picture states: 0.12, or 0.1x0.12 across and down
+    /// Millimetres a pixel, in place of what the picture states: 0.12, or 0.1x0.12 across and down. Of a
+    /// feed it holds for pictures as large as the first
     #[arg(long, value_name = "MM", value_parser = spacing)]
     pub spacing: Option<PixelSpacing>,
 
     /// The row of the transducer's face in pixels of the picture, from which depth is counted; below 0
     /// where the picture was cropped under it
     #[arg(long, value_name = "Y", allow_hyphen_values = true)]
-    transducer_row: Option<f32>,
+    pub transducer_row: Option<f32>,
 }
 
 impl ScaleArguments {

@@ -8,8 +8,7 @@ use image::imageops::thumbnail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::shelf::names;
-use super::{Kept, RecordError, encode, open};
+use super::{Kept, RecordError, encode, open, record_names};
 use crate::feed::read_still;
 use crate::frame::Frame;
 use crate::geometry::FrameSize;
@@ -73,8 +72,7 @@ pub fn album_page(
     count: usize,
     words: &Words,
 ) -> Result<AlbumPage, RecordError> {
-    let mut names = names(parent)?;
-    names.retain(|name| parent.join(name).join("record.json").is_file());
+    let names = record_names(parent)?;
     let shown = names.iter().rev().skip(first).take(count);
     let entries = shown.map(|name| match open(&parent.join(name)) {
         Ok(kept) => AlbumEntry {

@@ -86,7 +86,5 @@ fn picture(frame: &Frame, choice: RegionChoice) -> Result<Option<Region>, Record
 }
 
 fn decoded(frame: &CineFrame) -> Result<Frame, RecordError> {
-    let failed = |error: &dyn std::fmt::Display| encode("a frame of the clip", error);
-    let picture = image::load_from_memory(&frame.png).map_err(|error| failed(&error))?;
-    Frame::from_rgb(frame.size, picture.into_rgb8().into_raw()).map_err(|error| failed(&error))
+    frame.picture().map_err(|reason| encode("a frame of the clip", reason))
 }

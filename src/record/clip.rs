@@ -13,6 +13,7 @@ use super::{
 use crate::cine::CineFrame;
 use crate::frame::PixelSpacing;
 use crate::geometry::FrameSize;
+use crate::session::Scale;
 
 /// A clip that is to be kept.
 #[derive(Clone, Debug)]
@@ -24,14 +25,33 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// One of `frames`, oldest first. A `scale` that was set holds for all of them; else those whose
-    /// pixel spacing is not that of the last are left out, as it shows another depth.
-    pub fn of(mut frames: Vec<CineFrame>, scale: Option<PixelSpacing>) -> Self {
-        let stated = frames.last().and_then(|last| last.pixel_spacing);
-        if scale.is_none() {
-            frames.retain(|frame| frame.pixel_spacing == stated);
+    /// One of `frames`, oldest first. A `scale` that was read from a ruler holds for those that show the ruler,
+    /// from the newest backwards, and the others are left out. One without ticks holds from the frame on that
+    /// has the sequence number `since`, and for none of them where some are older. Where it doesn't hold, the
+    /// spacing is that which is stated of the newest, and frames of another are left out: they show another
+    /// depth.
+    ///
+    /// # Errors
+    /// [`RecordError::Encode`] where a frame can't be read.
+    pub fn of(
+        mut frames: Vec<CineFrame>,
+        scale: Option<&Scale>,
+        since: u64,
+    ) -> Result<Self, RecordError> {
+        if let Some(scale) = scale {
+            let first = match scale.ruler {
+                Some(_) => first_with_ruler(&frames, scale)?,
+                None if frames.iter().any(|frame| frame.sequence < since) => frames.len(),
+                None => 0,
+            };
+            if first < frames.len() {
+                frames.drain(..first);
+                return Ok(Self { frames, pixel_spacing: Some(scale.spacing) });
+            }
         }
-        Self { frames, pixel_spacing: scale.or(stated) }
+        let pixel_spacing = frames.last().and_then(|last| last.pixel_spacing);
+        frames.retain(|frame| frame.pixel_spacing == pixel_spacing);
+        Ok(Self { frames, pixel_spacing })
     }
 
     /// The time from the first frame to the last.
@@ -51,6 +71,18 @@ impl Clip {
             _ => 0,
         }
     }
+}
+
+/// The index of the oldest frame from which on all show the ruler of `scale`; their number where the newest
+/// doesn't.
+fn first_with_ruler(frames: &[CineFrame], scale: &Scale) -> Result<usize, RecordError> {
+    for (index, frame) in frames.iter().enumerate().rev() {
+        let picture = frame.picture().map_err(|reason| encode("a frame of the clip", reason))?;
+        if !scale.has_its_ruler(&picture) {
+            return Ok(index + 1);
+        }
+    }
+    Ok(0)
 }
 
 /// The content of `record.json`.
@@ -151,6 +183,8 @@ mod tests {
     use super::*;
     use crate::feed::Clip as _;
     use crate::frame::Frame;
+    use crate::geometry::FramePoint;
+    use crate::measure::Ruler;
     use crate::record::open;
 
     /// Frames of a ramp that brightens; one frame was left out, and the second comes late.
@@ -209,13 +243,46 @@ mod tests {
     #[test]
     fn a_clip_of_one_frame_has_no_time_from_frame_to_frame() {
         let parent = tempfile::tempdir().unwrap();
-        let one = Clip::of(clip(false).frames[..1].to_vec(), None);
+        let one = Clip::of(clip(false).frames[..1].to_vec(), None, 0).unwrap();
         let folder = write_clip(parent.path(), &one, &RecordOptions::default()).unwrap();
         let path = folder.join("clip.dcm");
         let file = dicom_object::open_file(&path).unwrap();
         assert!(file.element_by_name("FrameIncrementPointer").is_err());
         let read = crate::feed::dicom::DicomClip::open(&path).unwrap();
         assert_eq!(read.frame_count(), Some(1));
+    }
+
+    /// Frame `sequence`, with a tick every `period` rows at its right side.
+    fn with_ruler(sequence: u64, period: usize) -> CineFrame {
+        let size = FrameSize::new(64, 240);
+        let bright = |i: usize| i % 64 > 50 && (i / 64) % period == 5;
+        let rgb = (0..size.pixels()).flat_map(|i| [if bright(i) { 230 } else { 0 }; 3]);
+        let mut frame = Frame::from_rgb(size, rgb.collect::<Vec<_>>()).unwrap();
+        (frame.sequence, frame.captured_at) = (sequence, Duration::from_millis(40 * sequence));
+        CineFrame::of(&frame).unwrap()
+    }
+
+    /// Whoever changes the scanner's depth and sets the scale again has frames of the old depth in memory.
+    #[test]
+    fn a_scale_is_put_on_no_frame_of_another_depth() {
+        let ends = [7.0, 203.0].map(|y| FramePoint::new(56.0, y));
+        let newest = with_ruler(9, 20).picture().unwrap();
+        let ruler = Ruler::between(&newest, ends[0], ends[1]);
+        let spacing = PixelSpacing { row_mm: 0.5, column_mm: 0.5 };
+        let read = Scale { size: Some(newest.size()), spacing, ruler };
+        let chosen = Scale { ruler: None, ..read.clone() };
+        let of = |periods: &[usize], scale: &Scale, since: u64| {
+            let frames = (0..).zip(periods).map(|(sequence, &period)| with_ruler(sequence, period));
+            let clip = Clip::of(frames.collect(), Some(scale), since).unwrap();
+            let sequences: Vec<u64> = clip.frames.iter().map(|frame| frame.sequence).collect();
+            (sequences, clip.pixel_spacing)
+        };
+        let scaled = Some(spacing);
+        assert_eq!(of(&[20, 14, 20, 20], &read, 3), (vec![2, 3], scaled), "of this depth alone");
+        assert_eq!(of(&[20, 20, 20], &read, 2), (vec![0, 1, 2], scaled), "the ruler tells");
+        assert_eq!(of(&[20, 14], &read, 0), (vec![0, 1], None), "it has just changed");
+        assert_eq!(of(&[20, 20], &chosen, 0), (vec![0, 1], scaled), "as it was from the start");
+        assert_eq!(of(&[20, 20], &chosen, 1), (vec![0, 1], None), "nobody knows of the first");
     }
 
     #[test]

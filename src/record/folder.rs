@@ -67,6 +67,12 @@ impl New {
     }
 }
 
+/// Whether a record may be called so, as 20261127T081502.123Z.
+pub(super) fn is_record_name(name: &str) -> bool {
+    let shape = name.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
+    shape.eq(*b"00000000T000000.000Z")
+}
+
 pub(super) fn io(path: &Path, source: std::io::Error) -> RecordError {
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => RecordError::Full(path.into()),

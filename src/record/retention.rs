@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::ages::{Ages, LOOKED};
+use super::folder::is_record_name;
 use super::shelf::names;
-use super::{Kept, RecordError, each_record, io, sync_folder};
+use super::{Kept, RecordError, io, open, sync_folder};
 use crate::clock::Clock;
 use crate::files;
 use crate::words::{Word, Words};
@@ -32,7 +33,7 @@ pub struct Retention {
     pub keep: Option<Duration>,
     /// The oldest, while less than this is free.
     pub free: Option<Room>,
-    /// Those too that were never exported.
+    /// Those too that were never exported to another disk.
     pub unexported: bool,
 }
 
@@ -80,8 +81,11 @@ impl Retention {
         if self.keep.is_none() && self.free.is_none() {
             return Ok(tidied);
         }
-        let dated = each_record(folder)?
-            .filter_map(|kept| Some((candidate(&kept, wall, &ages)?, kept.name)));
+        // Read one by one: together they may take much memory.
+        let dated = names(folder)?.into_iter().filter_map(|name| {
+            let kept = open(&folder.join(&name)).ok()?;
+            Some((candidate(&kept, wall, &ages)?, name))
+        });
         let mut dated: Vec<(Candidate, String)> = dated.collect();
         // By what was seen first, and by name among those: a date may be of another year.
         dated.sort_by_key(|(_, name)| std::cmp::Reverse(ages.of_record(name)));
@@ -148,7 +152,7 @@ fn candidate(kept: &Kept, wall: SystemTime, ages: &Ages) -> Option<Candidate> {
     let by_date = wall.duration_since(at.into()).unwrap_or_default();
     let bytes = kept.files().ok()?.iter().map(|file| file.bytes).sum();
     let age = by_date.min(ages.of_record(&kept.name));
-    Some(Candidate { age, bytes, exported: kept.is_elsewhere() })
+    Some(Candidate { age, bytes, exported: kept.is_exported() })
 }
 
 /// The free and all bytes of the disk that has `folder`.
@@ -169,11 +173,7 @@ fn delete(parent: &Path, name: &str) -> Result<(), RecordError> {
 fn is_unfinished(name: &str) -> bool {
     let inner = name.strip_prefix('.');
     let record = inner.and_then(|n| n.strip_suffix(".part").or(n.strip_suffix(".gone")));
-    // As `keep` names them: 20261127T081502.123Z.
-    record.is_some_and(|name| {
-        let shape = name.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
-        shape.eq(*b"00000000T000000.000Z")
-    })
+    record.is_some_and(is_record_name)
 }
 
 /// Removes what was left half written or half deleted at least `age` before `now`, or that much after it,

@@ -13,6 +13,7 @@ use crate::files;
 use crate::measure::Measurements;
 use crate::words::{Word, Words};
 
+use super::folder::is_record_name;
 use super::{RecordError, io, private_folder, sync_folder, write_file};
 
 /// The largest file of a record that is read: beyond it something else lies there.
@@ -21,8 +22,9 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// The file in a record's folder that tells where on another disk it was copied to.
 const EXPORTED: &str = ".exported";
 
-/// The same of a copy on the same disk, which is lost with it: as where no stick is in its place.
-const COPIED: &str = ".copied";
+/// File systems that are gone with the power, or lie on another one, by what `statfs` calls their type: tmpfs,
+/// ramfs and overlayfs.
+const NO_DISKS: [u64; 3] = [0x0102_1994, 0x8584_58F6, 0x794C_7630];
 
 /// One export at a time where the disk to copy to knows no locks: two of the same record would write over
 /// each other's copy.
@@ -57,22 +59,24 @@ pub struct Kept {
     pub record: serde_json::Value,
 }
 
-/// The records in `parent`, oldest first. What is not finished, or has no `record.json` that can be
-/// read, is none; a folder that is not there has none.
+/// The records in `parent` that can be read, oldest first; a folder that is not there has none.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
 pub fn records(parent: &Path) -> Result<Vec<Kept>, RecordError> {
-    Ok(each_record(parent)?.collect())
+    let names = record_names(parent)?;
+    Ok(names.iter().filter_map(|name| open(&parent.join(name)).ok()).collect())
 }
 
-/// As [`records`], each read when it is its turn: together they may take much memory.
+/// The names of the records in `parent`, oldest first, whether they can be read or not: of what is called as
+/// a record, or has a `record.json`. What is hidden is not finished.
 ///
 /// # Errors
 /// [`RecordError::Io`] where the folder can't be read.
-pub fn each_record(parent: &Path) -> Result<impl Iterator<Item = Kept>, RecordError> {
-    let parent = parent.to_path_buf();
-    Ok(names(&parent)?.into_iter().filter_map(move |name| open(&parent.join(name)).ok()))
+pub fn record_names(parent: &Path) -> Result<Vec<String>, RecordError> {
+    let mut names = names(parent)?;
+    names.retain(|name| is_record_name(name) || parent.join(name).join("record.json").is_file());
+    Ok(names)
 }
 
 /// The names in `parent` that are not hidden, sorted; none where it is not there.
@@ -173,13 +177,8 @@ impl Kept {
         }
     }
 
-    /// Whether it was copied.
-    pub fn is_exported(&self) -> bool {
-        self.is_elsewhere() || self.folder.join(COPIED).exists()
-    }
-
     /// Whether it was copied to another disk.
-    pub fn is_elsewhere(&self) -> bool {
+    pub fn is_exported(&self) -> bool {
         self.folder.join(EXPORTED).exists()
     }
 
@@ -192,9 +191,9 @@ impl Kept {
     }
 
     /// Copies the record to the folder `to`, which may be pulled out at any time: under a hidden
-    /// name, read back and compared, and renamed when all is on the disk. Notes that it was copied,
-    /// and returns where it is. A whole copy that is there already is left as it is, and noted.
-    /// Waits while another program copies to `to`.
+    /// name, read back and compared, and renamed when all is on the disk. Returns where it is, and notes
+    /// that it was exported where that [is another disk](is_another_disk). A whole copy that is there
+    /// already is left as it is, and noted. Waits while another program copies to `to`.
     ///
     /// # Errors
     /// [`RecordError`] where the record is damaged, another one of its name is there, or `to` can't
@@ -233,12 +232,12 @@ impl Kept {
         Ok(finished)
     }
 
-    /// Notes that a copy is in `to`.
+    /// Notes that a copy is in `to`, unless the copy is lost with the record.
     fn note_copy(&self, to: &Path, copy: &Path) {
-        let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
-        let note = if device(to) != device(&self.folder) { EXPORTED } else { COPIED };
-        // A disk that is read only keeps it out; the copy is whole all the same.
-        let _ = fs::write(self.folder.join(note), format!("{}\n", copy.display()));
+        if is_another_disk(to, &self.folder) {
+            // A disk that is read only keeps it out; the copy is whole all the same.
+            let _ = fs::write(self.folder.join(EXPORTED), format!("{}\n", copy.display()));
+        }
     }
 
     fn copy(&self, to: &Path) -> Result<(), RecordError> {
@@ -258,6 +257,18 @@ impl Kept {
         }
         Ok(bytes)
     }
+}
+
+/// Whether `to` is on a disk that is neither that of `records` nor the system's, as a stick in its place is:
+/// without one, its folder is an ordinary one of the system, or in memory.
+pub fn is_another_disk(to: &Path, records: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    let stays = |path: &Path| {
+        let found = rustix::fs::statfs(path);
+        found.is_ok_and(|found| !NO_DISKS.contains(&(found.f_type as u64 & 0xFFFF_FFFF)))
+    };
+    let of = device(to);
+    of.is_some() && of != device(records) && of != device(Path::new("/")) && stays(to)
 }
 
 fn damaged(path: &Path, reason: &str) -> RecordError {

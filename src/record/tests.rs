@@ -29,6 +29,7 @@ fn snapshot() -> Snapshot {
         stability_score: 0.5,
     };
     let object = SnapshotObject {
+        origin: Origin::Found,
         refined: false,
         prompt: Prompt::default().positive(3.0, 4.0),
         masks: Masks { candidates: vec![candidate(20), candidate(10)] },
@@ -101,6 +102,7 @@ fn a_record_is_complete_and_private() {
     let length = &json["callipers"][0]["length"];
     assert_eq!(*length, serde_json::json!({ "value": 15.0, "unit": "mm" }));
     assert_eq!(json["objects"][0]["rank"], 2);
+    assert_eq!(json["objects"][0]["origin"], "found");
     assert_eq!(json["objects"][0]["points"][0]["label"], "positive");
     #[cfg(unix)]
     {
@@ -134,6 +136,8 @@ fn records_are_listed_verified_and_exported() {
     fs::write(broken.join("record.json"), "{").unwrap();
     let page = album_page(parent.path(), 0, 6, &english()).unwrap();
     assert_eq!((page.total, page.entries[0].note.as_str()), (2, "damaged"));
+    fs::remove_file(broken.join("record.json")).unwrap();
+    assert_eq!(record_names(parent.path()).unwrap(), [&kept[0].name, "20991231T235959.999Z"]);
     fs::remove_dir_all(&broken).unwrap();
     let view = album_view(parent.path(), &kept[0].name, &english()).unwrap();
     assert_eq!(view.frame.rgb(), snapshot().frame.rgb());
@@ -147,7 +151,7 @@ fn records_are_listed_verified_and_exported() {
 
     let near = tempfile::tempdir_in(parent.path().parent().unwrap()).unwrap();
     kept[0].export(near.path()).unwrap();
-    assert!(kept[0].is_exported() && !kept[0].is_elsewhere(), "it is on the same disk");
+    assert!(!kept[0].is_exported(), "it is on the same disk");
 
     let stick = tempfile::tempdir_in("/dev/shm").unwrap();
     // As a stick that was pulled out left it.
@@ -156,16 +160,16 @@ fn records_are_listed_verified_and_exported() {
     fs::write(unfinished.join("frame.png"), "half").unwrap();
     let copy = kept[0].export(stick.path()).unwrap();
     open(&copy).unwrap().verify().unwrap();
-    assert!(kept[0].is_elsewhere());
+    assert!(!kept[0].is_exported(), "it is in memory");
+    // As on another disk.
+    fs::write(folder.join(".exported"), "").unwrap();
     assert_eq!(
         album_page(parent.path(), 0, 6, &english()).unwrap().entries[0].note,
         "1 structure, exported"
     );
     let retention = |unexported| Retention { free: Some(Room::Share(1.0)), keep: None, unexported };
     assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1);
-    fs::remove_file(folder.join(".exported")).unwrap();
-    assert_eq!(kept[0].export(stick.path()).unwrap(), copy, "as one that was never noted");
-    assert!(kept[0].is_elsewhere());
+    assert_eq!(kept[0].export(stick.path()).unwrap(), copy, "it is there already");
     let other = Kept { record: serde_json::json!({}), ..kept[0].clone() };
     assert!(other.export(stick.path()).unwrap_err().to_string().contains("another record"));
     let away = stick.path().join("away");
@@ -196,6 +200,25 @@ fn records_are_listed_verified_and_exported() {
     assert_eq!(tidied(retention(false)), [""; 0]);
     assert_eq!(tidied(retention(true)).len(), 1);
     assert!(!newer.exists());
+}
+
+/// A stick that isn't in its place leaves an ordinary folder, on the system's disk or in memory.
+#[test]
+fn only_another_disk_holds_what_may_be_deleted() {
+    let here = tempfile::tempdir().unwrap();
+    let there = tempfile::tempdir_in("/dev/shm").unwrap();
+    let root = Path::new("/");
+    let cases = [
+        ("beside the records", here.path(), here.path()),
+        ("in memory", there.path(), here.path()),
+        ("on the system's disk", root, there.path()),
+        ("nowhere", Path::new("/nowhere/usb"), here.path()),
+    ];
+    for (name, to, records) in cases {
+        assert!(!is_another_disk(to, records), "{name}");
+    }
+    // What the kernel shows of processes stands for a mount of its own.
+    assert!(is_another_disk(Path::new("/proc"), here.path()));
 }
 
 thread_local! {
@@ -486,7 +509,8 @@ fn a_clip_is_blanked_outside_of_where_the_picture_ever_is() {
     let blanking = Blanking::of_clip(&compressed, RegionChoice::Whole).unwrap();
     let Blanking::Outside(region) = blanking else { panic!("the picture is found") };
     let options = RecordOptions { blanking: Some(blanking), ..RecordOptions::default() };
-    let folder = write_clip(parent.path(), &Clip::of(compressed, None), &options).unwrap();
+    let folder =
+        write_clip(parent.path(), &Clip::of(compressed, None, 0).unwrap(), &options).unwrap();
     open(&folder).unwrap().verify().unwrap();
     let mut dicom = crate::feed::dicom::DicomClip::open(&folder.join("clip.dcm")).unwrap();
     for (i, frame) in frames.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What the network does while the picture is live: it encodes frames ahead of a tap, and corrects
 //! the structures that are tracked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::frame::Frame;
@@ -12,7 +13,7 @@ use crate::track::{Blend, Question, Structure, TrackLimits, Tracked, Tracker};
 use crate::words::{Word, Words};
 
 use super::Session;
-use super::event::{Command, Decoded, Job, SnapshotObject};
+use super::event::{Command, Decoded, Job, Origin, SnapshotObject};
 use super::network::{Encoding, Progress, same_picture};
 use super::objects::Objects;
 use super::transition::Transition;
@@ -22,6 +23,8 @@ use super::transition::Transition;
 pub(super) struct Look {
     pub colour: usize,
     pub label: Option<String>,
+    /// Its outline is that of the second network, until the first answers.
+    pub refined: bool,
 }
 
 /// The structures that are followed on the live picture.
@@ -47,7 +50,11 @@ impl Tracking {
         };
         let structures = objects.iter().enumerate().filter_map(structure);
         let tracker = Tracker::new(frame, structures, TrackLimits::default());
-        let look = |o: &SnapshotObject| Look { colour: o.colour, label: o.label.clone() };
+        let look = |o: &SnapshotObject| Look {
+            colour: o.colour,
+            label: o.label.clone(),
+            refined: o.refined,
+        };
         let looks = objects.iter().map(look).collect();
         let (pending, blends) = (Vec::new(), Vec::new());
         Self { now: tracker.tracked(), tracker, looks, asked: None, pending, blends }
@@ -88,7 +95,15 @@ impl Tracking {
         self.tracker.correct(id, question, frame, answer);
         self.now = self.tracker.tracked();
         self.blends.retain(|(of, _)| *of != id);
-        if let Some((before, after)) = before.zip(of(&self.now)) {
+        let after = of(&self.now);
+        let outline = after.as_ref().and_then(|after| after.found.as_ref());
+        let is_outline = |c: &MaskCandidate| {
+            outline.is_some_and(|found| Arc::ptr_eq(&found.low_res_logits, &c.low_res_logits))
+        };
+        if let Some(look) = self.looks.get_mut(id as usize) {
+            look.refined &= !answer.candidates.iter().any(is_outline);
+        }
+        if let Some((before, after)) = before.zip(after) {
             let blend = Blend::new(&before, &after).map(|blend| Transition::new(blend, now));
             self.blends.extend(blend.map(|blend| (id, blend)));
         }
@@ -117,7 +132,7 @@ impl Tracking {
     pub fn scene_objects(&self, now: Duration) -> Vec<SceneObject> {
         let object = |tracked: &Tracked| {
             let mask = Some(self.shown(tracked, now)?);
-            let Look { colour, label } = self.look(tracked.id);
+            let Look { colour, label, .. } = self.look(tracked.id);
             let (points, bounding_box) = (vec![], None);
             Some(SceneObject {
                 mask,
@@ -134,10 +149,11 @@ impl Tracking {
 
     pub fn snapshot(&self) -> Vec<SnapshotObject> {
         let object = |(look, found): (Look, &MaskCandidate)| SnapshotObject {
-            prompt: Prompt { bounding_box: found.mask.bounding_box(), ..Prompt::default() },
+            origin: Origin::Tracked,
+            prompt: Prompt::default(),
             masks: Masks { candidates: vec![found.clone()] },
             chosen: 0,
-            refined: false,
+            refined: look.refined,
             colour: look.colour,
             label: look.label,
         };

@@ -7,6 +7,7 @@ use crate::words::Word;
 
 use super::event::{Command, Job};
 use super::everything::Everything;
+use super::keeping::Saving;
 use super::objects::Objects;
 use super::{Session, Tool};
 
@@ -94,6 +95,7 @@ impl Session {
             }
             Button::Track => self.tracking.is_some(),
             Button::Hide => self.hidden,
+            Button::Save => self.saving == Saving::Waiting,
             _ => false,
         };
         ButtonState { button, label: label.into(), enabled: self.is_enabled(button), active }
@@ -134,7 +136,7 @@ impl Session {
                 let outlined = |o: &Objects| o.iter().any(|(object, _)| object.masks().is_some());
                 self.tracking.is_some() || (objects.is_some_and(outlined) && !self.feed.ended)
             }
-            Button::Save => self.presented.is_some() && !self.saving,
+            Button::Save => self.presented.is_some() && self.saving == Saving::Idle,
             Button::Clip => self.options.clips && self.presented.is_some() && !self.clipping,
             // Those of labelling, which stands round the session.
             Button::Accept | Button::Name | Button::Previous | Button::Next => false,
@@ -160,6 +162,9 @@ impl Session {
         let page = std::mem::replace(&mut self.page, Page::Tools);
         let hidden = std::mem::replace(&mut self.hidden, false);
         let half_a_box = self.corner.take().is_some();
+        if matches!(button, Button::LiveFreeze | Button::Track) {
+            self.save_without_waiting(commands);
+        }
         match (button, &mut self.frozen) {
             (Button::Undo, _) if half_a_box => {}
             (Button::LiveFreeze, None) => self.freeze(false, commands),
@@ -192,7 +197,7 @@ impl Session {
             (Button::NextMask, Some(frozen)) => frozen.objects.next_mask(),
             (Button::Everything, _) => self.toggle_everything(commands),
             (Button::Track, _) => self.toggle_tracking(),
-            (Button::Save, _) => self.save(commands),
+            (Button::Save, _) => self.saving = Saving::Waiting,
             (Button::Clip, _) => self.clip(commands),
             (Button::Calliper, _) => self.take_tool(Tool::Calliper),
             (Button::Scale, _) => {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::frame::{Frame, PixelSpacing};
+use serde::Serialize;
+
+use crate::frame::Frame;
 use crate::geometry::{FrameBox, FramePoint};
 use crate::label;
 use crate::measure::Calliper;
@@ -98,7 +100,7 @@ pub enum Event {
         /// The masks, best first, or why there are none.
         result: Result<Vec<MaskCandidate>, String>,
     },
-    /// The outcome of [`Command::Save`]: where it was saved, or why not.
+    /// The outcome of [`Command::Save`]: what the person is to know of it, last its name, or why it was not saved.
     Saved(Result<String, String>),
     /// The outcome of [`Command::Clip`], likewise.
     Clipped(Result<String, String>),
@@ -182,8 +184,10 @@ pub enum Command {
     Clip {
         /// The frame that it ends with, where the picture is frozen.
         last: Option<Frame>,
-        /// The scale that was set on the screen, in place of what the feed states.
-        scale: Option<PixelSpacing>,
+        /// The scale that was set, in place of what the feed states.
+        scale: Option<Scale>,
+        /// The sequence number of the frame that it was set on.
+        since: u64,
     },
     /// Look at records, or do something with them.
     Records(Ask),
@@ -317,10 +321,24 @@ pub struct Snapshot {
     pub refiner: Option<ModelId>,
 }
 
+/// What a structure on a picture began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A point or a box.
+    Prompted,
+    /// An outline that followed the live picture to this one.
+    Tracked,
+    /// A mask that was picked of everything that was found.
+    Found,
+}
+
 /// A structure that is saved.
 #[derive(Clone, Debug)]
 pub struct SnapshotObject {
-    /// What was pointed at: points and box.
+    /// What it began with.
+    pub origin: Origin,
+    /// What was pointed at: points and box, on this picture.
     pub prompt: Prompt,
     /// The proposals for it.
     pub masks: Masks,

@@ -25,6 +25,7 @@
 //!   [`Session::FRESH`], and is answered in the time of a decode.
 //! - Where there is a second, larger network ([`SessionOptions::refiner`]), it draws what is shown on the
 //!   frozen frame once more, in the background; the better outline takes the place of the first one.
+//! - [`Button::Save`] keeps what is shown; an outline that is on its way is waited for.
 //! - [`Button::Clip`] keeps the last seconds of the feed, up to the frozen frame where one is.
 //! - [`Button::Calliper`] measures distances by hand, with two taps or a drag; a drag from an end moves it.
 //! - [`Button::Scale`] tells how large a pixel is, from two taps on a ruler or a preset; it holds until the
@@ -48,6 +49,7 @@ mod everything;
 mod feed_watch;
 mod keeping;
 mod network;
+mod notices;
 mod objects;
 mod options;
 mod playing;
@@ -75,10 +77,12 @@ use browsing::Browsing;
 use buttons::Page;
 use callipers::Grip;
 pub use event::{
-    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Snapshot, SnapshotObject, Told,
+    Ask, Command, Decoded, Drag, Encoded, Event, Job, Memory, Origin, Snapshot, SnapshotObject,
+    Told,
 };
 use everything::Everything;
 use feed_watch::FeedWatch;
+use keeping::Saving;
 use network::Encoding;
 use objects::Objects;
 pub(crate) use objects::Taken;
@@ -147,6 +151,8 @@ pub struct Session {
     grip: Option<Grip>,
     /// The scale that holds.
     scale: Option<Scale>,
+    /// The sequence number of the frame that it was set on.
+    scaled_since: u64,
     earlier: Option<Earlier>,
     /// Only while a picture is frozen.
     scaling: Option<Scaling>,
@@ -160,7 +166,7 @@ pub struct Session {
     browsing: Option<Browsing>,
     theme: Theme,
     rubber_band: Option<FrameBox>,
-    saving: bool,
+    saving: Saving,
     clipping: bool,
     exporting: bool,
     working_since: Option<Duration>,
@@ -208,6 +214,7 @@ impl Session {
             theme: options.theme,
             guide: options.guide,
             scale: None,
+            scaled_since: 0,
             earlier: options.scale.take().map(Earlier::from),
             options,
             now: Duration::ZERO,
@@ -231,7 +238,7 @@ impl Session {
             hidden: false,
             browsing: None,
             rubber_band: None,
-            saving: false,
+            saving: Saving::Idle,
             clipping: false,
             exporting: false,
             working_since: None,
@@ -253,12 +260,17 @@ impl Session {
         }
     }
 
+    /// Whether one frame stays until the person lets it go: a drag that may yet be cancelled holds none.
+    pub(crate) fn is_held(&self) -> bool {
+        self.frozen.as_ref().is_some_and(|frozen| !frozen.by_drag)
+    }
+
     /// Whether everything asked for has been answered. An embedding that is still being made for
     /// a frame no longer shown does not count.
     pub fn is_idle(&self) -> bool {
         let reading = self.browsing.as_ref().is_some_and(Browsing::is_waiting);
         let busy = self.is_working() || self.is_refining();
-        !self.saving && !self.clipping && !self.exporting && !reading && !busy
+        self.saving == Saving::Idle && !self.clipping && !self.exporting && !reading && !busy
     }
 
     /// Whether the feed has said that no more frames will come.
@@ -338,10 +350,7 @@ impl Session {
                     self.pressed(button, &mut commands);
                 }
             }
-            Event::Saved(result) => {
-                self.saving = false;
-                self.say_kept(Word::Saved, result);
-            }
+            Event::Saved(result) => self.saved(result),
             Event::Clipped(result) => {
                 self.clipping = false;
                 self.say_kept(Word::ClipSaved, result);
@@ -350,6 +359,7 @@ impl Session {
             Event::Notice(notice) => self.say(notice),
         }
         self.ask_for_masks(&mut commands);
+        self.save_when_due(&mut commands);
         self.refine(&mut commands);
         self.work_ahead(&mut commands);
         self.working_since = self.is_working().then(|| self.working_since.unwrap_or(self.now));
@@ -386,35 +396,6 @@ impl Session {
         }
         let expired = self.notice.take_if(|(_, until)| *until <= self.now).is_some();
         self.revision += u64::from(expired || stalled != self.feed.is_stalled(self.now));
-    }
-
-    /// Tells what is new; what goes on is told as long as nothing else is.
-    fn feed_failed(&mut self, reason: String) {
-        if self.feed.fault.as_ref() != Some(&reason) {
-            self.say(reason.clone());
-            self.feed.fault = Some(reason);
-        }
-    }
-
-    pub(crate) fn say(&mut self, notice: impl Into<String>) {
-        self.notice = Some((notice.into(), self.now + Self::NOTICE));
-        self.revision += 1;
-    }
-
-    /// Says what `word` stands for.
-    fn say_word(&mut self, word: Word) {
-        let text = self.options.words.get(word).to_owned();
-        self.say(text);
-    }
-
-    /// Says what `word` makes of a reason.
-    fn say_reason(&mut self, word: Word, reason: String) {
-        self.say(self.options.words.fill(word, &[("reason", &reason)]));
-    }
-
-    /// The sentence that was said last, while it stays.
-    pub(crate) fn notice(&self) -> Option<&str> {
-        self.notice.as_ref().map(|(notice, _)| &**notice)
     }
 
     fn new_id(&mut self) -> u64 {

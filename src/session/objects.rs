@@ -1,16 +1,18 @@
 //! The structures on a frozen frame: their prompts step by step, and the answers.
 
 mod refinement;
+mod step;
 
 use crate::geometry::{FrameBox, FramePoint};
 use crate::model::{MaskCandidate, Masks};
-use crate::prompt::{MaskPrompt, PointLabel, Prompt, PromptPoint};
+use crate::prompt::{Prompt, PromptPoint};
 
 use super::Session;
 use super::ahead::Look;
-use super::event::SnapshotObject;
+use super::event::{Origin, SnapshotObject};
 pub(super) use refinement::Place;
 use refinement::{Asked, Second};
+use step::{Answer, Here, Step};
 
 /// A limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,118 +21,6 @@ pub(super) enum TooMany {
     Objects,
     /// Prompts for one structure.
     Steps,
-}
-
-/// What the network said to a step.
-#[derive(Clone, Debug)]
-enum Answer {
-    Wanted,
-    Asked { request: u64, encoding: u64 },
-    Here(Box<Here>),
-    Failed,
-}
-
-/// Masks, and what became of them.
-#[derive(Clone, Debug)]
-struct Here {
-    masks: Masks,
-    chosen: usize,
-    /// A person chose it among others.
-    picked: bool,
-    /// The embedding that the logits are of, where it is one of the frozen frame's.
-    encoding: Option<u64>,
-    /// What the second network made of each candidate.
-    second: Vec<Second>,
-}
-
-impl Here {
-    fn new(masks: Masks, encoding: Option<u64>) -> Self {
-        let second = vec![Second::default(); masks.candidates.len()];
-        Self { chosen: 0, picked: false, encoding, second, masks }
-    }
-
-    /// Shows the candidate most like what a person had chosen before the point was added: of those that
-    /// agree with the point, if any does.
-    fn keep_to(&mut self, before: &Here, point: Option<&PromptPoint>) {
-        let (Some(chosen), Some(point)) = (before.masks.candidates.get(before.chosen), point)
-        else {
-            return;
-        };
-        let wanted = point.label == PointLabel::Positive;
-        let rank = |c: &MaskCandidate| {
-            (c.mask.contains(point.position) == wanted, c.mask.iou(&chosen.mask))
-        };
-        let ranked = self.masks.candidates.iter().map(rank).enumerate();
-        let likest =
-            ranked.max_by(|(i, a), (j, b)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(j.cmp(i)));
-        self.chosen = likest.map_or(self.chosen, |(index, _)| index);
-        self.picked = true;
-    }
-
-    /// What is shown, as a prompt to refine it on the embedding `encoding`. Logits are of the part of the
-    /// picture that the network looked at; on another part the mask alone says the same.
-    fn as_prompt(&self, encoding: u64) -> Option<MaskPrompt> {
-        let shown = self.masks.candidates.get(self.chosen)?;
-        Some(match self.encoding == Some(encoding) {
-            true => MaskPrompt::LowResLogits(shown.low_res_logits.clone()),
-            false => MaskPrompt::Binary(shown.mask.clone()),
-        })
-    }
-
-    fn is_refined(&self) -> bool {
-        self.second.get(self.chosen) == Some(&Second::Better)
-    }
-
-    /// Drops all candidates but the one that was chosen.
-    fn keep_chosen(&mut self) {
-        self.masks.candidates.swap(0, self.chosen);
-        self.second.swap(0, self.chosen);
-        self.masks.candidates.truncate(1);
-        self.second.truncate(1);
-        self.chosen = 0;
-    }
-}
-
-/// A prompt as it was at one time.
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    /// Counts the steps of all objects.
-    order: u64,
-    /// Points and box, no mask.
-    prompt: Prompt,
-    /// It adds a point to the step before, so that its mask still holds roughly.
-    refines: bool,
-    /// It was picked of what was found without a prompt.
-    found: bool,
-    answer: Answer,
-}
-
-impl Step {
-    /// Notes the request that will answer it, and the embedding that it is made on.
-    pub fn ask(&mut self, request: u64, encoding: u64) {
-        self.answer = Answer::Asked { request, encoding };
-    }
-
-    fn is_wanted(&self) -> bool {
-        matches!(self.answer, Answer::Wanted) && !self.prompt.is_empty()
-    }
-
-    fn here(&self) -> Option<&Here> {
-        match &self.answer {
-            Answer::Here(here) => Some(here),
-            _ => None,
-        }
-    }
-
-    fn masks(&self) -> Option<(&Masks, usize)> {
-        self.here().map(|here| (&here.masks, here.chosen))
-    }
-
-    fn mask_bytes(&self) -> usize {
-        let bytes =
-            |c: &MaskCandidate| c.mask.pixels().len() + c.low_res_logits.len() * size_of::<f32>();
-        self.masks().map_or(0, |(masks, _)| masks.candidates.iter().map(bytes).sum())
-    }
 }
 
 /// One structure.
@@ -157,6 +47,19 @@ impl Object {
     /// The prompt as it stands.
     pub fn prompt(&self) -> Option<&Prompt> {
         self.current().map(|step| &step.prompt)
+    }
+
+    fn origin(&self) -> Origin {
+        self.steps.first().map_or(Origin::Prompted, |step| step.origin)
+    }
+
+    /// Points and box of a prompt that somebody made: without a box that stands for what the structure began
+    /// with.
+    pub fn made(&self, prompt: &Prompt) -> Prompt {
+        let first = self.steps.first().filter(|first| first.origin != Origin::Prompted);
+        let stands_in = first.and_then(|first| first.prompt.bounding_box);
+        let bounding_box = prompt.bounding_box.filter(|drawn| Some(*drawn) != stands_in);
+        Prompt { bounding_box, ..prompt.clone() }
     }
 
     /// The newest step with masks, back to where there were no prompts.
@@ -203,7 +106,12 @@ impl Objects {
 
     /// Whether any has a prompt, as not all points were taken away.
     pub fn are_prompted(&self) -> bool {
-        self.list.iter().filter_map(Object::prompt).any(|prompt| !prompt.is_empty())
+        self.prompted() > 0
+    }
+
+    /// How many have a prompt.
+    pub fn prompted(&self) -> usize {
+        self.list.iter().filter_map(Object::prompt).filter(|prompt| !prompt.is_empty()).count()
     }
 
     /// The number of the newest step that was made.
@@ -223,6 +131,11 @@ impl Objects {
     pub fn are_asked_for(&self) -> bool {
         let current = self.list.iter().filter_map(Object::current);
         current.into_iter().any(|step| matches!(step.answer, Answer::Asked { .. }))
+    }
+
+    /// Whether a prompt as it stands is to be asked about.
+    pub fn are_wanted(&self) -> bool {
+        self.list.iter().filter_map(Object::current).any(Step::is_wanted)
     }
 
     pub fn begin_another(&mut self) {
@@ -277,12 +190,14 @@ impl Objects {
         edit(&mut prompt);
         self.last_order += 1;
         let order = self.last_order;
-        object.steps.push(Step { order, prompt, refines, found: false, answer: Answer::Wanted });
+        let (origin, answer) = (Origin::Prompted, Answer::Wanted);
+        object.steps.push(Step { order, prompt, refines, origin, answer });
         Ok(())
     }
 
-    /// Makes a mask that was found without a prompt an object, with the look that it has or the next free colour;
-    /// its box stands for the prompt. Its logits are of `encoding`, where that is one of the frozen frame's.
+    /// Makes a mask that was found without a prompt an object, in the next free colour, or with the look that it
+    /// was tracked with; its box stands for the prompt. Its logits are of `encoding`, where that is one of the
+    /// frozen frame's.
     pub fn add_found(
         &mut self,
         found: MaskCandidate,
@@ -295,12 +210,14 @@ impl Objects {
         if let Some(object) = self.active.and_then(|i| self.list.get_mut(i))
             && let Some(step) = object.steps.last_mut()
         {
-            step.found = look.is_none();
-            if let Some(Look { colour, label }) = look {
+            let mut here = Here::new(Masks { candidates: vec![found] }, encoding);
+            step.origin = Origin::Found;
+            if let Some(Look { colour, label, refined }) = look {
+                step.origin = Origin::Tracked;
                 (object.colour, object.label) = (colour, label);
+                here.second = vec![if refined { Second::Carried } else { Second::Unknown }];
             }
-            let masks = Masks { candidates: vec![found] };
-            step.answer = Answer::Here(Box::new(Here::new(masks, encoding)));
+            step.answer = Answer::Here(Box::new(here));
         }
         self.drop_oldest_masks();
         Ok(())
@@ -320,9 +237,10 @@ impl Objects {
         let (masks, chosen) = step.masks()?;
         let candidate = masks.candidates.get(chosen).filter(|c| c.mask.area_px() > 0)?.clone();
         let first = object.steps.first()?;
-        let proposed = first.masks().filter(|_| first.found);
+        let found = first.origin == Origin::Found;
+        let proposed = first.masks().filter(|_| found);
         let proposal = proposed.and_then(|(masks, _)| masks.candidates.first().cloned());
-        let (prompt, steps, found) = (step.prompt.clone(), object.steps.len(), first.found);
+        let (prompt, steps) = (step.prompt.clone(), object.steps.len());
         let taken = Taken { candidate, prompt, steps, found, proposal };
         self.list.remove(index);
         self.active = None;
@@ -337,7 +255,9 @@ impl Objects {
         let (index, _) = self.list.iter().enumerate().max_by_key(newest)?;
         let step = self.take_step(index)?;
         match step.answer {
-            Answer::Here(here) if step.found => here.masks.candidates.into_iter().next(),
+            Answer::Here(here) if step.origin == Origin::Found => {
+                here.masks.candidates.into_iter().next()
+            }
             _ => None,
         }
     }
@@ -491,13 +411,14 @@ impl Objects {
         }
     }
 
-    /// The structures that have a mask, each with the prompt that led to it.
+    /// The structures that have a mask, each with the prompt that was made for it.
     pub fn snapshot(&self) -> Vec<SnapshotObject> {
         let shown =
             self.list.iter().filter_map(|object| object.shown().map(|shown| (object, shown)));
         shown
             .map(|(object, (step, masks, chosen))| SnapshotObject {
-                prompt: step.prompt.clone(),
+                origin: object.origin(),
+                prompt: object.made(&step.prompt),
                 masks: masks.clone(),
                 chosen,
                 refined: step.here().is_some_and(Here::is_refined),

@@ -48,7 +48,7 @@ pub(super) struct Scaling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// It holds for frames of this size; for all where there is none.
+    /// It holds for frames of this size; where there is none, for those as large as the first that comes.
     pub size: Option<FrameSize>,
     /// How large a pixel is.
     pub spacing: PixelSpacing,
@@ -62,12 +62,14 @@ impl Scale {
         Self { size: None, spacing: preset.spacing, ruler: None }
     }
 
-    fn is_for(&self, size: FrameSize) -> bool {
+    pub(super) fn is_for(&self, size: FrameSize) -> bool {
         self.size.is_none_or(|of| of == size)
     }
 
-    /// Whether the ruler that it was read from is on `frame`, where it was read from one.
-    fn has_its_ruler(&self, frame: &Frame) -> bool {
+    /// Whether the ruler that it was read from is on `frame`, where it was read from one: ticks at the same
+    /// distance in pixels. What they mean is told by numerals, which may stand anywhere or nowhere, on a moving
+    /// picture or under a cursor, and are not looked at.
+    pub(crate) fn has_its_ruler(&self, frame: &Frame) -> bool {
         let length = |r: &Ruler| (r.from.x - r.to.x).hypot(r.from.y - r.to.y) / r.steps as f32;
         self.ruler.is_none_or(|ruler| {
             let found = Ruler::between(frame, ruler.from, ruler.to);
@@ -175,6 +177,7 @@ impl Session {
         let Some(scaling) = self.scaling.take() else { return };
         let Some(Frozen { frame, .. }) = &self.frozen else { return };
         let (size, stated) = (frame.size(), frame.stated_spacing);
+        self.scaled_since = frame.sequence;
         let set = |spacing, ruler| Some(Scale { size: Some(size), spacing, ruler });
         self.earlier = None;
         self.scale = match (scaling.choice, scaling.ruler) {
@@ -212,16 +215,30 @@ impl Session {
             self.look_for_ruler(&frame);
         }
         frame.pixel_spacing = spacing_of(&self.scale, &frame);
+        self.tell_other_size(&frame);
         frame
+    }
+
+    /// Tells where the feed's picture, of which `frame` is the newest, has another size: a pixel is another
+    /// then, and back at the first size it is as it was.
+    fn tell_other_size(&mut self, frame: &Frame) {
+        let Some((scale, before)) = self.scale.as_ref().zip(self.newest.as_ref()) else { return };
+        match (scale.is_for(before.size()), scale.is_for(frame.size()), frame.pixel_spacing) {
+            (true, false, None) => self.say_word(Word::NoScaleOfSize),
+            (true, false, Some(stated)) => self.say(self.with_pixel(Word::ScaleStated, stated)),
+            (false, true, Some(set)) => self.say(self.with_pixel(Word::ScaleSet, set)),
+            _ => {}
+        }
     }
 
     /// Has the scale from before hold, and tells it, if its ruler is on `frame`.
     fn look_for_ruler(&mut self, frame: &Frame) {
         let is_for = |earlier: &mut Earlier| earlier.scale.is_for(frame.size());
-        let Some(Earlier { scale, .. }) = self.earlier.take_if(is_for) else { return };
+        let Some(Earlier { mut scale, .. }) = self.earlier.take_if(is_for) else { return };
         if scale.has_its_ruler(frame) {
+            scale.size.get_or_insert(frame.size());
             self.say(self.with_pixel(Word::ScaleSet, scale.spacing));
-            self.scale = Some(scale);
+            (self.scale, self.scaled_since) = (Some(scale), frame.sequence);
             self.rescale();
         } else {
             self.earlier = Some(Earlier { scale, due: self.now + LOOK });
@@ -236,11 +253,6 @@ impl Session {
         let mut frame = frozen.or(tracked).or(self.presented.as_ref())?.clone();
         frame.pixel_spacing = spacing_of(&self.scale, &frame);
         Some(frame)
-    }
-
-    /// The scale that was set, where it holds for `frame`.
-    pub(super) fn scale_of(&self, frame: &Frame) -> Option<PixelSpacing> {
-        self.scale.as_ref().filter(|scale| scale.is_for(frame.size())).map(|scale| scale.spacing)
     }
 
     /// Lets go of a scale whose ruler is not on the picture at hand: whoever changes the scanner's depth

@@ -9,6 +9,7 @@ use crate::words::Word;
 
 use super::buttons::Page;
 use super::everything::Everything;
+use super::keeping::Saving;
 use super::objects::Object;
 use super::{Frozen, Session, State, Tool};
 
@@ -52,7 +53,8 @@ impl Session {
     fn scene_object(&self, (object, active): (&Object, bool)) -> SceneObject {
         let shown = object.masks().and_then(|(masks, chosen)| masks.candidates.get(chosen));
         let moving = self.refining.mask_of(object, self.now);
-        let Prompt { points, bounding_box, .. } = object.prompt().cloned().unwrap_or_default();
+        let prompt = object.prompt().map(|prompt| object.made(prompt));
+        let Prompt { points, bounding_box, .. } = prompt.unwrap_or_default();
         SceneObject {
             mask: moving.or_else(|| shown.map(|candidate| candidate.mask.clone())),
             points,
@@ -103,6 +105,9 @@ impl Session {
         let words = &self.options.words;
         if let Some((notice, _)) = &self.notice {
             return Some(notice.clone());
+        }
+        if self.saving == Saving::Waiting {
+            return Some(words.get(Word::SaveWaits).to_owned());
         }
         if let Some(message) = self.scaling_message() {
             return Some(message);

@@ -74,3 +74,33 @@ fn a_volume_takes_two_views_that_share_an_axis() {
     assert!(apart.status.success() && text(&apart.stderr).contains("may be of different"));
     assert!(found(&apart)["disagreement"].as_f64() > Some(0.5), "{}", found(&apart));
 }
+
+/// A record that can't be read is named, fails the command, and keeps no other back.
+#[test]
+fn damaged_records_are_told_and_keep_no_other_back() {
+    let (folder, stick) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (cut, lost, whole) =
+        ("20261127T081501.000Z", "20261127T081502.000Z", "20261127T081503.000Z");
+    for name in [cut, lost, whole] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("somebody's")).unwrap();
+    let json = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name).join("record.json"), text).unwrap();
+    };
+    json(cut, r#"{"files": ["#);
+    json(whole, r#"{"files": []}"#);
+    let to = stick.path().to_str().unwrap();
+    for what in [&["list"][..], &["list", "--json"], &["verify"], &["export", "--to", to]] {
+        let save_dir = folder.path().to_str().unwrap();
+        let output = tapseg(["records", "--save-dir", save_dir].iter().chain(what));
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success(), "{what:?}: {told}");
+        for name in [cut, lost, whole] {
+            assert!(told.contains(name), "{what:?}, {name}: {told}");
+        }
+        assert!(!told.contains("somebody's"), "{what:?}: {told}");
+    }
+    assert_eq!(std::fs::read_dir(stick.path()).unwrap().count(), 1);
+    assert!(stick.path().join(whole).join("record.json").is_file());
+}

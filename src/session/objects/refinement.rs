@@ -16,6 +16,15 @@ pub(super) enum Second {
     Nothing,
     /// A better one, which took its place.
     Better,
+    /// The candidate itself, on an earlier picture: it is asked again on this one.
+    Carried,
+}
+
+impl Second {
+    /// What it is where the network has nothing better.
+    fn kept(self) -> Self {
+        if self == Self::Carried { Self::Better } else { Self::Nothing }
+    }
 }
 
 /// A request to the second network.
@@ -88,7 +97,7 @@ impl Objects {
             let Some((prompt, here)) = object.here_mut(place) else { continue };
             let tight = here.masks.candidates[place.1].mask.bounding_box();
             match prompt.bounding_box.or(tight) {
-                None => here.second[place.1] = Second::Nothing,
+                None => here.second[place.1] = here.second[place.1].kept(),
                 bounding_box => {
                     let prompt = Prompt { bounding_box, ..prompt.clone() };
                     object.asked = Some(Asked { request: ask(id, prompt), place });
@@ -118,7 +127,7 @@ impl Objects {
         let (id, asked) = (object.id, object.asked.take());
         let Some(place) = asked.map(|asked| asked.place) else { return Ok(None) };
         let Some((prompt, here)) = object.here_mut(place) else { return Ok(None) };
-        here.second[place.1] = Second::Nothing;
+        here.second[place.1] = here.second[place.1].kept();
         let shown = &mut here.masks.candidates[place.1];
         let fits = |c: &MaskCandidate| {
             c.mask.size() == shown.mask.size()
@@ -138,7 +147,7 @@ impl Objects {
 fn unrefined(object: &Object) -> Option<Place> {
     let place = object.place().filter(|_| !object.is_being_refined())?;
     let here = object.current()?.here()?;
-    (here.second[here.chosen] == Second::Unknown).then_some(place)
+    matches!(here.second[here.chosen], Second::Unknown | Second::Carried).then_some(place)
 }
 
 /// How many points lie on the wrong side of the outline.

@@ -277,8 +277,57 @@ fn only_what_is_outlined_can_be_tracked() {
 fn what_is_tracked_is_saved() {
     let mut bed = tracking();
     bed.shows(textured(2, 1));
-    let saved = saved(&bed.press(Button::Save));
-    assert_eq!((saved.frame.sequence, saved.objects.len()), (2, 1));
+    let live = saved(&bed.press(Button::Save));
+    assert_eq!((live.frame.sequence, live.objects.len()), (2, 1));
+    bed.on(Event::Saved(Ok("there".into())));
+    bed.press(Button::LiveFreeze);
+    let frozen = saved(&bed.press(Button::Save));
+    for snapshot in [live, frozen] {
+        let object = &snapshot.objects[0];
+        assert_eq!((object.origin, object.refined), (Origin::Tracked, false));
+        assert!(object.prompt.is_empty(), "nobody pointed at anything on this picture");
+    }
+}
+
+/// With the disc drawn by the second network, and followed before the first has answered.
+fn tracking_refined() -> (Bed, Vec<(u64, Prompt)>) {
+    let options = SessionOptions { refiner: Some("large".into()), ..Default::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    let took = Duration::from_millis(20);
+    bed.shows(textured(1, 0));
+    bed.tap(24.0, 24.0);
+    let (request, _) = decode(&bed.encoded());
+    bed.decoded(request, disc(0));
+    let id = bed.session.refining_id().unwrap();
+    let result = Ok(Encoded { took, cached: false, region: None });
+    let commands = bed.on(Event::RefinerEncoded { id, result });
+    let [Command::Refine(Job::Decode { request, .. })] = commands[..] else { panic!() };
+    bed.on(Event::Refined { request, result: Ok(Decoded { took, masks: disc_of(0, 10.6) }) });
+    let asked = questions(&bed.press(Button::Track));
+    (bed, asked)
+}
+
+#[test]
+fn what_the_second_network_drew_is_its_own_until_the_first_draws_it_again() {
+    let (mut bed, asked) = tracking_refined();
+    bed.shows(textured(2, 1));
+    assert!(saved(&bed.press(Button::Save)).objects[0].refined, "carried to this picture");
+    bed.on(Event::Saved(Ok("there".into())));
+    asked.iter().for_each(|(request, _)| bed.decoded(*request, disc(0)));
+    assert!(!saved(&bed.press(Button::Save)).objects[0].refined, "drawn by the first");
+
+    // Frozen, the second is asked again; until it answers, and where it has nothing better, it stays.
+    let (mut bed, _) = tracking_refined();
+    bed.press(Button::LiveFreeze);
+    let is_refined = |bed: &mut Bed| {
+        let is = saved(&bed.press(Button::Save)).objects[0].refined;
+        bed.on(Event::Saved(Ok("there".into())));
+        is
+    };
+    assert!(is_refined(&mut bed));
+    bed.commands.clear();
+    bed.on(Event::Refined { request: bed.session.last_id, result: Err("no".into()) });
+    assert!(is_refined(&mut bed));
 }
 
 fn saved(commands: &[Command]) -> Snapshot {

@@ -213,15 +213,81 @@ fn saving_takes_what_is_shown() {
     assert_eq!((live.frame.sequence, live.objects.len()), (1, 0));
     assert!(bed.press(Button::Save).is_empty(), "one at a time");
     bed.on(Event::Saved(Ok("there".into())));
-    assert_eq!(bed.message(), "Saved to there");
+    assert_eq!(bed.message(), "Saved: there");
     bed.tap(5.0, 5.0);
     let first = bed.encoded();
     bed.answer(&first);
     bed.press(Button::NextMask);
-    bed.tap(40.0, 30.0);
     let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
-    let object = &snapshot.objects[0];
-    assert_eq!((object.chosen, object.prompt.points.len()), (1, 1), "the prompt of that mask");
+    assert_eq!((snapshot.objects[0].chosen, snapshot.objects[0].prompt.points.len()), (1, 1));
     bed.on(Event::Saved(Err("disk full".into())));
     assert_eq!(bed.message(), "Not saved: disk full");
+}
+
+/// The record that was to be written last, and what was said when it was.
+fn record(bed: &mut Bed) -> (Snapshot, String) {
+    let saved = bed.commands.iter().rev().find_map(|command| match command {
+        Command::Save(snapshot) => Some(snapshot.clone()),
+        _ => None,
+    });
+    bed.on(Event::Saved(Ok("there".into())));
+    (saved.expect("it is saved"), bed.message())
+}
+
+fn is_saving(bed: &Bed) -> bool {
+    bed.commands.iter().any(|command| matches!(command, Command::Save(_)))
+}
+
+#[test]
+fn a_save_waits_for_the_outline_that_is_on_its_way() {
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    bed.press(Button::Save);
+    assert!(!is_saving(&bed) && !bed.session.is_idle(), "the picture is being encoded");
+    assert_eq!(bed.message(), "Saving as soon as the outline is there");
+    assert!(!bed.session.is_enabled(Button::Save));
+    let asked = bed.encoded();
+    assert!(!is_saving(&bed));
+    bed.answer(&asked);
+    let (snapshot, told) = record(&mut bed);
+    assert_eq!((snapshot.objects.len(), told.contains("left out")), (1, false), "{told}");
+
+    // A point that was added just before.
+    bed.commands.clear();
+    let asked = bed.tap(40.0, 30.0);
+    bed.press(Button::Save);
+    assert!(!is_saving(&bed));
+    bed.answer(&asked);
+    assert_eq!(record(&mut bed).0.objects[0].prompt.points.len(), 2);
+}
+
+#[test]
+fn a_save_whose_outline_does_not_come_tells_what_is_left_out() {
+    for (name, ends) in [
+        ("the network fails", None),
+        ("the picture is let go", Some(Button::LiveFreeze)),
+        ("it is let go to track another", Some(Button::Track)),
+    ] {
+        let mut bed = Bed::live();
+        bed.tap(5.0, 5.0);
+        let asked = bed.encoded();
+        bed.answer(&asked);
+        bed.press(Button::NewObject);
+        let (request, _) = decode(&bed.tap(50.0, 40.0));
+        bed.press(Button::Save);
+        assert!(!is_saving(&bed), "{name}");
+        match ends {
+            Some(button) => _ = bed.press(button),
+            None => _ = bed.on(Event::Decoded { request, result: Err("out of memory".into()) }),
+        }
+        let (snapshot, told) = record(&mut bed);
+        assert_eq!((snapshot.frame.sequence, snapshot.objects.len()), (1, 1), "{name}");
+        assert!(told.contains("what has no outline is left out"), "{name}: {told}");
+    }
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    bed.press(Button::Save);
+    let Command::Network(Job::Encode { id, .. }) = bed.commands[0] else { panic!() };
+    bed.on(Event::Encoded { id, result: Err("out of memory".into()) });
+    assert!(record(&mut bed).1.contains("left out"));
 }

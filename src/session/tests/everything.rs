@@ -37,7 +37,7 @@ fn everything_is_found_and_taps_pick_the_smallest() {
     let objects = bed.scene().objects;
     assert_eq!(objects.len(), 2, "one left, one picked");
     assert_eq!(objects[1].mask.as_ref().unwrap().area_px(), 100);
-    assert!(objects[1].active && objects[1].bounding_box.is_some());
+    assert!(objects[1].active && objects[1].bounding_box.is_none(), "nobody drew a box");
     bed.tap(50.0, 40.0);
     assert!(bed.message().contains("Nothing was found there"), "{}", bed.message());
     bed.tap(5.0, 5.0);
@@ -49,8 +49,21 @@ fn everything_is_found_and_taps_pick_the_smallest() {
     // Without the masks, taps point again, and prompts refine what was picked.
     bed.press(Button::Everything);
     assert_eq!(bed.scene().objects.len(), 2);
-    let (_, prompt) = decode(&bed.tap(20.0, 20.0));
+    let (refined, prompt) = decode(&bed.tap(20.0, 20.0));
     assert!(prompt.bounding_box.is_some() && prompt.points.len() == 1);
+    bed.decoded(refined, masks(1, 0.0));
+    // What a person made of it is kept, and not the box that stands for what was found.
+    bed.press(Button::NewObject);
+    let (request, _) = decode(&bed.tap(60.0, 40.0));
+    bed.decoded(request, masks(1, 0.0));
+    let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
+    let kept: Vec<_> = snapshot
+        .objects
+        .iter()
+        .map(|o| (o.origin, o.prompt.points.len(), o.prompt.bounding_box))
+        .collect();
+    let (found, tapped) = (Origin::Found, Origin::Prompted);
+    assert_eq!(kept, [(found, 0, None), (found, 1, None), (tapped, 1, None)]);
     bed.press(Button::LiveFreeze);
     assert!(bed.scene().objects.is_empty());
 }

@@ -201,3 +201,20 @@ fn late_answers_do_not_replace_newer_ones() {
     bed.decoded(second, masks(5, 0.0));
     assert!(bed.scene().objects.is_empty());
 }
+
+/// What is kept for clips goes on meanwhile, as the feed does where the drag is cancelled.
+#[test]
+fn a_drag_holds_the_picture_when_it_is_done() {
+    let mut bed = Bed::live();
+    for (event, held) in [
+        (Event::DragMoved(drag((10.0, 10.0), (30.0, 20.0))), false),
+        (Event::Cancelled, false),
+        (Event::DragMoved(drag((10.0, 10.0), (30.0, 20.0))), false),
+        (Event::Drag(drag((10.0, 10.0), (30.0, 20.0))), true),
+        (Event::Pressed(Button::LiveFreeze), false),
+        (Event::Pressed(Button::LiveFreeze), true),
+    ] {
+        bed.on(event.clone());
+        assert_eq!(bed.session.is_held(), held, "{event:?}");
+    }
+}

@@ -102,7 +102,7 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
     let is_set = "The scale is set: 0.200 mm a pixel";
     for (name, scale, lives, remembers) in [
         ("of frames of this size", scale(Some(SIZE), None), true, false),
-        ("of any frames", scale(None, None), true, false),
+        ("of frames of any size", scale(None, None), true, false),
         ("of other frames", scale(Some(FrameSize::new(9, 9)), None), false, false),
         ("from a ruler that is not there", scale(Some(SIZE), Some(ruler)), false, true),
     ] {
@@ -117,13 +117,17 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
         let dropped = |c: &Command| matches!(c, Command::Remember(Memory::Scale(None)));
         assert_eq!(commands.iter().any(dropped), remembers, "{name}");
     }
-    let mut bed = Bed::live();
+    let mut bed = with(SessionOptions { clips: true, ..SessionOptions::default() });
+    bed.show(7);
     bed.press(Button::Scale);
     bed.tap(20.0, 5.0);
     bed.tap(20.0, 45.0);
     let commands = bed.press(Button::Apply);
     let Command::Remember(Memory::Scale(Some(set))) = &commands[0] else { panic!("{commands:?}") };
     assert_eq!(set.size, Some(SIZE));
+    let commands = bed.press(Button::Clip);
+    let [Command::Clip { scale, since: 7, .. }] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(scale.as_ref(), Some(set), "as the frames before may be of another depth");
 }
 
 #[test]
@@ -143,11 +147,33 @@ fn a_scale_from_before_is_told_once_and_on_the_frames_that_it_holds_for() {
     assert!(!told(&bed));
 }
 
+/// A source that sends another resolution shows a pixel of another size.
+#[test]
+fn a_scale_that_was_given_is_that_of_the_first_picture_s_size() {
+    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
+    let options = SessionOptions {
+        scale: Some(Scale { size: None, spacing, ruler: None }),
+        ..SessionOptions::default()
+    };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.show(1);
+    let mut other = Frame::from_rgb(FrameSize::new(9, 9), vec![0; 243]).unwrap();
+    bed.on(Event::Frame(other.clone()));
+    assert_eq!(bed.scene().frame.unwrap().pixel_spacing, None);
+    assert_eq!(bed.message(), "The picture has another size now: no scale");
+    bed.show(3);
+    assert_eq!(bed.scene().frame.unwrap().pixel_spacing, Some(spacing));
+    assert_eq!(bed.message(), "The scale is set: 0.200 mm a pixel");
+    other.pixel_spacing = Some(PixelSpacing { row_mm: 0.5, column_mm: 0.5 });
+    bed.on(Event::Frame(other));
+    assert_eq!(bed.message(), "As the feed states: 0.500 mm a pixel");
+}
+
 /// The spacing that the only record among `commands` gets.
 fn kept(commands: &[Command]) -> Option<PixelSpacing> {
     let kept = commands.iter().filter_map(|command| match command {
         Command::Save(snapshot) => Some(snapshot.frame.pixel_spacing),
-        Command::Clip { scale, .. } => Some(*scale),
+        Command::Clip { scale, .. } => Some(scale.as_ref().map(|scale| scale.spacing)),
         _ => None,
     });
     let kept: Vec<_> = kept.collect();

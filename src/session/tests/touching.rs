@@ -87,7 +87,8 @@ fn structures_get_a_label_and_keep_it() {
     bed.press(Button::Choice(1));
     let label = |bed: &Bed| bed.scene().objects[0].label.clone();
     assert_eq!(label(&bed).as_deref(), Some("cyst"));
-    bed.tap(40.0, 30.0);
+    let asked = bed.tap(40.0, 30.0);
+    bed.answer(&asked);
     assert_eq!(label(&bed).as_deref(), Some("cyst"), "another point");
     let Command::Save(snapshot) = &bed.press(Button::Save)[0] else { panic!() };
     assert_eq!(snapshot.objects[0].label.as_deref(), Some("cyst"));

@@ -76,7 +76,7 @@ fn a_feed_in_trouble_says_so_until_a_frame_comes() {
     bed.press(Button::Save);
     bed.on(Event::Saved(Ok("there".into())));
     bed.on(failed());
-    assert_eq!(bed.message(), "Saved to there", "what goes on hides nothing that is new");
+    assert_eq!(bed.message(), "Saved: there", "what goes on hides nothing that is new");
 
     bed.tap(5.0, 5.0);
     let first = bed.encoded();
