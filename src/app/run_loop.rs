@@ -176,6 +176,7 @@ impl<'a, S: Driven> RunLoop<'a, S> {
                 self.play_script()?;
             }
         }
+        self.tell(Event::Closing)?;
         for event in self.works.all_done() {
             self.tell(event)?;
         }

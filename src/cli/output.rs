@@ -49,27 +49,32 @@ pub fn in_a_folder(path: &Path) -> Result<()> {
 /// Makes sure that [`file`] can write at `path` before the work that is to be written there begins. What is
 /// there stays as it is.
 pub fn writable(path: &Path) -> Result<()> {
-    let tried = |path: &Path| {
-        let is_new = !path.exists();
-        fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .and_then(|_| if is_new { fs::remove_file(path) } else { Ok(()) })
-    };
     let place = place(path);
-    tried(&place)
-        .and_then(|()| partial(&place).map_or(Ok(()), |partial| tried(&partial)))
+    let is_new = !place.exists();
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&place)
+        .and_then(|_| if is_new { fs::remove_file(&place) } else { Ok(()) })
         .with_context(|| format!("can't write {}", path.display()))
 }
 
-/// Writes a file, whole or not at all: one that is there is replaced when the new one is written.
+/// Writes a file, whole or not at all: one that is there is replaced when the new one is written, and may be
+/// read by whom that could. Where its folder takes no other file it is written in place.
 pub fn file(path: &Path, bytes: &[u8]) -> Result<()> {
     let place = place(path);
-    let written = match partial(&place) {
+    let beside = partial(&place).map(|partial| (fs::File::create(&partial), partial));
+    let written = match beside {
         None => fs::write(&place, bytes),
-        Some(partial) => {
-            let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, &place));
+        Some((Err(e), _)) if e.kind() == ErrorKind::PermissionDenied && place.is_file() => {
+            fs::write(&place, bytes)
+        }
+        Some((Err(error), _)) => Err(error),
+        Some((Ok(mut file), partial)) => {
+            let written = fs::metadata(&place)
+                .map_or(Ok(()), |before| file.set_permissions(before.permissions()))
+                .and_then(|()| file.write_all(bytes))
+                .and_then(|()| fs::rename(&partial, &place));
             if written.is_err() {
                 // Best effort: the error that is told is the one that matters.
                 let _ = fs::remove_file(&partial);
@@ -96,7 +101,7 @@ where
 /// Takes away the report that an earlier run left at `path`, before anything that it tells of is replaced:
 /// the new one is written last, so that a report fits what lies beside it however a run ends.
 pub fn remove_report(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    match fs::remove_file(place(path)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("can't replace {}", path.display()))
         }
@@ -110,10 +115,10 @@ fn place(path: &Path) -> PathBuf {
 }
 
 /// What is to be the file at `place` while it is written; none where there is something that can't be
-/// replaced by a file, such as a pipe.
+/// replaced by a file, such as a pipe, or a link that leads nowhere yet.
 fn partial(place: &Path) -> Option<PathBuf> {
     let name = place.file_name()?.to_string_lossy();
-    let replaceable = place.is_file() || !place.exists();
+    let replaceable = place.is_file() || !(place.exists() || place.is_symlink());
     replaceable.then(|| place.with_file_name(format!(".{name}.part")))
 }
 

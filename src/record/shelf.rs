@@ -233,7 +233,7 @@ impl Kept {
     }
 
     /// Notes that a copy is in `to`, unless the copy is lost with the record.
-    fn note_copy(&self, to: &Path, copy: &Path) {
+    pub(super) fn note_copy(&self, to: &Path, copy: &Path) {
         if is_another_disk(to, &self.folder) {
             // A disk that is read only keeps it out; the copy is whole all the same.
             let _ = fs::write(self.folder.join(EXPORTED), format!("{}\n", copy.display()));

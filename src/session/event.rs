@@ -29,6 +29,8 @@ pub enum Event {
     FeedFailed(String),
     /// The feed will deliver no more.
     FeedEnded,
+    /// The program ends: what is to be kept is kept as it is by now.
+    Closing,
     /// A finger came down on the picture.
     Touched,
     /// A tap on the picture.

@@ -14,7 +14,7 @@ pub(super) enum Saving {
     Waiting,
     /// The record is being written.
     Writing {
-        /// A structure had no outline.
+        /// A prompt had no answer, so that its structure has no outline or an earlier one.
         left_out: bool,
     },
 }
@@ -49,7 +49,7 @@ impl Session {
             (None, Some(tracking)) => tracking.snapshot(),
             (None, None) => Vec::new(),
         };
-        let left_out = self.frozen.as_ref().is_some_and(|f| f.objects.prompted() > objects.len());
+        let left_out = self.frozen.as_ref().is_some_and(|frozen| frozen.objects.lack_answers());
         let callipers = self.frozen.as_ref().map(Frozen::measured).unwrap_or_default();
         self.saving = Saving::Writing { left_out };
         let model = self.options.model.clone();
@@ -74,7 +74,11 @@ impl Session {
         let frame = self.at_hand();
         let scale = self.scale.clone();
         let scale = scale.filter(|scale| frame.is_some_and(|frame| scale.is_for(frame.size())));
-        let last = self.frozen.as_ref().map(|frozen| frozen.frame.clone());
+        let mut last = self.frozen.as_ref().map(|frozen| frozen.frame.clone());
+        if let Some(last) = &mut last {
+            // As those before it are remembered.
+            last.pixel_spacing = last.stated_spacing;
+        }
         self.clipping = true;
         commands.push(Command::Clip { last, scale, since: self.scaled_since });
     }

@@ -314,6 +314,7 @@ impl Session {
             Event::Presented(frame) => self.presented = Some(frame),
             Event::FeedFailed(reason) => self.feed_failed(reason),
             Event::FeedEnded => self.feed.ended = true,
+            Event::Closing => self.save_without_waiting(&mut commands),
             Event::Touched
             | Event::Tap { .. }
             | Event::LongPress { .. }

@@ -106,12 +106,13 @@ impl Objects {
 
     /// Whether any has a prompt, as not all points were taken away.
     pub fn are_prompted(&self) -> bool {
-        self.prompted() > 0
+        self.list.iter().filter_map(Object::prompt).any(|prompt| !prompt.is_empty())
     }
 
-    /// How many have a prompt.
-    pub fn prompted(&self) -> usize {
-        self.list.iter().filter_map(Object::prompt).filter(|prompt| !prompt.is_empty()).count()
+    /// Whether any has a prompt as it stands without masks for it.
+    pub fn lack_answers(&self) -> bool {
+        let current = self.list.iter().filter_map(Object::current);
+        current.into_iter().any(|step| !step.prompt.is_empty() && step.masks().is_none())
     }
 
     /// The number of the newest step that was made.

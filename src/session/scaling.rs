@@ -238,7 +238,9 @@ impl Session {
         if scale.has_its_ruler(frame) {
             scale.size.get_or_insert(frame.size());
             self.say(self.with_pixel(Word::ScaleSet, scale.spacing));
-            (self.scale, self.scaled_since) = (Some(scale), frame.sequence);
+            // What held on the first picture that was seen held on those before it.
+            let since = if self.newest.is_none() { 0 } else { frame.sequence };
+            (self.scale, self.scaled_since) = (Some(scale), since);
             self.rescale();
         } else {
             self.earlier = Some(Earlier { scale, due: self.now + LOOK });

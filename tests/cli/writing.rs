@@ -1,5 +1,7 @@
 //! What a run leaves behind that can't write all it should.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 /// Runs a command that can write no file of more than 40 KB, as on a disk that is full.
@@ -52,6 +54,15 @@ fn links_and_what_is_no_file_stay_what_they_are() {
     std::os::unix::fs::symlink(&real, &link).unwrap();
     ok(["embed", &picture, "-o", link.to_str().unwrap()]);
     assert!(link.is_symlink() && std::fs::metadata(&real).unwrap().len() > 1000);
+    // One that leads nowhere yet is written through, too.
+    std::fs::remove_file(&real).unwrap();
+    ok(["embed", &picture, "-o", link.to_str().unwrap()]);
+    assert!(link.is_symlink() && std::fs::metadata(&real).unwrap().len() > 1000);
+    // What was for one person alone stays so.
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&real, private).unwrap();
+    ok(["embed", &picture, "-o", real.to_str().unwrap()]);
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
     let output = tapseg(["embed", &picture, "-o", "/dev/stdout"]);
     assert!(output.status.success() && output.stdout.starts_with(b"\x93NUMPY"));
 }

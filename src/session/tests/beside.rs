@@ -282,8 +282,26 @@ fn a_save_whose_outline_does_not_come_tells_what_is_left_out() {
         }
         let (snapshot, told) = record(&mut bed);
         assert_eq!((snapshot.frame.sequence, snapshot.objects.len()), (1, 1), "{name}");
-        assert!(told.contains("what has no outline is left out"), "{name}: {told}");
+        assert!(told.contains("what was not answered is left out"), "{name}: {told}");
     }
+    // The program ends meanwhile.
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    bed.press(Button::Save);
+    assert!(!is_saving(&bed));
+    bed.on(Event::Closing);
+    assert!(record(&mut bed).1.contains("left out"));
+    // An outline from before the last point is not all that was pointed at.
+    let mut bed = Bed::live();
+    bed.tap(5.0, 5.0);
+    let asked = bed.encoded();
+    bed.answer(&asked);
+    bed.tap(9.0, 9.0);
+    bed.press(Button::Save);
+    bed.press(Button::LiveFreeze);
+    let (snapshot, told) = record(&mut bed);
+    assert_eq!((snapshot.objects.len(), snapshot.objects[0].prompt.points.len()), (1, 1));
+    assert!(told.contains("left out"), "{told}");
     let mut bed = Bed::live();
     bed.tap(5.0, 5.0);
     bed.press(Button::Save);

@@ -128,6 +128,20 @@ fn a_scale_is_remembered_until_its_ruler_changes() {
     let commands = bed.press(Button::Clip);
     let [Command::Clip { scale, since: 7, .. }] = &commands[..] else { panic!("{commands:?}") };
     assert_eq!(scale.as_ref(), Some(set), "as the frames before may be of another depth");
+    let [Command::Clip { last: Some(last), .. }] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(last.pixel_spacing, None, "as those before it are remembered");
+}
+
+/// Frames that came before the first that was seen were as large, and nothing changed since.
+#[test]
+fn a_scale_from_before_holds_for_what_came_before_the_first_frame_that_was_seen() {
+    let spacing = PixelSpacing { row_mm: 0.2, column_mm: 0.2 };
+    let scale = Some(Scale { size: Some(SIZE), spacing, ruler: None });
+    let options = SessionOptions { scale, clips: true, ..SessionOptions::default() };
+    let mut bed = Bed { session: Session::new(options), commands: Vec::new() };
+    bed.show(2);
+    let commands = bed.press(Button::Clip);
+    assert!(matches!(&commands[..], [Command::Clip { since: 0, .. }]), "{commands:?}");
 }
 
 #[test]
